@@ -1,0 +1,145 @@
+"""Stains to pictures: one composite, one difference, one panel row for the command line, the docks and the docs.
+
+C channels, H × W pixels. Images are `(C, H, W)` float32 in slide units; pictures are `(H, W, 3)` uint8 RGB.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+
+from napari_spatia.files import staged_file
+
+FloatImage = NDArray[np.float32]
+Picture = NDArray[np.uint8]
+Limits = NDArray[np.float32]
+"""`(C, 2)` slide units that are shown as black and as full colour."""
+
+COUNTERFACTUAL = "COUNTERFACTUAL"
+"""The word that every generated, edited picture carries."""
+
+_NAMED_COLOURS: tuple[tuple[tuple[str, ...], tuple[float, float, float]], ...] = (
+    (("dapi", "hoechst", "nucle", "dna"), (0.20, 0.42, 1.00)),
+    (("boundary", "membrane", "cadherin", "atp1a1", "cd45"), (0.15, 0.85, 0.35)),
+    (("18s", "rna", "cytoplasm"), (0.90, 0.15, 0.75)),
+    (("asma", "vimentin", "actin", "stroma"), (1.00, 0.55, 0.05)),
+)
+_OTHER_COLOURS = ((0.1, 0.8, 0.9), (0.95, 0.9, 0.2), (0.6, 0.4, 1.0), (0.9, 0.9, 0.9))
+_MORE, _LESS = np.float32([1.0, 0.45, 0.1]), np.float32([0.15, 0.6, 1.0])
+_GAP_PX, _INK, _PAPER = 8, (235, 235, 235), (24, 24, 28)
+
+
+def channel_colours(channels: Sequence[str]) -> NDArray[np.float32]:
+    """`(C, 3)` RGB in [0, 1]: a stain that is known by name keeps its colour on every slide."""
+    spare = iter(_OTHER_COLOURS * (len(channels) // len(_OTHER_COLOURS) + 1))
+    return np.array([_named_colour(name) or next(spare) for name in channels], dtype=np.float32).reshape(-1, 3)
+
+
+def _named_colour(channel: str) -> tuple[float, float, float] | None:
+    for words, colour in _NAMED_COLOURS:
+        if any(word in channel.lower() for word in words):
+            return colour
+    return None
+
+
+def display_limits(image: FloatImage, low: float = 1.0, high: float = 99.7) -> Limits:
+    """Percentiles of each channel of `(..., C, H, W)`; a flat channel gets a range of one unit."""
+    channels = np.moveaxis(np.asarray(image, dtype=np.float32), -3, 0).reshape(image.shape[-3], -1)
+    bottom, top = np.percentile(channels, (low, high), axis=1)
+    return np.stack([bottom, np.where(top > bottom, top, bottom + 1.0)], axis=1).astype(np.float32)
+
+
+def normalised(image: FloatImage, limits: Limits) -> FloatImage:
+    """`(C, H, W)` with the limits at 0 and 1, not clipped."""
+    low, high = limits[:, 0, None, None], limits[:, 1, None, None]
+    return ((image - low) / (high - low)).astype(np.float32)
+
+
+def composite(image: FloatImage, channels: Sequence[str], limits: Limits | None = None) -> Picture:
+    """Additive colours of all stains. Pictures that are compared must be given the same ``limits``."""
+    shown = np.clip(normalised(image, display_limits(image) if limits is None else limits), 0.0, 1.0)
+    return _to_picture(np.einsum("chw,cr->hwr", shown, channel_colours(channels)))
+
+
+def difference(before: FloatImage, after: FloatImage, limits: Limits, full_scale: float = 0.5) -> Picture:
+    """What an edit changed: orange where the stains got brighter, blue where they got darker, black where equal.
+
+    Full colour is a mean change over the channels of ``full_scale`` of the displayed range.
+    """
+    change = (normalised(after, limits) - normalised(before, limits)).mean(axis=0) / full_scale
+    return _to_picture(np.clip(change, 0, 1)[..., None] * _MORE + np.clip(-change, 0, 1)[..., None] * _LESS)
+
+
+def _to_picture(rgb: NDArray[np.floating]) -> Picture:
+    return (np.clip(rgb, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+
+
+def enlarge(picture: Picture, factor: int) -> Picture:
+    """Each pixel as a square of ``factor`` pixels: no detail is made up."""
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def with_scale_bar(picture: Picture, um_per_px: float, length_um: float = 5.0) -> Picture:
+    """A white bar of ``length_um`` and its length, at the lower left. ``um_per_px`` is that of ``picture`` itself."""
+    canvas = Image.fromarray(picture)
+    draw = ImageDraw.Draw(canvas)
+    margin, bottom = max(3, canvas.height // 32), canvas.height - max(3, canvas.height // 32)
+    thickness = max(2, canvas.height // 80)
+    draw.rectangle((margin, bottom - thickness, margin + round(length_um / um_per_px), bottom), fill=(255, 255, 255))
+    font = _font(canvas.height // 16)
+    draw.text((margin, bottom - thickness - 2), f"{length_um:g} µm", fill=(255, 255, 255), font=font, anchor="lb")
+    return np.asarray(canvas)
+
+
+def with_counterfactual_mark(picture: Picture) -> Picture:
+    """The word COUNTERFACTUAL over the top edge."""
+    canvas = Image.fromarray(picture)
+    draw, font = ImageDraw.Draw(canvas), _font(canvas.height // 18)
+    place = (canvas.width - 4, 3)
+    box = draw.textbbox(place, COUNTERFACTUAL, font=font, anchor="ra")
+    draw.rectangle((box[0] - 3, box[1] - 2, box[2] + 3, box[3] + 2), fill=(0, 0, 0))
+    draw.text(place, COUNTERFACTUAL, fill=(255, 205, 60), font=font, anchor="ra")
+    return np.asarray(canvas)
+
+
+@dataclass(frozen=True, slots=True)
+class TitledPicture:
+    """One picture of a panel row and the line of text above it."""
+
+    title: str
+    picture: Picture
+
+
+def panel_row(pictures: Sequence[TitledPicture], columns: int | None = None) -> Picture:
+    """Titled pictures of one size beside each other, in rows of ``columns`` (all in one row when None)."""
+    columns = min(columns or len(pictures), len(pictures))
+    height, width = pictures[0].picture.shape[:2]
+    font = _font(max(11, height // 18))
+    title_px = font.getbbox("Ag")[3] + _GAP_PX
+    num_rows = -(-len(pictures) // columns)
+    size = (columns * (width + _GAP_PX) + _GAP_PX, num_rows * (height + title_px + _GAP_PX) + _GAP_PX)
+    canvas = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    for number, item in enumerate(pictures):
+        row, column = divmod(number, columns)
+        x, y = _GAP_PX + column * (width + _GAP_PX), _GAP_PX + row * (height + title_px + _GAP_PX)
+        draw.text((x, y), item.title, fill=_INK, font=font)
+        canvas.paste(Image.fromarray(item.picture), (x, y + title_px))
+    return np.asarray(canvas)
+
+
+def _font(size_px: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(max(9.0, size_px))
+
+
+def save_png(picture: Picture, path: Path, notes: Mapping[str, str] | None = None) -> Path:
+    """Write a PNG whole or not at all, with ``notes`` as its text records."""
+    records = PngImagePlugin.PngInfo()
+    for key, value in (notes or {}).items():
+        records.add_itxt(key, value)
+    with staged_file(path) as staged:
+        Image.fromarray(picture).save(staged, format="PNG", pnginfo=records)
+    return path
