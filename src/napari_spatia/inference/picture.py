@@ -5,6 +5,8 @@ C channels, H × W pixels. Images are `(C, H, W)` float32 in slide units; pictur
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -61,15 +63,19 @@ def normalised(image: FloatImage, limits: Limits) -> FloatImage:
 def composite(image: FloatImage, channels: Sequence[str], limits: Limits | None = None) -> Picture:
     """Additive colours of all stains. Pictures that are compared must be given the same ``limits``."""
     shown = np.clip(normalised(image, display_limits(image) if limits is None else limits), 0.0, 1.0)
-    return _to_picture(np.einsum("chw,cr->hwr", shown, channel_colours(channels)))
+    rgb = np.einsum("chw,cr->hwr", shown, channel_colours(channels))
+    # Where stains add up past full colour, dim instead of clipping: the hue still tells which stains they are.
+    return _to_picture(rgb / np.maximum(rgb.max(axis=-1, keepdims=True), 1.0))
 
 
 def difference(before: FloatImage, after: FloatImage, limits: Limits, full_scale: float = 0.5) -> Picture:
-    """What an edit changed: orange where the stains got brighter, blue where they got darker, black where equal.
+    """What an edit changed: orange where a stain got brighter, blue where one got darker, black where all are equal.
 
-    Full colour is a mean change over the channels of ``full_scale`` of the displayed range.
+    Each pixel shows the stain that changed most; full colour is a change of ``full_scale`` of its displayed range.
     """
-    change = (normalised(after, limits) - normalised(before, limits)).mean(axis=0) / full_scale
+    changes = normalised(after, limits) - normalised(before, limits)
+    strongest = np.abs(changes).argmax(axis=0)
+    change = np.take_along_axis(changes, strongest[None], axis=0)[0] / full_scale
     return _to_picture(np.clip(change, 0, 1)[..., None] * _MORE + np.clip(-change, 0, 1)[..., None] * _LESS)
 
 
@@ -131,8 +137,12 @@ def panel_row(pictures: Sequence[TitledPicture], columns: int | None = None) -> 
     return np.asarray(canvas)
 
 
-def _font(size_px: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(max(9.0, size_px))
+@cache
+def _font(size_px: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans as matplotlib ships it: the same letters on every machine, µ among them."""
+    file = files("matplotlib") / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    with as_file(file) as path:
+        return ImageFont.truetype(str(path), max(9, size_px))
 
 
 def save_png(picture: Picture, path: Path, notes: Mapping[str, str] | None = None) -> Path:
