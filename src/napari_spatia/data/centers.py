@@ -1,0 +1,88 @@
+"""Where the cells are: the frame of ``obsm["spatial"]``, and centroids where it has none."""
+
+from collections.abc import Sequence
+
+import dask
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_spatia.data.ngff import Placement
+from napari_spatia.data.slide import Raster
+
+_SAMPLED_CELLS = 200
+_SAMPLED_HALF_PX = 1024
+_SAMPLED_UM_PER_PX = 1.5
+_MIN_AGREEMENT = 0.3
+
+
+def place_centers(
+    stored_yx: NDArray[np.float64], frames: Sequence[Placement], labels: Raster, instance_id: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    """`(N, 2)` centres (y, x) in µm from stored ones, or None when they fit no frame.
+
+    Files do not say which frame ``obsm["spatial"]`` is in: builders write µm, pixels of the image, or the polygons' own
+    units. So each of ``frames`` (maps into the slide's µm) is tried on up to 200 neighbouring cells in the middle of
+    the table, and the one wins under whose centres the labels hold the cells' own ids most often. Less than 3 in 10
+    is taken as no agreement: a centre is outside its cell only where cells are ring- or crescent-shaped.
+    """
+    finite = np.isfinite(stored_yx).all(axis=1)
+    if not finite.all():
+        return None
+    sample = _neighbours_of_the_middle(stored_yx)
+    scores = [_agreement(frame.apply(stored_yx[sample]), instance_id[sample], labels) for frame in frames]
+    best = int(np.argmax(scores))
+    return frames[best].apply(stored_yx) if scores[best] >= _MIN_AGREEMENT else None
+
+
+def _neighbours_of_the_middle(points: NDArray[np.float64]) -> NDArray[np.intp]:
+    middle = points[np.argmin(((points - np.median(points, axis=0)) ** 2).sum(axis=1))]
+    distance = ((points - middle) ** 2).sum(axis=1)
+    return np.argsort(distance, kind="stable")[:_SAMPLED_CELLS]
+
+
+def _agreement(centers_um: NDArray[np.float64], instance_id: NDArray[np.int64], labels: Raster) -> float:
+    """Share of cells whose own id stands under their centre; a coarse level and one small window are read."""
+    sizes = labels.levels_um_per_px
+    coarse_enough = [idx for idx, size in enumerate(sizes) if size <= _SAMPLED_UM_PER_PX]
+    level_idx = coarse_enough[-1] if coarse_enough else 0
+    level, um_per_px = labels.levels[level_idx], sizes[level_idx]
+    yx = np.floor((centers_um - np.asarray(labels.origin_um)) / um_per_px).astype(np.int64)
+    near = (np.abs(yx - yx[0]) <= _SAMPLED_HALF_PX).all(axis=1)
+    inside = near & (yx >= 0).all(axis=1) & (yx < np.asarray(level.shape)).all(axis=1)
+    if not inside.any():
+        return 0.0
+    low, high = yx[inside].min(axis=0), yx[inside].max(axis=0) + 1
+    window = np.asarray(level[low[0] : high[0], low[1] : high[1]])
+    under = window[tuple((yx[inside] - low).T)].astype(np.int64)
+    return float((under == instance_id[inside]).sum() / near.sum())
+
+
+def label_centroids(labels: Raster, instance_id: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`(N, 2)` centroids (y, x) in µm of the cells' labels, NaN where a cell has none. Reads the labels block by block."""
+    level = labels.levels[0]
+    order = np.argsort(instance_id)
+    sums = np.zeros((len(instance_id), 3))
+    starts = [np.cumsum((0, *sizes[:-1])) for sizes in level.chunks]
+    for row, block_row in zip(starts[0], level.to_delayed(), strict=True):
+        for col, block in zip(starts[1], block_row, strict=True):
+            _add_moments(sums, dask.compute(block)[0], (row, col), instance_id, order)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        yx_px = sums[:, 1:] / sums[:, :1] + 0.5
+    return yx_px * labels.um_per_px + np.asarray(labels.origin_um)
+
+
+def _add_moments(
+    sums: NDArray[np.float64],
+    block: NDArray[np.integer],
+    corner: tuple[int, int],
+    instance_id: NDArray[np.int64],
+    order: NDArray[np.intp],
+) -> None:
+    """Add each cell's area and coordinate sums within one block to ``sums`` `(N, 3)`."""
+    ys, xs = np.nonzero(block)
+    values = block[ys, xs].astype(np.int64)
+    slot = np.minimum(np.searchsorted(instance_id, values, sorter=order), len(order) - 1)
+    cell_idx = order[slot]
+    known = instance_id[cell_idx] == values
+    for column, weight in enumerate((None, ys[known] + corner[0], xs[known] + corner[1])):
+        sums[:, column] += np.bincount(cell_idx[known], weights=weight, minlength=len(sums))

@@ -1,0 +1,4 @@
+"""Safe writes."""
+
+
+def recover(path): ...
