@@ -30,7 +30,7 @@ _NAMED_COLOURS: tuple[tuple[tuple[str, ...], tuple[float, float, float]], ...] =
     (("asma", "vimentin", "actin", "stroma"), (1.00, 0.55, 0.05)),
 )
 _OTHER_COLOURS = ((0.1, 0.8, 0.9), (0.95, 0.9, 0.2), (0.6, 0.4, 1.0), (0.9, 0.9, 0.9))
-_MORE, _LESS = np.float32([1.0, 0.45, 0.1]), np.float32([0.15, 0.6, 1.0])
+_MORE, _LESS = np.array([1.0, 0.45, 0.1]), np.array([0.15, 0.6, 1.0])
 _GAP_PX, _INK, _PAPER = 8, (235, 235, 235), (24, 24, 28)
 
 

@@ -1,0 +1,41 @@
+# make demo | test | lint | docs | bench-live     Variables: PYTHON=python3.12  VENV=.venv  OUT=build/demo
+VENV ?= .venv
+PYTHON ?=
+OUT ?= build/demo
+INSTALLED := $(VENV)/.installed
+BIN := $(VENV)/bin
+
+export VENV PYTHON
+
+.PHONY: help demo test lint docs bench-live
+
+help:
+	@sed -n 1p Makefile | cut -c3-
+
+# Everything that is installed, by constraints.txt; made again when that file or pyproject.toml is newer.
+$(INSTALLED): constraints.txt pyproject.toml
+	@scripts/setup.sh $(VENV)
+
+# The main job. With a display it opens napari and leaves it to the person; without one it writes into $(OUT).
+demo: $(INSTALLED)
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
+		$(BIN)/napari-spatia demo --out $(OUT); \
+	else \
+		$(BIN)/napari-spatia demo --headless --out $(OUT); \
+	fi
+
+test: lint
+	@scripts/test.sh
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
+
+docs: $(INSTALLED)
+	@$(BIN)/mkdocs build --strict --site-dir build/docs
+
+# A slider move to a new picture on the screen, through the real dock; ends in one JSON line.
+bench-live: $(INSTALLED)
+	@$(BIN)/python -m napari_spatia.widgets.bench_live

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The whole suite with coverage: without a screen first, then the tests that draw (marker gl) under Xvfb.
+# Arguments go to both pytest runs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=${VENV:-.venv}/bin/python
+export NAPARI_ASYNC=0
+
+if ! command -v xvfb-run >/dev/null; then
+    echo "The tests that draw need Xvfb: sudo apt-get install xvfb" >&2
+    exit 1
+fi
+"$python" -m coverage erase
+status=0
+QT_QPA_PLATFORM=offscreen "$python" -m pytest -m "not gl" --cov --cov-report= "$@" || status=$?
+QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1680x1050x24" \
+    "$python" -m pytest -m gl --cov --cov-append --cov-report= "$@" || status=$?
+"$python" -m coverage report --skip-covered || status=$?
+exit "$status"

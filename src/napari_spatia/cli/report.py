@@ -1,0 +1,109 @@
+"""What a command tells: progress and notes on stderr, its result on stdout, errors as a message and an exit code."""
+
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from napari_spatia.errors import Cancelled, SpatiaError
+
+EXIT_ERROR, EXIT_STOPPED = 1, 130
+_LINE_EVERY_S = 10.0
+
+
+class Report:
+    """One command's voice. ``progress`` is the callback that jobs take."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._bar: Any = None
+        self._task: Any = None
+        self._doing, self._last_line_s = "", 0.0
+
+    def progress(self, fraction: float, doing: str) -> None:
+        if sys.stderr.isatty():
+            self._show_bar(fraction, doing)
+        elif doing != self._doing or time.monotonic() - self._last_line_s > _LINE_EVERY_S:
+            self._doing, self._last_line_s = doing, time.monotonic()
+            print(f"{fraction:4.0%} {doing}", file=sys.stderr, flush=True)
+
+    def _show_bar(self, fraction: float, doing: str) -> None:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task(doing, total=1.0)
+            self._bar.start()
+        self._bar.update(self._task, completed=fraction, description=doing)
+
+    def end_progress(self) -> None:
+        """Take the bar off the terminal, so that other programs and the result can print."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def note(self, text: str) -> None:
+        """Something that a person should know and that is no error."""
+        self.end_progress()
+        print(f"note: {text}", file=sys.stderr, flush=True)
+
+    def result(self, values: Mapping[str, Any], text: str | None = None) -> None:
+        """The command's result: one JSON object with --json, otherwise ``text`` or a line a value."""
+        self.end_progress()
+        if self._as_json:
+            print(json.dumps(values, default=str), flush=True)
+        else:
+            print(text if text is not None else as_lines(values), flush=True)
+
+
+def as_lines(values: Mapping[str, Any], indent: str = "") -> str:
+    """``name: value`` lines; a nested mapping is indented below its name."""
+    lines = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            lines += [f"{indent}{name}:", as_lines(value, indent + "  ")] if value else []
+        elif isinstance(value, list | tuple):
+            lines.append(f"{indent}{name}: {', '.join(map(str, value))}")
+        else:
+            lines.append(f"{indent}{name}: {value}")
+    return "\n".join(lines)
+
+
+@contextmanager
+def reporting(as_json: bool = False) -> Iterator[Report]:
+    """Run a command's body. A clear error ends it with exit code 1, Ctrl-C and SIGTERM with 130, no traceback."""
+    report = Report(as_json)
+    with _terminate_like_ctrl_c():
+        try:
+            yield report
+        except (SpatiaError, OSError) as error:
+            report.end_progress()
+            print(f"Error: {error}", file=sys.stderr)
+            raise typer.Exit(EXIT_ERROR) from error
+        except (KeyboardInterrupt, Cancelled) as stop:
+            report.end_progress()
+            print("Stopped; nothing was left half-written.", file=sys.stderr)
+            raise typer.Exit(EXIT_STOPPED) from stop
+        finally:
+            report.end_progress()
+
+
+@contextmanager
+def _terminate_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM unwinds like Ctrl-C, so that staged files and child processes are cleaned up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
