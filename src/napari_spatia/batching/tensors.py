@@ -1,0 +1,58 @@
+"""Slide rows → tensors. Letters: B cells, U cells whose genes are read, N neighbours, R regions, W regions around one."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from napari_spatia.data.counts import gene_rows
+from napari_spatia.data.surroundings import Surroundings
+from napari_spatia.model.inputs import Around, GeneTokens
+
+
+def gene_tokens(values: csr_matrix) -> GeneTokens:
+    """`(n, G)` log2(1 + counts) of n cells → their gene tokens."""
+    rows = gene_rows(values)
+    return GeneTokens(*(torch.from_numpy(a) for a in (rows.gene_idx, rows.value, rows.present, rows.library)))
+
+
+def pool_regions(cell_embedding: Tensor, region: Tensor, num_regions: int) -> Tensor:
+    """(U, D) embeddings and each one's ``region`` (U,) → (num_regions, D) means; 0 where a region has no cell."""
+    total = cell_embedding.new_zeros(num_regions, cell_embedding.shape[1]).index_add_(0, region, cell_embedding)
+    return total / torch.bincount(region, minlength=num_regions).clamp(min=1)[:, None]
+
+
+def look_around(
+    surroundings: Surroundings, cell_idx: NDArray, cell_embedding: Tensor, cell_row: NDArray, region_embedding: Tensor
+) -> Around:
+    """What lies around the cells ``cell_idx`` (B,) of a slide.
+
+    ``cell_embedding`` (U, D) and ``region_embedding`` (R, D); ``cell_row`` (N,) gives a slide cell's row in the
+    former, -1 where it was not embedded, and such neighbours count as absent.
+    """
+    neighbour = surroundings.neighbour[cell_idx]
+    row = np.where(neighbour >= 0, cell_row[neighbour], -1)
+    region = surroundings.regions_around(cell_idx)
+    device = cell_embedding.device
+    return Around(
+        _rows(cell_embedding, row),
+        torch.from_numpy(surroundings.neighbour_offset_um(cell_idx)).to(device),
+        torch.from_numpy(row >= 0).to(device),
+        _rows(region_embedding, region),
+        torch.from_numpy(surroundings.region_offset_um(cell_idx)).to(device),
+        torch.from_numpy(region >= 0).to(device),
+    )
+
+
+def needed_cells(surroundings: Surroundings, cell_idx: NDArray, extra: Sequence[NDArray] = ()) -> NDArray[np.int64]:
+    """Sorted rows of the cells in the niches of ``cell_idx``, and of ``extra``."""
+    neighbour = surroundings.neighbour[cell_idx]
+    return np.unique(np.concatenate([neighbour[neighbour >= 0], *extra])).astype(np.int64)
+
+
+def _rows(embedding: Tensor, row: NDArray) -> Tensor:
+    picked = embedding[torch.from_numpy(np.maximum(row, 0)).to(embedding.device)]
+    return picked * torch.from_numpy(row >= 0).to(embedding.device)[..., None]

@@ -1,0 +1,169 @@
+"""The cells of one slide that are trained on, ready to be drawn in batches; crops lie in a file, not in memory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from napari_spatia.batching.tensors import gene_tokens
+from napari_spatia.data.counts import align_counts, log2_counts
+from napari_spatia.data.crops import read_crops, read_masks
+from napari_spatia.data.intensity import IntensityScale
+from napari_spatia.data.panel import Panel
+from napari_spatia.data.slide import Slide
+from napari_spatia.data.surroundings import Surroundings, surroundings
+from napari_spatia.model.config import ModelConfig
+from napari_spatia.model.inputs import GeneTokens
+from napari_spatia.progress import Progress, silent
+
+CROPS_AT_ONCE = 4096
+REGION_SAMPLE = 3
+"""Cells of a tissue region that stand for it in one training step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """B cells and the U cells around them whose genes are read.
+
+    ``image`` (B, C + 1, H, W) standardised, mask last as ±1; ``counts`` (B, G); ``cell_type`` (B,) int64, -1 unknown.
+    """
+
+    cell_idx: NDArray[np.int64]
+    image: Tensor
+    genes: GeneTokens
+    counts: Tensor
+    cell_type: Tensor
+    context_idx: NDArray[np.int64]
+    context_genes: GeneTokens
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSlide:
+    """N cells: ``crops`` `(N, C + 1, H, W)` float16 on disk, ``values`` `(N, G)` log2(1 + counts) on the model's
+    panel, ``cell_type`` `(N,)` int64 (-1 unknown), and what lies around each within these N cells alone."""
+
+    crops: NDArray[np.float16]
+    values: csr_matrix
+    cell_type: NDArray[np.int64]
+    surroundings: Surroundings
+
+    @property
+    def num_cells(self) -> int:
+        return len(self.cell_type)
+
+    def draw(self, rng: np.random.Generator, num_groups: int, group_size: int, turn: int = 0) -> Batch:
+        """``num_groups`` random cells, each with its nearest, so that niches and tissue are shared within a group."""
+        anchors = rng.integers(0, self.num_cells, num_groups)
+        near = self.surroundings.neighbour[anchors, : group_size - 1]
+        near = np.where(near >= 0, near, rng.integers(0, self.num_cells, near.shape))
+        return self.batch(np.concatenate([anchors[:, None], near], axis=1).ravel(), rng, turn)
+
+    def batch(self, cell_idx: NDArray[np.int64], rng: np.random.Generator, turn: int = 0) -> Batch:
+        """Named cells; ``turn`` in 0…7 flips and transposes the crops (`turn_offsets` does the same to offsets)."""
+        around = self.surroundings.neighbour[cell_idx]
+        members = self._sample_regions(np.unique(self.surroundings.regions_around(cell_idx)), rng)
+        context_idx = np.unique(np.concatenate([around[around >= 0], members]))
+        image = torch.from_numpy(np.asarray(self.crops[np.sort(cell_idx)], np.float32))
+        image = image[torch.from_numpy(np.argsort(np.argsort(cell_idx, kind="stable"), kind="stable"))]
+        own = self.values[cell_idx]
+        return Batch(
+            cell_idx,
+            turn_pictures(image, turn),
+            gene_tokens(own),
+            torch.from_numpy((np.exp2(own.toarray()) - 1).round().astype(np.float32)),
+            torch.from_numpy(self.cell_type[cell_idx]),
+            context_idx,
+            gene_tokens(self.values[context_idx]),
+        )
+
+    def _sample_regions(self, regions: NDArray, rng: np.random.Generator) -> NDArray[np.int64]:
+        order = np.argsort(self.surroundings.region_of_cell, kind="stable")
+        first = np.searchsorted(self.surroundings.region_of_cell[order], regions[regions >= 0])
+        past = np.searchsorted(self.surroundings.region_of_cell[order], regions[regions >= 0], side="right")
+        return order[rng.integers(first[:, None], past[:, None], (len(first), REGION_SAMPLE)).ravel()]
+
+
+def prepare(
+    slide: Slide,
+    config: ModelConfig,
+    cell_idx: NDArray,
+    scale: IntensityScale,
+    cell_type: NDArray,
+    crops_file: Path,
+    progress: Progress = silent,
+) -> TrainingSlide:
+    """Reads the crops of ``cell_idx`` into ``crops_file`` once and lays out what lies around each cell.
+
+    ``cell_type`` `(N,)` are names of all the slide's cells, "" where unknown.
+    """
+    size = config.crop_px
+    shape = (len(cell_idx), config.drawn_channels, size, size)
+    if not _is_crops_file(crops_file, shape):
+        _write_crops(slide, config, cell_idx, scale, crops_file, shape, progress)
+    type_of = {name: i for i, name in enumerate(config.cell_types)}
+    counts = align_counts(slide.counts[cell_idx], slide.panel, Panel(config.panel))
+    return TrainingSlide(
+        np.load(crops_file, mmap_mode="r"),
+        log2_counts(counts),
+        np.array([type_of.get(name, -1) for name in cell_type[cell_idx]], np.int64),
+        surroundings_for(config, slide.centers_um[cell_idx]),
+    )
+
+
+def surroundings_for(config: ModelConfig, centers_um: NDArray) -> Surroundings:
+    """The niche and tissue around cells at ``centers_um`` `(N, 2)` as this model reads them."""
+    return surroundings(
+        centers_um,
+        num_neighbours=config.num_neighbours,
+        radius_um=config.niche_radius_um,
+        region_um=config.region_um,
+        window=config.region_window,
+    )
+
+
+def turn_pictures(pictures: Tensor, turn: int) -> Tensor:
+    """One of the eight flips and quarter turns of (..., H, W), ``turn`` in 0…7; 0 leaves them as they are."""
+    pictures = pictures.transpose(-1, -2) if turn & 4 else pictures
+    dims = [dim for bit, dim in ((1, -2), (2, -1)) if turn & bit]
+    return pictures.flip(dims) if dims else pictures
+
+
+def turn_offsets(offset_um: Tensor, turn: int) -> Tensor:
+    """The same turn of offsets (..., 2) in µm (y, x)."""
+    offset_um = offset_um.flip(-1) if turn & 4 else offset_um
+    sign = torch.tensor([-1.0 if turn & 1 else 1.0, -1.0 if turn & 2 else 1.0], device=offset_um.device)
+    return offset_um * sign
+
+
+def _is_crops_file(path: Path, shape: tuple[int, ...]) -> bool:
+    return path.is_file() and np.load(path, mmap_mode="r").shape == shape
+
+
+def _write_crops(
+    slide: Slide,
+    config: ModelConfig,
+    cell_idx: NDArray,
+    scale: IntensityScale,
+    path: Path,
+    shape: tuple[int, ...],
+    progress: Progress,
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_suffix(".part.npy")
+    crops = np.lib.format.open_memmap(staged, mode="w+", dtype=np.float16, shape=shape)
+    window = (config.um_per_px, config.crop_px)
+    order = np.lexsort(np.floor(slide.centers_um[cell_idx] / 320).astype(int).T)  # tile by tile
+    for start in range(0, len(order), CROPS_AT_ONCE):
+        rows = order[start : start + CROPS_AT_ONCE]
+        cells = cell_idx[rows]
+        centers = slide.centers_um[cells]
+        stains = scale.standardise(read_crops(slide.image, centers, *window))
+        masks = read_masks(slide.labels, slide.instance_id[cells], centers, *window)
+        crops[rows] = np.concatenate([stains, 2.0 * masks[:, None] - 1], axis=1)
+        progress(min(1.0, (start + len(rows)) / len(order)), f"reading {len(order)} cells of {slide.name}")
+    crops.flush()
+    staged.replace(path)

@@ -1,0 +1,66 @@
+"""Counts as the model and the screen read them: sparse rows, single gene columns, normalised values."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from napari_spatia.data.panel import Panel
+
+TARGET_LIBRARY = 100.0
+"""Counts a cell is scaled to before the logarithm; near the median of image-based panels."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneRows:
+    """The genes that each of n cells expresses, padded to the longest cell (K genes).
+
+    ``gene_idx`` `(n, K)` int64 into the panel; ``value`` `(n, K)` float32, log2(1 + counts);
+    ``present`` `(n, K)` bool, False where padded; ``library`` `(n,)` float32, log2(1 + all counts of the cell).
+    """
+
+    gene_idx: NDArray[np.int64]
+    value: NDArray[np.float32]
+    present: NDArray[np.bool_]
+    library: NDArray[np.float32]
+
+
+def log2_counts(counts: csr_matrix) -> csr_matrix:
+    """`(N, G)` counts → log2(1 + counts), float32 and as sparse as before: the values that an edit adds to."""
+    values = counts.astype(np.float32, copy=True)
+    values.data = np.log2(1 + values.data)
+    return values
+
+
+def gene_rows(values: csr_matrix) -> GeneRows:
+    """Pads the stored entries of `(n, G)` values (`log2_counts`) to `(n, K)`; K is at least 1."""
+    num_genes = np.diff(values.indptr)
+    slot = np.arange(max(1, num_genes.max(initial=1)))
+    present = slot < num_genes[:, None]
+    gene_idx = np.zeros(present.shape, np.int64)
+    value = np.zeros(present.shape, np.float32)
+    gene_idx[present], value[present] = values.indices, values.data
+    totals = np.where(present, np.exp2(value) - 1, 0).sum(axis=1)
+    return GeneRows(gene_idx, value, present, np.log2(1 + totals).astype(np.float32))
+
+
+def normalised(counts: csr_matrix) -> csr_matrix:
+    """`(N, G)` counts → log1p of counts scaled to `TARGET_LIBRARY` a cell, float32; empty cells stay 0."""
+    library = np.asarray(counts.sum(axis=1)).ravel()
+    factor = np.divide(TARGET_LIBRARY, library, out=np.zeros_like(library, dtype=np.float64), where=library > 0)
+    scaled = counts.multiply(factor[:, None]).tocsr().astype(np.float32)
+    scaled.data = np.log1p(scaled.data)
+    return scaled
+
+
+def align_counts(counts: csr_matrix, panel: Panel, onto: Panel) -> csr_matrix:
+    """`(N, len(panel))` counts → `(N, len(onto))` with columns matched by name; genes not measured are empty."""
+    position = onto.align(panel)
+    measured = np.flatnonzero(position >= 0)
+    select = csr_matrix(
+        (np.ones(len(measured), np.float32), (position[measured], measured)), shape=(len(panel), len(onto))
+    )
+    aligned = (counts @ select).tocsr()
+    aligned.sort_indices()
+    return aligned.astype(np.float32)

@@ -1,0 +1,65 @@
+"""Everything that fixes a model's shape, with presets. A checkpoint stores it; nothing about shape is guessed later."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+Preset = Literal["tiny", "small", "base"]
+
+
+class ModelConfig(BaseModel):
+    """Frozen description of one `SpatiaModel`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: Preset = "small"
+    panel: tuple[str, ...]
+    channels: tuple[str, ...]
+    cell_types: tuple[str, ...]
+
+    crop_px: int = 64
+    um_per_px: float = 0.32
+
+    width: int = 160
+    head_width: int = 32
+    image_patch_px: int = 8
+    image_depth: int = 3
+    gene_latents: int = 8
+    gene_depth: int = 2
+    fusion_depth: int = 2
+    niche_depth: int = 2
+    tissue_depth: int = 2
+
+    num_neighbours: int = 16
+    niche_radius_um: float = 60.0
+    region_um: float = 200.0
+    region_window: int = 5
+
+    prior_px: int = 16
+    decoder_channels: tuple[int, int] = (24, 64)
+    decoder_depth: int = 4
+
+    @classmethod
+    def from_preset(
+        cls, preset: Preset, panel: tuple[str, ...], channels: tuple[str, ...], cell_types: tuple[str, ...]
+    ) -> Self:
+        """``tiny`` for tests (seconds on two cores), ``small`` for two cores, ``base`` for a GPU (128 px)."""
+        return cls(preset=preset, panel=panel, channels=channels, cell_types=cell_types, **_SHAPES[preset])
+
+    @property
+    def drawn_channels(self) -> int:
+        """Channels that the decoder draws: the stains and, last, the cell's own mask."""
+        return len(self.channels) + 1
+
+
+_SHAPES: dict[str, dict] = {
+    "tiny": dict(
+        width=32, head_width=16, image_depth=1, gene_latents=4, gene_depth=1, fusion_depth=1, niche_depth=1,
+        tissue_depth=1, decoder_channels=(8, 16), decoder_depth=1,
+    ),
+    "small": {},
+    "base": dict(
+        width=640, head_width=64, crop_px=128, image_depth=8, gene_latents=16, gene_depth=4, fusion_depth=4,
+        niche_depth=4, tissue_depth=4, prior_px=32, decoder_channels=(96, 256), decoder_depth=8,
+    ),
+}  # fmt: skip

@@ -1,0 +1,36 @@
+"""Image–gene cross-attention. Letters: B cells, L gene tokens, P image tokens, D width."""
+
+import torch
+from torch import Tensor, nn
+
+from napari_spatia.model.config import ModelConfig
+from napari_spatia.model.layers import Block
+
+
+class Fusion(nn.Module):
+    """Blocks in which gene tokens read image tokens and image tokens read gene tokens.
+
+    A modality that was not measured is one learned token, so image-only and gene-only cells are ordinary inputs.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        width = config.width
+        self.no_image = nn.Parameter(torch.randn(1, width) * 0.02)
+        self.no_genes = nn.Parameter(torch.randn(config.gene_latents, width) * 0.02)
+        pair = lambda: nn.ModuleDict(  # noqa: E731
+            {name: Block(width, config.head_width, cross=True, self_attention=False) for name in ("genes", "image")}
+        )
+        self.blocks = nn.ModuleList([pair() for _ in range(config.fusion_depth)])
+        self.join = nn.Linear(2 * width, width)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(
+        self, gene_tokens: Tensor | None, image_tokens: Tensor | None, num_cells: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """→ cell embedding (B, D), gene tokens (B, L, D), image tokens (B, P, D) or (B, 1, D) without an image."""
+        genes = self.no_genes.expand(num_cells, -1, -1) if gene_tokens is None else gene_tokens
+        image = self.no_image.expand(num_cells, -1, -1) if image_tokens is None else image_tokens
+        for block in self.blocks:
+            genes, image = block["genes"](genes, image), block["image"](image, genes)
+        return self.norm(self.join(torch.cat([genes.mean(1), image.mean(1)], dim=-1))), genes, image

@@ -1,0 +1,76 @@
+"""The tensors that go in and come out, named. Letters: B cells, U cells whose genes are read, K genes of the longest
+cell, G panel genes, C stain channels, N neighbours, R tissue regions around a cell, L gene latents, P image patches,
+D width, H = W crop pixels."""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class _Moveable:
+    def to(self, device: torch.device | str) -> Self:
+        """The same tensors on another device."""
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return type(self)(**{k: v.to(device) if isinstance(v, (Tensor, _Moveable)) else v for k, v in moved.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class GeneTokens(_Moveable):
+    """Expressed genes of each cell: ``gene_idx`` (B, K) int64, ``value`` (B, K) log2(1 + counts), ``present`` (B, K)
+    bool, ``library`` (B,) log2(1 + all counts)."""
+
+    gene_idx: Tensor
+    value: Tensor
+    present: Tensor
+    library: Tensor
+
+    def hide(self, hidden_genes: Tensor) -> "GeneTokens":
+        """The same cells with some genes unread: ``hidden_genes`` (B, G) bool. The library counts only what is seen."""
+        present = self.present & ~hidden_genes.gather(1, self.gene_idx)
+        seen = torch.where(present, torch.exp2(self.value) - 1, 0).sum(1)
+        return GeneTokens(self.gene_idx, self.value, present, torch.log2(1 + seen))
+
+
+@dataclass(frozen=True, slots=True)
+class Around(_Moveable):
+    """Embeddings of what lies around each cell, with offsets in µm (y, x) and which of them exist."""
+
+    neighbour: Tensor  # (B, N, D)
+    neighbour_offset_um: Tensor  # (B, N, 2)
+    has_neighbour: Tensor  # (B, N) bool
+    region: Tensor  # (B, R, D)
+    region_offset_um: Tensor  # (B, R, 2)
+    has_region: Tensor  # (B, R) bool
+
+    def without(self, niche: bool = False, tissue: bool = False) -> "Around":
+        """The same, as if nothing lay around: the niche, the tissue or both unread."""
+        return Around(
+            self.neighbour, self.neighbour_offset_um, self.has_neighbour & (not niche),
+            self.region, self.region_offset_um, self.has_region & (not tissue),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding(_Moveable):
+    """A cell at three scales: ``cell``, ``niche``, ``tissue`` and their ``fused`` embedding, each (B, D), and the fused
+    ``gene_tokens`` (B, L, D) and ``image_tokens`` (B, P or 1, D)."""
+
+    cell: Tensor
+    niche: Tensor
+    tissue: Tensor
+    fused: Tensor
+    gene_tokens: Tensor
+    image_tokens: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Condition(_Moveable):
+    """What the decoder reads: ``tokens`` (B, T, D), ``vector`` (B, D) and the expected picture ``prior``
+    (B, C + 1, H, W)."""
+
+    tokens: Tensor
+    vector: Tensor
+    prior: Tensor

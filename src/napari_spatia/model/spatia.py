@@ -1,0 +1,84 @@
+"""SpatiaModel: the encoders at three scales, the heads and the decoder, wired (SPATIA, arXiv 2507.04704).
+
+Letters: B cells, D width, L gene tokens, P patches, C stain channels, H = W crop pixels.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_spatia.model.config import ModelConfig
+from napari_spatia.model.context import ContextTransformer
+from napari_spatia.model.flow_decoder import FlowDecoder
+from napari_spatia.model.flow_path import NoiseSpectrum
+from napari_spatia.model.fusion import Fusion
+from napari_spatia.model.gene_encoder import GeneEncoder
+from napari_spatia.model.heads import Heads
+from napari_spatia.model.image_encoder import ImageEncoder
+from napari_spatia.model.inputs import Around, Condition, Encoding, GeneTokens
+from napari_spatia.model.layers import MLP
+
+
+class SpatiaModel(nn.Module):
+    """Cell, niche and tissue embeddings from genes and image; cell pictures from genes, niche and tissue."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        width, head_width = config.width, config.head_width
+        tissue_um = config.region_um * config.region_window
+        self.genes = GeneEncoder(config)
+        self.image = ImageEncoder(config)
+        self.fusion = Fusion(config)
+        self.niche = ContextTransformer(width, head_width, config.niche_depth, 4.0, 4 * config.niche_radius_um)
+        self.tissue = ContextTransformer(width, head_width, config.tissue_depth, config.region_um / 2, 2 * tissue_um)
+        self.join = nn.Linear(3 * width, width)
+        self.join_norm = nn.LayerNorm(width)
+        self.heads = Heads(config)
+        self.prior = MLP(width, config.drawn_channels * config.prior_px**2, ratio=2)
+        self.spectrum = NoiseSpectrum(config.drawn_channels, config.crop_px)
+        self.decoder = FlowDecoder(config)
+
+    def embed_genes(self, genes: GeneTokens) -> Tensor:
+        """(B, D): what a cell is to its neighbours and to its tissue region."""
+        return self.genes(genes)[1]
+
+    def encode(
+        self,
+        around: Around,
+        genes: GeneTokens | None = None,
+        image_tokens: Tensor | None = None,
+        masked_cell: Tensor | None = None,
+    ) -> Encoding:
+        """A cell at three scales from its genes, its image tokens (`ImageEncoder`), or both.
+
+        ``masked_cell`` (B,) bool hides a cell's own embedding, so that its surroundings must tell what it is.
+        """
+        gene_tokens = None if genes is None else self.genes(genes)[0]
+        cell, gene_tokens, image_tokens = self.fusion(gene_tokens, image_tokens, len(around.neighbour))
+        niche = self.niche(
+            cell, around.neighbour, around.neighbour_offset_um, around.has_neighbour, masked_cell
+        )
+        tissue = self.tissue(niche, around.region, around.region_offset_um, around.has_region)
+        seen = cell if masked_cell is None else torch.where(masked_cell[:, None], 0, cell)
+        fused = self.join_norm(self.join(torch.cat([seen, niche, tissue], dim=-1)))  # (B, D)
+        return Encoding(cell, niche, tissue, fused, gene_tokens, image_tokens)
+
+    def expected_picture(self, fused: Tensor) -> Tensor:
+        """(B, D) → (B, C + 1, prior_px, prior_px): the mean picture of cells with this embedding, coarse."""
+        return self.prior(fused).unflatten(1, (self.config.drawn_channels, self.config.prior_px, -1))
+
+    def condition(self, encoding: Encoding) -> Condition:
+        """What the decoder reads, from an encoding that was made without the cell's own image."""
+        tokens = torch.cat([encoding.gene_tokens, encoding.niche[:, None], encoding.tissue[:, None]], dim=1)
+        size = (self.config.crop_px, self.config.crop_px)
+        prior = F.interpolate(self.expected_picture(encoding.fused), size=size, mode="bilinear")
+        return Condition(tokens, encoding.fused, prior)
+
+    def start(self, white: Tensor, condition: Condition) -> Tensor:
+        """White noise (B, C + 1, H, W) → the start of the path, x at t = 0."""
+        return condition.prior + self.spectrum.colour(white)
+
+    def white_of(self, start: Tensor, condition: Condition) -> Tensor:
+        """The inverse of `start`."""
+        return self.spectrum.whiten(start - condition.prior)

@@ -1,0 +1,63 @@
+"""One stage's steps: learning rate, gradient, log, validation and resumable state."""
+
+import math
+import time
+from pathlib import Path
+
+import torch
+
+from napari_spatia.progress import Progress
+from napari_spatia.train.config import TrainConfig
+from napari_spatia.train.log import Log
+from napari_spatia.train.stages import Stage
+from napari_spatia.train.state import restore_state, save_state
+
+WARM_UP_STEPS = 100
+LOG_EVERY = 25
+
+
+def run_stage(
+    stage: Stage, config: TrainConfig, state: Path, log: Log, resumed: dict | None, progress: Progress
+) -> None:
+    """Trains one stage to its end, going on from ``resumed`` when that is this stage's progress."""
+    parameters = list(stage.trained.parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=stage.peak_lr, weight_decay=0.01, betas=(0.9, 0.98))
+    step, spent_s = 0, 0.0
+    if resumed and resumed["stage"] == stage.name:
+        restore_state(state, stage.modules(), optimizer)
+        step, spent_s = resumed["step"], resumed["spent_s"]
+    budget_s = math.inf if config.max_minutes is None else 60 * config.max_minutes * stage.share
+    began = time.monotonic() - spent_s
+    sums: dict[str, list[float]] = {}
+    while True:
+        spent_s = time.monotonic() - began
+        done = max(step / stage.num_steps, spent_s / budget_s)
+        if done >= 1 or step % config.validate_every == 0:
+            log.add(stage=stage.name, step=step, seconds=round(spent_s, 1), held_out=stage.validate())
+            save_state(
+                state, stage.modules(), optimizer,
+                {"stage": stage.name, "step": step, "spent_s": spent_s, "log_lines": log.num_lines},
+            )  # fmt: skip
+        if done >= 1:
+            return
+        progress(done, f"{stage.name}: step {step}")
+        for group in optimizer.param_groups:
+            group["lr"] = _learning_rate(stage.peak_lr, step, done)
+        losses = stage.losses(step, done)
+        optimizer.zero_grad(set_to_none=True)
+        sum(losses.values()).backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        stage.after_step()
+        step += 1
+        for name, loss in losses.items():
+            sums.setdefault(name, []).append(loss.item())
+        if step % LOG_EVERY == 0:
+            log.add(stage=stage.name, step=step, loss={name: sum(v) / len(v) for name, v in sums.items()})
+            sums = {}
+
+
+def _learning_rate(peak: float, step: int, done: float) -> float:
+    """A linear warm-up, then half a cosine down to a twentieth of the peak."""
+    warm = min(1.0, (step + 1) / WARM_UP_STEPS)
+    return peak * warm * (0.05 + 0.95 * (1 + math.cos(math.pi * min(done, 1.0))) / 2)

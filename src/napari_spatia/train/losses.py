@@ -1,0 +1,131 @@
+"""The objectives. Letters: B cells, G panel genes, P patches, C drawn channels, H = W crop pixels."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from napari_spatia.batching.training_slide import Batch
+from napari_spatia.model.flow_decoder import FlowDecoder
+from napari_spatia.model.flow_path import path_velocity, point_on_path
+from napari_spatia.model.heads import contrastive_loss, negative_binomial_loss
+from napari_spatia.model.image_encoder import patches
+from napari_spatia.model.inputs import Around, Condition, Encoding
+from napari_spatia.model.spatia import SpatiaModel
+from napari_spatia.train.config import TrainConfig
+
+HALVED_STEPS = (1 / 8, 1 / 4, 1 / 2, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Masking:
+    """What one encoder step does not show: modalities of the batch, genes (B, G), patches (B, P) and cells (B,)."""
+
+    use_genes: bool
+    use_image: bool
+    genes: Tensor
+    patches: Tensor | None
+    cells: Tensor
+    no_niche: bool
+    no_tissue: bool
+
+
+def draw_masking(model: SpatiaModel, num_cells: int, generator: torch.Generator) -> Masking:
+    """Half of the batches read genes alone, a fifth the image alone, the rest both (modality dropout)."""
+    uniform = lambda *shape: torch.rand(*shape, generator=generator)  # noqa: E731
+    config = model.config
+    kind, show_all, no_niche, no_tissue = uniform(4).tolist()
+    hidden_share = torch.where(uniform(num_cells, 1) < 0.3, 0.0, 0.6 * uniform(num_cells, 1))
+    num_patches = (config.crop_px // config.image_patch_px) ** 2
+    return Masking(
+        use_genes=kind >= 0.2,
+        use_image=kind < 0.5,
+        genes=uniform(num_cells, len(config.panel)) < hidden_share,
+        patches=None if show_all < 0.4 else uniform(num_cells, num_patches) < 0.5,
+        cells=uniform(num_cells) < 0.1,
+        no_niche=no_niche < 0.2,
+        no_tissue=no_tissue < 0.2,
+    )
+
+
+def encoder_losses(
+    model: SpatiaModel, batch: Batch, around: Around, masking: Masking, config: TrainConfig
+) -> dict[str, Tensor]:
+    """Each objective's weighted loss by name; an objective of weight 0 is left out."""
+    genes = batch.genes.hide(masking.genes) if masking.use_genes else None
+    has_channel = torch.ones(batch.image.shape[1], dtype=torch.bool)
+    image = model.image(batch.image, has_channel, masking.patches) if masking.use_image else None
+    around = around.without(masking.no_niche, masking.no_tissue)
+    encoding = model.encode(around, genes, image, masking.cells)
+    losses = {
+        "genes": (config.gene_weight, lambda: _masked_genes(model, encoding, batch, masking)),
+        "type": (config.type_weight, lambda: _cell_types(model, encoding, batch)),
+    }
+    if not masking.use_image:
+        losses["picture"] = (config.picture_weight, lambda: _picture(model, encoding, batch))
+    elif masking.patches is not None:
+        losses["patches"] = (config.mask_weight, lambda: _masked_patches(model, encoding, batch, masking.patches))
+    if image is not None and genes is not None:
+        losses["contrast"] = (config.contrast_weight, lambda: _contrast(model, image, genes))
+    return {name: weight * loss() for name, (weight, loss) in losses.items() if weight > 0}
+
+
+def flow_loss(
+    decoder: FlowDecoder, picture: Tensor, start: Tensor, condition: Condition, t: Tensor
+) -> Tensor:
+    """Mean squared error of the velocity at ``t`` (B,) on the way from start to picture (B, C, H, W)."""
+    velocity = decoder(point_on_path(start, picture, t), t, torch.zeros_like(t), condition)
+    return F.mse_loss(velocity, path_velocity(start, picture))
+
+
+def shortcut_loss(
+    decoder: FlowDecoder,
+    teacher: FlowDecoder,
+    picture: Tensor,
+    start: Tensor,
+    condition: Condition,
+    generator: torch.Generator,
+) -> Tensor:
+    """One step must equal two of half its length (Frans et al. 2025, eq. 5); the halves are the averaged network's."""
+    num = len(picture)
+    step = torch.tensor(HALVED_STEPS)[torch.randint(len(HALVED_STEPS), (num,), generator=generator)].to(picture.device)
+    t = torch.floor(torch.rand(num, generator=generator).to(picture.device) / step) * step
+    x = point_on_path(start, picture, t)
+    half = step / 2
+    told = torch.where(half < HALVED_STEPS[0], 0, half)  # the shortest steps are the velocity itself
+    with torch.no_grad():
+        first = teacher(x, t, told, condition)
+        second = teacher(x + half[:, None, None, None] * first, t + half, told, condition)
+    return F.mse_loss(decoder(x, t, step, condition), (first + second) / 2)
+
+
+def _masked_genes(model: SpatiaModel, encoding: Encoding, batch: Batch, masking: Masking) -> Tensor:
+    total = batch.counts.sum(1, keepdim=True).clamp(min=1)
+    log_mean = model.heads.log_rate(encoding.fused) + total.log()
+    loss = negative_binomial_loss(log_mean, model.heads.log_dispersion, batch.counts)
+    unseen = masking.genes | masking.cells[:, None] if masking.use_genes else torch.ones_like(masking.genes)
+    return (loss * unseen).sum() / unseen.sum().clamp(min=1)
+
+
+def _cell_types(model: SpatiaModel, encoding: Encoding, batch: Batch) -> Tensor:
+    known = batch.cell_type >= 0
+    logits = model.heads.cell_type(encoding.fused)[known]
+    return F.cross_entropy(logits, batch.cell_type[known]) if known.any() else encoding.fused.sum() * 0
+
+
+def _picture(model: SpatiaModel, encoding: Encoding, batch: Batch) -> Tensor:
+    expected = model.expected_picture(encoding.fused)
+    return F.mse_loss(expected, F.adaptive_avg_pool2d(batch.image, expected.shape[-2:]))
+
+
+def _masked_patches(model: SpatiaModel, encoding: Encoding, batch: Batch, masked: Tensor) -> Tensor:
+    target = patches(batch.image, model.config.image_patch_px)
+    return F.mse_loss(model.heads.patch(encoding.image_tokens)[masked], target[masked])
+
+
+def _contrast(model: SpatiaModel, image_tokens: Tensor, genes: object) -> Tensor:
+    pooled = model.embed_genes(genes)
+    return contrastive_loss(
+        model.heads.image_contrast(image_tokens.mean(1)), model.heads.gene_contrast(pooled), model.heads.log_temperature
+    )

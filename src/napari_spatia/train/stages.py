@@ -1,0 +1,196 @@
+"""The two stages of training: the encoders with their objectives, then the decoder on what the encoders say."""
+
+from copy import deepcopy
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_spatia.batching.tensors import look_around, pool_regions
+from napari_spatia.batching.training_slide import Batch, TrainingSlide, turn_offsets
+from napari_spatia.model.inputs import Around, Condition
+from napari_spatia.model.spatia import SpatiaModel
+from napari_spatia.train.config import TrainConfig
+from napari_spatia.train.losses import draw_masking, encoder_losses, flow_loss, shortcut_loss
+
+VALIDATION_CELLS = 512
+
+
+class Stage(Protocol):
+    """One stage: what it trains, the loss of a step, and its scores on cells that are not trained on."""
+
+    name: str
+    num_steps: int
+    share: float
+    peak_lr: float
+    trained: nn.ModuleDict
+
+    def losses(self, step: int, done: float) -> dict[str, Tensor]: ...
+
+    def after_step(self) -> None: ...
+
+    def validate(self) -> dict[str, float]: ...
+
+    def modules(self) -> nn.ModuleDict: ...
+
+
+class Draws:
+    """Batches that depend on (seed, stage, step) alone, so that a resumed run draws what the first would have."""
+
+    def __init__(self, slides: list[TrainingSlide], seed: int, stage: int):
+        self.slides, self.key = slides, (seed, stage)
+        sizes = np.array([slide.num_cells for slide in slides], float)
+        self.share = sizes / sizes.sum()
+
+    def batch(self, step: int, num_groups: int, group_size: int) -> tuple[TrainingSlide, Batch, int]:
+        rng = np.random.default_rng((*self.key, step))
+        slide = self.slides[rng.choice(len(self.slides), p=self.share)]
+        turn = int(rng.integers(8))
+        return slide, slide.draw(rng, num_groups, group_size, turn), turn
+
+    def generator(self, step: int) -> torch.Generator:
+        seed = np.random.SeedSequence((*self.key, step, 1)).generate_state(1, np.uint64)[0]
+        return torch.Generator().manual_seed(int(seed >> np.uint64(1)))
+
+
+def around_batch(model: SpatiaModel, slide: TrainingSlide, batch: Batch, turn: int = 0) -> Around:
+    """What lies around a batch's cells; neighbours and regions are read without gradient."""
+    around = slide.surroundings
+    with torch.no_grad():
+        embedding = model.embed_genes(batch.context_genes)
+        regions = pool_regions(
+            embedding, torch.from_numpy(around.region_of_cell[batch.context_idx]), len(around.region_center_um)
+        )
+    cell_row = np.full(slide.num_cells, -1)
+    cell_row[batch.context_idx] = np.arange(len(batch.context_idx))
+    seen = look_around(around, batch.cell_idx, embedding, cell_row, regions)
+    return Around(
+        seen.neighbour, turn_offsets(seen.neighbour_offset_um, turn), seen.has_neighbour,
+        seen.region, turn_offsets(seen.region_offset_um, turn), seen.has_region,
+    )  # fmt: skip
+
+
+class EncoderStage:
+    """Masked patches and genes, contrast, cell types and the expected picture."""
+
+    name = "encoder"
+
+    def __init__(
+        self, model: SpatiaModel, slides: list[TrainingSlide], held_out: list[TrainingSlide], config: TrainConfig
+    ):
+        self.model, self.held_out, self.config = model, held_out, config
+        self.num_steps, self.share, self.peak_lr = config.encoder_steps, config.encoder_share, config.encoder_lr
+        self.draws = Draws(slides, config.seed, stage=0)
+        self.trained = nn.ModuleDict(
+            {name: module for name, module in model.named_children() if name not in ("decoder", "spectrum")}
+        )
+
+    def losses(self, step: int, done: float) -> dict[str, Tensor]:
+        slide, batch, turn = self.draws.batch(step, self.config.encoder_groups, self.config.encoder_group_size)
+        masking = draw_masking(self.model, len(batch.cell_idx), self.draws.generator(step))
+        around = around_batch(self.model, slide, batch, turn)
+        return encoder_losses(self.model, batch, around, masking, self.config)
+
+    def after_step(self) -> None:
+        """Nothing is averaged in this stage."""
+
+    def modules(self) -> nn.ModuleDict:
+        return nn.ModuleDict({"model": self.model})
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        self.model.eval()
+        scores: dict[str, list[float]] = {}
+        for slide in self.held_out:
+            batch = slide.batch(_spread(slide.num_cells), np.random.default_rng(0))
+            around = around_batch(self.model, slide, batch)
+            image = self.model.image(batch.image, torch.ones(batch.image.shape[1], dtype=torch.bool))
+            views = {"genes": (batch.genes, None), "image": (None, image), "both": (batch.genes, image)}
+            for name, (genes, tokens) in views.items():
+                fused = self.model.encode(around, genes, tokens).fused
+                known = batch.cell_type >= 0
+                right = self.model.heads.cell_type(fused).argmax(1)[known] == batch.cell_type[known]
+                scores.setdefault(f"type_accuracy_{name}", []).append(right.float().mean().item())
+                if name == "genes":
+                    expected = self.model.expected_picture(fused)
+                    scores.setdefault("expected_mean_r2", []).append(_mean_r2(expected, batch.image))
+        self.model.train()
+        return {name: float(np.nanmean(values)) for name, values in scores.items()}
+
+
+class DecoderStage:
+    """Flow matching from genes, niche and tissue; later also few-step consistency. The encoders stay as they are."""
+
+    name = "decoder"
+
+    def __init__(
+        self, model: SpatiaModel, slides: list[TrainingSlide], held_out: list[TrainingSlide], config: TrainConfig
+    ):
+        self.model, self.slides, self.held_out, self.config = model, slides, held_out, config
+        self.num_steps, self.share, self.peak_lr = config.decoder_steps, 1 - config.encoder_share, config.decoder_lr
+        self.draws = Draws(slides, config.seed, stage=1)
+        self.trained = nn.ModuleDict({"decoder": model.decoder})
+        self.averaged = deepcopy(model.decoder).requires_grad_(False)
+
+    def measure_spectrum(self) -> None:
+        """Sets the base noise from what the encoders leave unexplained on training cells."""
+        unexplained = []
+        for slide in self.slides:
+            batch = slide.batch(_spread(slide.num_cells), np.random.default_rng(0))
+            unexplained.append(batch.image - self._condition(slide, batch, 0).prior)
+        self.model.spectrum.measure(torch.cat(unexplained))
+
+    def losses(self, step: int, done: float) -> dict[str, Tensor]:
+        slide, batch, turn = self.draws.batch(step, self.config.decoder_groups, self.config.decoder_group_size)
+        generator = self.draws.generator(step)
+        condition = self._condition(slide, batch, turn)
+        start = self.model.start(torch.randn(batch.image.shape, generator=generator), condition)
+        t = torch.rand(len(start), generator=generator)
+        losses = {"flow": flow_loss(self.model.decoder, batch.image, start, condition, t)}
+        num = round(self.config.shortcut_share * len(start))
+        if done >= self.config.shortcut_after and num:
+            few = Condition(condition.tokens[:num], condition.vector[:num], condition.prior[:num])
+            pictures = batch.image[:num], start[:num]
+            losses["shortcut"] = self.config.shortcut_share * shortcut_loss(
+                self.model.decoder, self.averaged, *pictures, few, generator
+            )
+        return losses
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        for mean, now in zip(self.averaged.parameters(), self.model.decoder.parameters(), strict=True):
+            mean.lerp_(now, 1 - self.config.ema)
+
+    def modules(self) -> nn.ModuleDict:
+        return nn.ModuleDict({"model": self.model, "averaged": self.averaged})
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        losses = []
+        generator = torch.Generator().manual_seed(0)
+        for slide in self.held_out:
+            batch = slide.batch(_spread(slide.num_cells, VALIDATION_CELLS // 4), np.random.default_rng(0))
+            condition = self._condition(slide, batch, 0)
+            start = self.model.start(torch.randn(batch.image.shape, generator=generator), condition)
+            t = torch.linspace(0.02, 0.98, len(start))
+            losses.append(flow_loss(self.averaged, batch.image, start, condition, t).item())
+        return {"flow_held_out": float(np.mean(losses))}
+
+    @torch.no_grad()
+    def _condition(self, slide: TrainingSlide, batch: Batch, turn: int) -> Condition:
+        around = around_batch(self.model, slide, batch, turn)
+        condition = self.model.condition(self.model.encode(around, batch.genes))
+        return Condition(condition.tokens, condition.vector, condition.prior)
+
+
+def _spread(num_cells: int, at_most: int = VALIDATION_CELLS) -> np.ndarray:
+    return np.linspace(0, num_cells - 1, min(at_most, num_cells)).astype(np.int64)
+
+
+def _mean_r2(expected: Tensor, image: Tensor) -> float:
+    """R² of each stain's mean over the crop, averaged over the stains."""
+    said, seen = expected[:, :-1].mean((2, 3)), image[:, :-1].mean((2, 3))
+    unexplained = F.mse_loss(said, seen, reduction="none").mean(0)
+    return (1 - unexplained / seen.var(0, correction=0).clamp(min=1e-6)).mean().item()
