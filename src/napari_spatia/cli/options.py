@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from napari_spatia.errors import SpatiaError
+
 
 class Device(StrEnum):
     """Where the model runs."""
@@ -19,24 +21,16 @@ class Device(StrEnum):
 SlidePath = Annotated[Path, typer.Argument(metavar="SLIDE", help="A SpatialData zarr store.", show_default=False)]
 Checkpoint = Annotated[
     str,
-    typer.Option("--checkpoint", metavar="NAME|DIR", help="A shipped model or a checkpoint folder.", show_default=False),
+    typer.Option(
+        "--checkpoint", metavar="NAME|DIR", help="A shipped model or a checkpoint folder.", show_default=False
+    ),
 ]
-DeviceOption = Annotated[Device, typer.Option("--device", help="Where the model runs; auto takes a GPU if there is one.")]
+DeviceOption = Annotated[
+    Device, typer.Option("--device", help="Where the model runs; auto takes a GPU if there is one.")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
 Json = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
 
-_WHICH = "Which part of the slide"
-Image = Annotated[str | None, typer.Option("--image", metavar="NAME", help="Image element.", rich_help_panel=_WHICH)]
-Labels = Annotated[str | None, typer.Option("--labels", metavar="NAME", help="Labels element.", rich_help_panel=_WHICH)]
-Table = Annotated[str | None, typer.Option("--table", metavar="NAME", help="Table element.", rich_help_panel=_WHICH)]
-CoordinateSystem = Annotated[
-    str | None,
-    typer.Option("--coordinate-system", metavar="NAME", help="Coordinate system.", rich_help_panel=_WHICH),
-]
-UmPerPx = Annotated[
-    float | None,
-    typer.Option("--um-per-px", metavar="µM", help="Pixel size, where the slide has none.", rich_help_panel=_WHICH),
-]
 ChannelMap = Annotated[
     str | None,
     typer.Option(
@@ -45,7 +39,9 @@ ChannelMap = Annotated[
         help="Stand-ins for channels that the checkpoint reads and the slide names otherwise.",
     ),
 ]
-Nfe = Annotated[int | None, typer.Option("--nfe", min=1, help="Decoder passes an image; the checkpoint's own by default.")]
+Nfe = Annotated[
+    int | None, typer.Option("--nfe", min=1, help="Decoder passes an image; the checkpoint's own by default.")
+]
 
 
 def comma_separated(text: str | None) -> list[str]:
@@ -66,8 +62,6 @@ def name_pairs(text: str | None, option: str) -> dict[str, str]:
 
 def read_names(path: Path, what: str) -> list[str]:
     """The non-empty lines of a text file of ``what``; raises `SpatiaError` when there is no such file or no line."""
-    from napari_spatia.errors import SpatiaError
-
     try:
         names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:

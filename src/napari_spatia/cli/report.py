@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -81,7 +82,7 @@ def as_lines(values: Mapping[str, Any], indent: str = "") -> str:
 def reporting(as_json: bool = False) -> Iterator[Report]:
     """Run a command's body. A clear error ends it with exit code 1, Ctrl-C and SIGTERM with 130, no traceback."""
     report = Report(as_json)
-    with _terminate_like_ctrl_c():
+    with _terminate_like_ctrl_c(), _warnings_as_notes(report):
         try:
             yield report
         except (SpatiaError, OSError) as error:
@@ -94,6 +95,16 @@ def reporting(as_json: bool = False) -> Iterator[Report]:
             raise typer.Exit(EXIT_STOPPED) from stop
         finally:
             report.end_progress()
+
+
+@contextmanager
+def _warnings_as_notes(report: Report) -> Iterator[None]:
+    """Warnings of this package are notes; those of the libraries below say nothing about the person's input."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("always", category=UserWarning, module=r"napari_spatia\b")
+        warnings.showwarning = lambda message, *_where: report.note(str(message))
+        yield
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
+from napari_spatia.data.slide import Raster
 from napari_spatia.files import staged_file
 
 FloatImage = NDArray[np.float32]
@@ -31,6 +32,7 @@ _NAMED_COLOURS: tuple[tuple[tuple[str, ...], tuple[float, float, float]], ...] =
 )
 _OTHER_COLOURS = ((0.1, 0.8, 0.9), (0.95, 0.9, 0.2), (0.6, 0.4, 1.0), (0.9, 0.9, 0.9))
 _MORE, _LESS = np.array([1.0, 0.45, 0.1]), np.array([0.15, 0.6, 1.0])
+_LIMITS_MAX_PX = 1024
 _GAP_PX, _INK, _PAPER = 8, (235, 235, 235), (24, 24, 28)
 
 
@@ -52,6 +54,14 @@ def display_limits(image: FloatImage, low: float = 1.0, high: float = 99.7) -> L
     channels = np.moveaxis(np.asarray(image, dtype=np.float32), -3, 0).reshape(image.shape[-3], -1)
     bottom, top = np.percentile(channels, (low, high), axis=1)
     return np.stack([bottom, np.where(top > bottom, top, bottom + 1.0)], axis=1).astype(np.float32)
+
+
+def slide_limits(image: Raster) -> Limits:
+    """Display limits of a whole slide, from a coarse level of its pyramid: read in a moment, the same for all cells."""
+    small = (level for level in image.levels if max(level.shape[-2:]) <= _LIMITS_MAX_PX)
+    level = next(small, image.levels[-1])
+    step = max(1, max(level.shape[-2:]) // _LIMITS_MAX_PX)
+    return display_limits(np.asarray(level[:, ::step, ::step], dtype=np.float32))
 
 
 def normalised(image: FloatImage, limits: Limits) -> FloatImage:
