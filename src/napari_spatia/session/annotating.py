@@ -1,0 +1,89 @@
+"""Verbs of annotation. Every change is in the journal, on disk, before its verb returns."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from napari_spatia.session.annotations import Annotations
+from napari_spatia.session.colour import Rgb, palette_colour
+from napari_spatia.session.colouring import ColourVerbs
+from napari_spatia.session.history import History
+from napari_spatia.session.opened import store_annotations
+from napari_spatia.session.values import ANNOTATION
+
+
+class AnnotationVerbs(ColourVerbs):
+    """Classes, and which cell is in which."""
+
+    def add_class(self, name: str, colour: Rgb | None = None) -> None:
+        """A class to annotate cells with; a known name gets the new colour."""
+        colour = colour or palette_colour(len(self.state.annotations.classes))
+        annotations = self.state.annotations.with_class(name, colour)
+        self.opened.journal.add_class(annotations.find(name.strip()))
+        self._marks = replace(
+            self._marks,
+            present=annotations,
+            past=tuple(step.with_class(name, colour) for step in self._marks.past),
+            future=tuple(step.with_class(name, colour) for step in self._marks.future),
+        )
+        self._show_annotations()
+
+    def arm_class(self, name: str | None) -> None:
+        """Let clicks on cells assign a class; None lets them select only. Annotation becomes what is coloured."""
+        if name is not None:
+            self.state.annotations.find(name)
+            self.colour_by(ANNOTATION)
+        self.state.armed_class = name
+
+    def annotate(self, cell_id: str, name: str | None) -> None:
+        """Put a cell into a class, or (None) into no class. On disk before this returns."""
+        self.slide.cell_idx(cell_id)
+        before = self.state.annotations
+        after = before.with_cell(cell_id, name)
+        if after.assigned.get(cell_id) == before.assigned.get(cell_id):
+            return
+        self.opened.journal.add_cell(cell_id, name)
+        self._marks = self._marks.set(after)
+        self._show_annotations()
+
+    def undo_annotation(self) -> None:
+        self._move_marks(self._marks.undo())
+
+    def redo_annotation(self) -> None:
+        self._move_marks(self._marks.redo())
+
+    def _move_marks(self, marks: History[Annotations]) -> None:
+        before, after = self._marks.present.assigned, marks.present.assigned
+        for cell_id in sorted(before.keys() | after.keys()):
+            if before.get(cell_id) != after.get(cell_id):
+                self.opened.journal.add_cell(cell_id, after.get(cell_id))
+        self._marks = marks
+        self._show_annotations()
+
+    @property
+    def can_undo_annotation(self) -> bool:
+        return self._marks.can_undo
+
+    @property
+    def can_redo_annotation(self) -> bool:
+        return self._marks.can_redo
+
+    def _show_annotations(self) -> None:
+        if self._marks.present.assigned != self.state.annotations.assigned:
+            self.state.unsaved_annotations += 1
+        self.state.annotations = self._marks.present
+        if self.state.selected is not None:
+            self._refresh_card()
+        if self.state.colour == ANNOTATION:
+            self._paint(self._values())
+
+    def save_annotations(self) -> None:
+        """Write the annotation as a column of the slide's table; the journal then starts anew."""
+        opened, annotations = self.opened, self.state.annotations
+
+        def accept(path: Path) -> None:
+            if self.state.annotations is annotations:
+                opened.journal.restart(annotations)
+                self.state.unsaved_annotations = 0
+            self._say(f"Annotation of {len(annotations.assigned)} cells written into {path}.")
+
+        self.jobs.submit("annotations", lambda progress: store_annotations(opened, annotations), accept)

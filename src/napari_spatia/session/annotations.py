@@ -1,0 +1,129 @@
+"""A person's annotation of cells: classes, who is in which, and a journal that survives a killed process."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from napari_spatia.errors import SpatiaError
+from napari_spatia.files import staged_file
+from napari_spatia.session.colour import Rgb
+
+KEYS = "123456789"
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationClass:
+    """A class with its colour and the number key that picks it (empty past nine classes)."""
+
+    name: str
+    colour: Rgb
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """Classes in order, and the class of each annotated cell, by cell id."""
+
+    classes: tuple[AnnotationClass, ...] = ()
+    assigned: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(entry.name for entry in self.classes)
+
+    def find(self, name: str) -> AnnotationClass:
+        """One class by name. Raises `SpatiaError` when there is none."""
+        for entry in self.classes:
+            if entry.name == name:
+                return entry
+        known = ", ".join(self.names) or "none yet"
+        raise SpatiaError(f"There is no annotation class '{name}'. Classes: {known}. Add the class first.")
+
+    def with_class(self, name: str, colour: Rgb) -> "Annotations":
+        """A class more, with the next free number key; a known class gets the new colour."""
+        name = name.strip()
+        if not name:
+            raise SpatiaError("An annotation class needs a name.")
+        if name in self.names:
+            recoloured = (replace(entry, colour=colour) if entry.name == name else entry for entry in self.classes)
+            return replace(self, classes=tuple(recoloured))
+        taken = {entry.key for entry in self.classes}
+        key = next((key for key in KEYS if key not in taken), "")
+        return replace(self, classes=(*self.classes, AnnotationClass(name, colour, key)))
+
+    def with_cell(self, cell_id: str, name: str | None) -> "Annotations":
+        """The cell in class ``name``, or in none."""
+        assigned = dict(self.assigned)
+        assigned.pop(cell_id, None)
+        if name is not None:
+            assigned[cell_id] = self.find(name).name
+        return replace(self, assigned=assigned)
+
+    def counts(self) -> dict[str, int]:
+        """Number of cells of each class, in order."""
+        total = dict.fromkeys(self.names, 0)
+        for name in self.assigned.values():
+            total[name] += 1
+        return total
+
+
+class Journal:
+    """Append-only record of annotation, one JSON object a line, on disk before the click returns."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add_class(self, entry: AnnotationClass) -> None:
+        self._append(_class_event(entry))
+
+    def add_cell(self, cell_id: str, name: str | None) -> None:
+        self._append({"do": "assign", "cell": cell_id, "class": name})
+
+    def replay(self, start: Annotations) -> Annotations:
+        """``start`` and everything in the journal. A last line that a kill cut short was never confirmed: dropped."""
+        if not self.path.exists():
+            return start
+        whole, newline, _torn = self.path.read_bytes().rpartition(b"\n")
+        if not newline:
+            return start
+        annotations = start
+        for line in whole.decode().splitlines():
+            annotations = _apply(annotations, json.loads(line))
+        return annotations
+
+    def restart(self, annotations: Annotations) -> None:
+        """Forget assignments that the store now holds; the classes stay."""
+        with staged_file(self.path) as staged:
+            staged.write_text("".join(json.dumps(_class_event(entry)) + "\n" for entry in annotations.classes))
+
+    def _append(self, event: dict[str, Any]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a+b") as file:
+            if file.tell() and not _ends_with_newline(file):
+                file.truncate(_last_line_end(self.path))
+            file.write(json.dumps(event).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _ends_with_newline(file: Any) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return bool(file.read(1) == b"\n")
+
+
+def _last_line_end(path: Path) -> int:
+    return path.read_bytes().rfind(b"\n") + 1
+
+
+def _class_event(entry: AnnotationClass) -> dict[str, Any]:
+    return {"do": "class", "name": entry.name, "colour": list(entry.colour)}
+
+
+def _apply(annotations: Annotations, event: dict[str, Any]) -> Annotations:
+    if event["do"] == "class":
+        red, green, blue = event["colour"]
+        return annotations.with_class(event["name"], (red, green, blue))
+    return annotations.with_cell(event["cell"], event["class"])

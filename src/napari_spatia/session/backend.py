@@ -1,0 +1,65 @@
+"""What the session asks of the model. The import of torch waits until the first of these calls."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from napari_spatia.data.slide import Slide
+from napari_spatia.progress import Progress
+
+if TYPE_CHECKING:
+    from napari_spatia.inference.perturb import CellEditor
+    from napari_spatia.inference.predict import Prediction
+    from napari_spatia.inference.predictor import BoundSlide, Predictor
+
+
+class Backend(Protocol):
+    """The model as the session sees it; a test puts its own in place."""
+
+    def load(self, checkpoint: str, device: str) -> "Predictor": ...
+
+    def bind(self, predictor: "Predictor", slide: Slide, channel_map: Mapping[str, str] | None) -> "BoundSlide": ...
+
+    def edit(self, bound: "BoundSlide") -> "CellEditor": ...
+
+    def predict(
+        self, bound: "BoundSlide", tasks: Sequence[str], genes: Sequence[str] | None, seed: int, progress: Progress
+    ) -> "Prediction": ...
+
+    def read_prediction(self, slide: Slide) -> "Prediction | None": ...
+
+    def write_prediction(self, slide: Slide, prediction: "Prediction", out: Path | None) -> Path: ...
+
+
+class InferenceBackend:
+    """The shipped model, by `napari_spatia.inference`."""
+
+    def load(self, checkpoint: str, device: str) -> "Predictor":
+        from napari_spatia.inference.predictor import Predictor
+
+        return Predictor.load(checkpoint, device)
+
+    def bind(self, predictor: "Predictor", slide: Slide, channel_map: Mapping[str, str] | None) -> "BoundSlide":
+        return predictor.bind(slide, channel_map=dict(channel_map) if channel_map else None)
+
+    def edit(self, bound: "BoundSlide") -> "CellEditor":
+        from napari_spatia.inference.perturb import CellEditor
+
+        return CellEditor(bound)
+
+    def predict(
+        self, bound: "BoundSlide", tasks: Sequence[str], genes: Sequence[str] | None, seed: int, progress: Progress
+    ) -> "Prediction":
+        from napari_spatia.inference.predict import predict
+
+        return predict(bound, tasks=tuple(tasks), genes=genes, seed=seed, progress=progress)
+
+    def read_prediction(self, slide: Slide) -> "Prediction | None":
+        from napari_spatia.inference.write import read_prediction
+
+        return read_prediction(slide)
+
+    def write_prediction(self, slide: Slide, prediction: "Prediction", out: Path | None) -> Path:
+        from napari_spatia.inference.write import write_prediction
+
+        return write_prediction(slide, prediction, out)

@@ -1,0 +1,72 @@
+"""What all verbs share: the state, the jobs, the open slide, and the voice that tells the person."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_spatia.data.slide import Slide
+from napari_spatia.errors import SpatiaError
+from napari_spatia.session.annotations import Annotations
+from napari_spatia.session.backend import Backend, InferenceBackend
+from napari_spatia.session.colour import Rgb
+from napari_spatia.session.history import History
+from napari_spatia.session.jobs import InlineJobs, Jobs, JobStatus
+from napari_spatia.session.opened import OpenedSlide, read_card
+from napari_spatia.session.state import Notice, SessionState
+
+if TYPE_CHECKING:
+    from napari_spatia.inference.perturb import CellEditor
+    from napari_spatia.inference.predictor import BoundSlide, Predictor
+
+
+class SessionBase:
+    """State and services of a session; its verbs are in the subclasses, one file a theme."""
+
+    def __init__(self, jobs: Jobs | None = None, backend: Backend | None = None, sidecar: Path | None = None) -> None:
+        self.state = SessionState()
+        self.jobs = jobs or InlineJobs()
+        self.jobs.watcher = self
+        self._backend = backend or InferenceBackend()
+        self._sidecar = sidecar
+        self._opened: OpenedSlide | None = None
+        self._predictor: Predictor | None = None
+        self._bound: BoundSlide | None = None
+        self._editor: CellEditor | None = None
+        self._palette: dict[str, Rgb] = {}
+        self._marks: History[Annotations] = History(Annotations())
+
+    @property
+    def opened(self) -> OpenedSlide:
+        """The open slide with its indices. Raises `SpatiaError` when there is none."""
+        if self._opened is None:
+            raise SpatiaError("No slide is open. Open a SpatialData .zarr folder first.")
+        return self._opened
+
+    @property
+    def slide(self) -> Slide:
+        return self.opened.slide
+
+    def close(self) -> None:
+        """Stop all work. The journal is already on disk."""
+        self.jobs.close()
+
+    def job_changed(self, status: JobStatus) -> None:
+        """Called by `jobs`: how a job stands."""
+        self.state.jobs = {**self.state.jobs, status.kind: status}
+
+    def job_failed(self, kind: str, error: Exception) -> None:
+        """Called by `jobs`: a job ended with an error, which is shown once."""
+        text = str(error) if isinstance(error, SpatiaError) else f"{kind} failed: {type(error).__name__}: {error}"
+        self.tell_error(text)
+
+    def tell_error(self, text: str) -> None:
+        """Show one error to the person."""
+        self._say(text, is_error=True)
+
+    def _say(self, text: str, is_error: bool = False) -> None:
+        serial = self.state.notice.serial + 1 if self.state.notice else 1
+        self.state.notice = Notice(text, is_error, serial)
+
+    def _refresh_card(self) -> None:
+        if self.state.selected is not None:
+            state = self.state
+            state.card = read_card(self.opened, self.state.selected, state.prediction, state.annotations)

@@ -1,0 +1,164 @@
+"""Everything that is read once when a slide opens."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csc_matrix
+
+from napari_spatia.data.crops import read_crops
+from napari_spatia.data.io import open_slide
+from napari_spatia.data.keys import OBS_ANNOTATION, OBS_KNOWN_CELL_TYPE, UNS_ANNOTATION, UNS_ANNOTATION_COLORS
+from napari_spatia.data.slide import Raster, Slide
+from napari_spatia.data.store import read_uns, write_obs_columns
+from napari_spatia.inference.picture import display_limits
+from napari_spatia.progress import Progress, part, silent
+from napari_spatia.session.annotations import Annotations, Journal
+from napari_spatia.session.backend import Backend
+from napari_spatia.session.colour import from_hex, palette_colour, to_hex
+from napari_spatia.session.instances import InstanceIndex
+from napari_spatia.session.sidecar import sidecar_folder
+from napari_spatia.session.state import CellCard, CellCrop
+from napari_spatia.session.values import from_column
+
+if TYPE_CHECKING:
+    from napari_spatia.inference.predict import Prediction
+
+LIMITS_MAX_PX = 1024
+"""The finest level that is no larger than this tells the limits of the display."""
+TOP_GENES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSlide:
+    """A slide and what is derived from it once: gene columns, row finders, display limits, stored results."""
+
+    slide: Slide
+    genes: csc_matrix
+    position: pd.Index
+    index: InstanceIndex
+    limits: NDArray[np.float32]
+    prediction: "Prediction | None"
+    annotations: Annotations
+    journal: Journal
+
+
+def read_opened(
+    path: Path, choices: dict[str, Any], backend: Backend, sidecar: Path | None, progress: Progress = silent
+) -> OpenedSlide:
+    """Open the slide at ``path``; ``choices`` are the keywords of `open_slide`, ``sidecar`` a place for its journal."""
+    slide = open_slide(path, **choices, progress=part(progress, 0.0, 0.5))
+    return derive(slide, backend, sidecar, progress)
+
+
+def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progress = silent) -> OpenedSlide:
+    """What the session keeps beside a slide that is already open."""
+    progress(0.5, "indexing genes and cells")
+    journal = Journal((sidecar or sidecar_folder(slide.path)) / f"annotations-{slide.table_name}.jsonl")
+    opened = OpenedSlide(
+        slide=slide,
+        genes=slide.counts.tocsc(),
+        position=pd.Index(slide.cell_id),
+        index=InstanceIndex.from_ids(slide.instance_id),
+        limits=slide_limits(slide.image),
+        prediction=backend.read_prediction(slide),
+        annotations=journal.replay(stored_annotations(slide)),
+        journal=journal,
+    )
+    progress(1.0, "opened")
+    return opened
+
+
+def slide_limits(image: Raster) -> NDArray[np.float32]:
+    """`(C, 2)` display limits of the whole slide, from a coarse level of its pyramid."""
+    small = (level for level in image.levels if max(level.shape[-2:]) <= LIMITS_MAX_PX)
+    level = next(small, image.levels[-1])
+    step = max(1, max(level.shape[-2:]) // LIMITS_MAX_PX)
+    return display_limits(np.asarray(level[:, ::step, ::step], dtype=np.float32))
+
+
+def stored_annotations(slide: Slide) -> Annotations:
+    """The annotation that an earlier session saved into the slide's table, with its classes and their colours."""
+    annotations = Annotations()
+    if OBS_ANNOTATION not in slide.obs.columns:
+        return annotations
+    values = from_column(OBS_ANNOTATION, OBS_ANNOTATION, slide.obs[OBS_ANNOTATION].replace("", None))
+    names = values.categories or ()
+    noted = read_uns(slide.path, slide.table_name, UNS_ANNOTATION) or {}
+    colours = read_uns(slide.path, slide.table_name, UNS_ANNOTATION_COLORS)
+    classes = [str(name) for name in noted.get("classes", names)]
+    for idx, name in enumerate(dict.fromkeys((*classes, *names))):
+        known = colours is not None and idx < len(colours)
+        annotations = annotations.with_class(name, from_hex(str(colours[idx])) if known else palette_colour(idx))
+    rows = np.flatnonzero(values.data >= 0)
+    assigned = {str(slide.cell_id[row]): names[int(values.data[row])] for row in rows}
+    return replace(annotations, assigned=assigned)
+
+
+def read_card(opened: OpenedSlide, cell_id: str, prediction: "Prediction | None", annotations: Annotations) -> CellCard:
+    """The card of one cell. Raises `CellError` when the slide has no such cell."""
+    slide = opened.slide
+    row = slide.cell_idx(cell_id)
+    counts = slide.counts[row]
+    order = np.argsort(-counts.data, kind="stable")[:TOP_GENES]
+    known = next((slide.obs[name].iloc[row] for name in OBS_KNOWN_CELL_TYPE if name in slide.obs.columns), None)
+    has_type = prediction is not None and prediction.cell_type is not None and len(prediction.cell_type)
+    return CellCard(
+        cell_id=cell_id,
+        cell_idx=row,
+        center_um=(float(slide.centers_um[row, 0]), float(slide.centers_um[row, 1])),
+        total_counts=int(counts.sum()),
+        num_genes=int(counts.nnz),
+        top_genes=tuple((slide.panel.genes[counts.indices[i]], int(counts.data[i])) for i in order),
+        cell_type=str(prediction.cell_type[row]) if has_type and prediction is not None else None,
+        confidence=float(prediction.confidence[row]) if has_type and prediction is not None else None,
+        known_type=None if known is None or pd.isna(known) else str(known),
+        annotation=annotations.assigned.get(cell_id),
+    )
+
+
+def cell_id_at(opened: OpenedSlide, y_um: float, x_um: float) -> str | None:
+    """The cell whose label lies at a point of the slide, or None. Reads one chunk of the finest level."""
+    labels = opened.slide.labels
+    y = int(np.floor((y_um - labels.origin_um[0]) / labels.um_per_px))
+    x = int(np.floor((x_um - labels.origin_um[1]) / labels.um_per_px))
+    height, width = labels.shape_px
+    if not (0 <= y < height and 0 <= x < width):
+        return None
+    row = opened.index.row(int(np.asarray(labels.levels[0][y, x])))
+    return None if row is None else str(opened.slide.cell_id[row])
+
+
+def read_crop(slide: Slide, cell_id: str, center_um: tuple[float, float], um_per_px: float, size_px: int) -> CellCrop:
+    """The real pixels around a cell."""
+    image = read_crops(slide.image, np.array([center_um]), um_per_px, size_px)[0]
+    return CellCrop(cell_id, image, slide.channels, um_per_px)
+
+
+def annotation_column(slide: Slide, annotations: Annotations) -> pd.Series:
+    """One class a cell, missing where none was given, as a categorical column of the table."""
+    names = [annotations.assigned.get(str(cell_id)) for cell_id in slide.cell_id]
+    return pd.Series(pd.Categorical(names, categories=list(annotations.names)), index=slide.obs.index)
+
+
+def with_annotations(slide: Slide, annotations: Annotations) -> Slide:
+    """The slide with the annotation as it is on screen; the slide itself when nothing is annotated."""
+    if not annotations.assigned:
+        return slide
+    return replace(slide, obs=slide.obs.assign(**{OBS_ANNOTATION: annotation_column(slide, annotations)}))
+
+
+def store_annotations(opened: OpenedSlide, annotations: Annotations) -> Path:
+    """Write the annotation into the slide's table; returns the slide's path."""
+    slide = opened.slide
+    column = annotation_column(slide, annotations)
+    keys = [entry.key for entry in annotations.classes]
+    classes: dict[str, Any] = {
+        UNS_ANNOTATION: {"classes": list(annotations.names), "keys": keys},
+        UNS_ANNOTATION_COLORS: [to_hex(entry.colour) for entry in annotations.classes],
+    }
+    write_obs_columns(slide.path, slide.table_name, {OBS_ANNOTATION: column}, classes)
+    return slide.path

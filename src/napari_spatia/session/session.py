@@ -1,0 +1,155 @@
+"""The verbs of the application: whatever a panel does, a script does by the same call.
+
+>>> session = Session()
+>>> session.open("slide.zarr")
+>>> session.load_checkpoint("sim-small")
+>>> session.predict()
+>>> session.select_cell(session.slide.cell_id[0])
+>>> session.set_log2_fc("EPCAM", 2.0)
+>>> session.render()
+>>> session.export("out", ["geojson", "csv"])
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_spatia.data.export import export_slide
+from napari_spatia.data.slide import Slide
+from napari_spatia.errors import SpatiaError
+from napari_spatia.progress import Progress
+from napari_spatia.session.annotating import AnnotationVerbs
+from napari_spatia.session.editing import EditVerbs
+from napari_spatia.session.history import History
+from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
+
+if TYPE_CHECKING:
+    from napari_spatia.inference.perturb import CellEditor
+    from napari_spatia.inference.predict import Prediction
+    from napari_spatia.inference.predictor import BoundSlide, Predictor
+
+DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
+
+
+class Session(EditVerbs, AnnotationVerbs):
+    """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
+
+    ``jobs`` decides where long work runs (`InlineJobs`: at once; `ThreadJobs`: in the background, errors become
+    ``state.notice``). ``sidecar`` is the folder of the annotation journal, by default beside the slide.
+    """
+
+    def open(self, path: str | Path, **choices: Any) -> None:
+        """Open a slide; ``choices`` are the keywords of `open_slide` (image, labels, table, …)."""
+        self.jobs.submit(
+            "open",
+            lambda progress: read_opened(Path(path), choices, self._backend, self._sidecar, progress),
+            self._take_slide,
+        )
+
+    def show(self, slide: Slide) -> None:
+        """Take a slide that is already open."""
+        self.jobs.submit(
+            "open", lambda progress: derive(slide, self._backend, self._sidecar, progress), self._take_slide
+        )
+
+    def _take_slide(self, opened: OpenedSlide) -> None:
+        for kind in ("bind", "predict", "colour", "crop", "select", "render", "export"):
+            self.jobs.cancel(kind)
+        self.select_cell(None)
+        self._opened, self._bound, self._editor, self._palette = opened, None, None, {}
+        state = self.state
+        state.lookup, state.colour, state.hidden, state.shown_range = None, None, frozenset(), None
+        state.bound, state.notes, state.exported, state.edit = False, (), (), History(())
+        state.prediction, state.prediction_saved = opened.prediction, True
+        state.limits = opened.limits
+        self._marks = History(opened.annotations)
+        state.armed_class, state.annotations, state.unsaved_annotations = None, opened.annotations, 0
+        state.slide = opened.slide
+        self.colour_by(self._values().default_key)
+        self._bind()
+
+    # -- the model ------------------------------------------------------------------------------------------------
+
+    def load_checkpoint(self, name: str, device: str = "auto", channel_map: Mapping[str, str] | None = None) -> None:
+        """Load a shipped checkpoint by name, or one from a folder, and fit it to the open slide."""
+        self.jobs.submit(
+            "checkpoint",
+            lambda progress: self._backend.load(name, device),
+            lambda predictor: self._take_predictor(predictor, channel_map),
+        )
+
+    def _take_predictor(self, predictor: "Predictor", channel_map: Mapping[str, str] | None) -> None:
+        self._predictor, self._bound, self._editor = predictor, None, None
+        self.state.bound, self.state.notes = False, ()
+        self.state.cell = self.state.counterfactual = None
+        self.state.device, self.state.checkpoint = predictor.device, predictor.info
+        self._bind(channel_map)
+
+    def _bind(self, channel_map: Mapping[str, str] | None = None) -> None:
+        predictor, opened = self._predictor, self._opened
+        if predictor is None or opened is None:
+            return
+
+        def work(progress: Progress) -> "tuple[BoundSlide, CellEditor]":
+            progress(0.0, "fitting the checkpoint to the slide")
+            bound = self._backend.bind(predictor, opened.slide, channel_map)
+            return bound, self._backend.edit(bound)
+
+        def accept(result: "tuple[BoundSlide, CellEditor]") -> None:
+            if self._predictor is predictor and self._opened is opened:
+                self._bound, self._editor = result
+                self.state.notes = tuple(result[0].notes)
+                self.state.bound = True
+                if self.state.selected is not None:
+                    self._invert(self.state.selected)
+
+        self.jobs.submit("bind", work, accept)
+
+    def predict(self, tasks: Sequence[str] = DEFAULT_TASKS, genes: Sequence[str] | None = None, seed: int = 0) -> None:
+        """Embed, annotate, cluster and impute all cells; the prediction stays in memory until it is saved."""
+        bound, opened = self._need_bound(), self.opened
+
+        def accept(prediction: "Prediction") -> None:
+            if self._bound is bound and self._opened is opened:
+                self._take_prediction(prediction)
+
+        self.jobs.submit("predict", lambda progress: self._backend.predict(bound, tasks, genes, seed, progress), accept)
+
+    def _take_prediction(self, prediction: "Prediction") -> None:
+        self.state.prediction, self.state.prediction_saved = prediction, False
+        if self.state.selected is not None:
+            self._refresh_card()
+        self.colour_by(self._values().default_key)
+
+    def save_prediction(self, out: Path | None = None) -> None:
+        """Write the prediction into the slide's table, or into a copy at ``out``."""
+        prediction, slide = self.state.prediction, self.slide
+        if prediction is None:
+            raise SpatiaError("There is no prediction to save. Predict first.")
+
+        def accept(path: Path) -> None:
+            self.state.prediction_saved = True
+            self._say(f"Prediction written into {path}.")
+
+        self.jobs.submit("save", lambda progress: self._backend.write_prediction(slide, prediction, out), accept)
+
+    def _need_bound(self) -> "BoundSlide":
+        if self._bound is None:
+            slide = "" if self._opened else "Open a slide. "
+            checkpoint = "" if self._predictor else "Load a checkpoint. "
+            raise SpatiaError(f"No model is ready for this slide. {slide}{checkpoint}".strip())
+        return self._bound
+
+    def export(self, out_dir: str | Path, formats: Sequence[str]) -> None:
+        """Write the cells with predictions and annotations in other programs' formats."""
+        slide = with_annotations(self.slide, self.state.annotations)
+        prediction = self.state.prediction
+
+        def work(progress: Progress) -> tuple[Path, ...]:
+            return tuple(export_slide(slide, Path(out_dir), list(formats), prediction=prediction, progress=progress))
+
+        def accept(paths: tuple[Path, ...]) -> None:
+            self.state.exported = paths
+            self._say(f"Exported {', '.join(path.name for path in paths)} to {out_dir}.")
+
+        self.jobs.submit("export", work, accept)

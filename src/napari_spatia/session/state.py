@@ -1,0 +1,116 @@
+"""The one mutable object of the application: what is open, shown, selected and edited. Its fields are immutable."""
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from psygnal import SignalGroup, evented
+
+from napari_spatia.data.slide import Slide
+from napari_spatia.session.annotations import Annotations
+from napari_spatia.session.colour import Lookup
+from napari_spatia.session.history import History
+from napari_spatia.session.jobs import JobStatus
+
+if TYPE_CHECKING:
+    from napari_spatia.inference.perturb import Counterfactual, SelectedCell
+    from napari_spatia.inference.predict import Prediction
+    from napari_spatia.inference.predictor import CheckpointInfo
+
+Edit = tuple[tuple[str, float], ...]
+"""Genes with a slider and their log2_fc, in the order of the sliders."""
+
+LOG2_FC_LIMIT = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message to the person. ``serial`` grows, so that the same error twice is two messages."""
+
+    text: str
+    is_error: bool
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class CellCard:
+    """What is known of one cell, for reading."""
+
+    cell_id: str
+    cell_idx: int
+    center_um: tuple[float, float]
+    total_counts: int
+    num_genes: int
+    top_genes: tuple[tuple[str, int], ...]
+    cell_type: str | None
+    confidence: float | None
+    known_type: str | None
+    annotation: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CellCrop:
+    """The real pixels of a cell: ``image`` `(C, H, W)` float32 in slide units."""
+
+    cell_id: str
+    image: NDArray[np.float32]
+    channels: tuple[str, ...]
+    um_per_px: float
+
+
+_SAME_OBJECT = dict.fromkeys(
+    ("slide", "limits", "checkpoint", "prediction", "lookup", "crop", "cell", "counterfactual"), operator.is_
+)
+
+
+@evented(equality_operators=_SAME_OBJECT)
+@dataclass
+class SessionState:
+    """Replace a field to change it; ``events.<field>`` then tells who listens. Equal values tell nothing."""
+
+    if TYPE_CHECKING:
+        events: ClassVar[SignalGroup]
+
+    slide: Slide | None = None
+    limits: "NDArray[np.float32] | None" = None
+    """`(C, 2)` slide units shown as black and as full colour, on the slide and in every crop."""
+    checkpoint: "CheckpointInfo | None" = None
+    device: str = ""
+    bound: bool = False
+    """Whether the checkpoint has been fitted to the slide, so that it can predict and draw."""
+    notes: tuple[str, ...] = ()
+    prediction: "Prediction | None" = None
+    prediction_saved: bool = True
+
+    colour: str | None = None
+    shown_range: tuple[float, float] | None = None
+    hidden: frozenset[str] = frozenset()
+    lookup: Lookup | None = None
+    opacity: float = 0.55
+
+    selected: str | None = None
+    card: CellCard | None = None
+    crop: CellCrop | None = None
+    cell: "SelectedCell | None" = None
+    edit: "History[Edit]" = History(())
+    nfe: int | None = None
+    """Decoder passes of an edited picture; None takes as many as the cell was inverted with."""
+    counterfactual: "Counterfactual | None" = None
+
+    annotations: Annotations = Annotations()
+    armed_class: str | None = None
+    """The class that a click on a cell assigns; None when clicks only select."""
+    unsaved_annotations: int = 0
+
+    exported: tuple[Path, ...] = ()
+    jobs: Mapping[str, JobStatus] = field(default_factory=dict)
+    notice: Notice | None = None
+
+
+def log2_fc_of(edit: Edit) -> dict[str, float]:
+    """The edited genes only: a slider at 0 is no edit."""
+    return {gene: value for gene, value in edit if value != 0.0}

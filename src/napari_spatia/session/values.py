@@ -1,0 +1,174 @@
+"""What cells can be coloured by: one value a cell, read from the slide, a prediction or a person's annotations.
+
+A key names it: ``type``, ``confidence``, ``cluster``, ``domain``, ``annotation``, ``obs:<column>``, ``gene:<gene>``
+(measured counts) or ``imputed:<gene>``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_spatia.data.keys import OBS_KNOWN_CELL_TYPE
+from napari_spatia.data.slide import Slide
+from napari_spatia.errors import PanelError, SpatiaError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csc_matrix
+
+    from napari_spatia.inference.predict import Prediction
+
+MAX_CATEGORIES = 400
+"""A text column with more values than this is an identifier, not something to colour by."""
+
+ANNOTATION, CONFIDENCE = "annotation", "confidence"
+_PREDICTED = {"type": "Cell type (predicted)", "cluster": "Cluster", "domain": "Niche domain"}
+
+
+@dataclass(frozen=True, slots=True)
+class ColourChoice:
+    """One entry of *colour by*: its key, its name on screen, and the group it is listed in."""
+
+    key: str
+    label: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """One value a cell: codes into ``categories`` (-1 is missing), or numbers (NaN is missing) when that is None."""
+
+    key: str
+    title: str
+    data: NDArray[np.int32] | NDArray[np.float32] = field(repr=False)
+    categories: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSource:
+    """A snapshot of everything that cells can be coloured by.
+
+    ``genes`` are the counts by column, ``position`` finds a cell id's row, ``annotated`` maps cell id → class name.
+    """
+
+    slide: Slide
+    genes: "csc_matrix"
+    position: pd.Index
+    prediction: "Prediction | None" = None
+    annotated: Mapping[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+
+    @property
+    def default_key(self) -> str | None:
+        """What a slide is coloured by when nobody chose: its predicted types, else the types it came with."""
+        if self.prediction is not None and self._has("type"):
+            return "type"
+        known = (name for name in OBS_KNOWN_CELL_TYPE if self._colourable(name))
+        return next((f"obs:{name}" for name in known), None)
+
+    def choices(self) -> tuple[ColourChoice, ...]:
+        """Every key that `read` answers, in the order of the list on screen."""
+        found = []
+        if self.prediction is not None:
+            found += [ColourChoice(key, label, "Predicted") for key, label in _PREDICTED.items() if self._has(key)]
+            found += [ColourChoice(CONFIDENCE, "Confidence of the type", "Predicted")] * self._is_predicted(CONFIDENCE)
+        found.append(ColourChoice(ANNOTATION, "My annotation", "Annotated"))
+        found += [
+            ColourChoice(f"obs:{name}", name, "Table") for name in self.slide.obs.columns if self._colourable(str(name))
+        ]
+        found += [ColourChoice(f"gene:{gene}", gene, "Measured gene") for gene in self.slide.panel.genes]
+        if self.prediction is not None:
+            imputed = self.prediction.imputed_genes
+            found += [ColourChoice(f"imputed:{gene}", f"{gene} (imputed)", "Imputed gene") for gene in imputed]
+        return tuple(found)
+
+    def check(self, key: str) -> None:
+        """Raises what `read` would raise for a key that this slide does not have, without reading."""
+        source, _, name = key.partition(":")
+        if source == "gene":
+            self.slide.panel.index(name)
+        elif source == "imputed":
+            self._imputed_idx(name)
+        elif not (key == ANNOTATION or self._is_predicted(key) or (source == "obs" and self._colourable(name))):
+            raise SpatiaError(self._unknown(key))
+
+    def read(self, key: str) -> Values:
+        """The values of one key. Raises `SpatiaError` or `PanelError` for a key that this slide does not have."""
+        self.check(key)
+        source, _, name = key.partition(":")
+        if source == "gene":
+            column = self.genes[:, self.slide.panel.index(name)].toarray().ravel()
+            return Values(key, f"{name} (counts)", column.astype(np.float32))
+        if source == "obs":
+            return from_column(key, name, self.slide.obs[name])
+        if key == ANNOTATION:
+            return self._annotation()
+        assert self.prediction is not None
+        if source == "imputed":
+            column = self.prediction.imputed[:, self._imputed_idx(name)]
+            return Values(key, f"{name} (imputed)", np.asarray(column, dtype=np.float32))
+        if key == CONFIDENCE:
+            return Values(key, "Confidence of the type", np.asarray(self.prediction.confidence, dtype=np.float32))
+        return from_column(key, _PREDICTED[key], pd.Series(self._predicted(key)))
+
+    def _is_predicted(self, key: str) -> bool:
+        if key == CONFIDENCE:
+            return self.prediction is not None and len(self.prediction.confidence) == self.slide.num_cells
+        return self.prediction is not None and key in _PREDICTED and self._has(key)
+
+    def _predicted(self, key: str) -> NDArray[np.str_]:
+        assert self.prediction is not None
+        column: NDArray[np.str_] = getattr(self.prediction, "cell_type" if key == "type" else key)
+        return column
+
+    def _has(self, key: str) -> bool:
+        column = self._predicted(key)
+        return column is not None and len(column) == self.slide.num_cells
+
+    def _imputed_idx(self, gene: str) -> int:
+        genes = () if self.prediction is None else tuple(self.prediction.imputed_genes)
+        if gene not in genes:
+            raise PanelError(f"Gene '{gene}' has no imputed expression here; {len(genes)} genes have. Predict first.")
+        return genes.index(gene)
+
+    def _annotation(self) -> Values:
+        code = {name: idx for idx, name in enumerate(self.classes)}
+        codes = np.full(self.slide.num_cells, -1, dtype=np.int32)
+        if self.annotated:
+            cells = self.position.get_indexer(list(self.annotated))
+            codes[cells] = [code[name] for name in self.annotated.values()]
+        return Values(ANNOTATION, "My annotation", codes, self.classes)
+
+    def _colourable(self, name: str) -> bool:
+        if name not in self.slide.obs.columns:
+            return False
+        column = self.slide.obs[name]
+        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+            return not (column.is_unique and bool(pd.api.types.is_integer_dtype(column)))
+        return bool(1 < column.nunique(dropna=True) <= MAX_CATEGORIES)
+
+    def _unknown(self, key: str) -> str:
+        keys = [choice.key for choice in self.choices()]
+        near = get_close_matches(key, keys, n=3, cutoff=0.4)
+        hint = f" Did you mean {', '.join(near)}?" if near else f" Take one such as {', '.join(keys[:4])}."
+        predicted = " Predict first." if self.prediction is None and key in (*_PREDICTED, CONFIDENCE) else ""
+        return f"Cells cannot be coloured by '{key}': slide '{self.slide.name}' has no such values.{predicted or hint}"
+
+
+def from_column(key: str, title: str, column: pd.Series) -> Values:
+    """A table column as numbers, or as codes of its categories in natural order."""
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        return Values(key, title, column.to_numpy(dtype=np.float32, na_value=np.nan))
+    text = column.astype("object").where(column.notna(), None)
+    names = sorted({str(name) for name in text.dropna().unique()}, key=natural_order)
+    codes = pd.Categorical(text.map(str, na_action="ignore"), categories=names).codes
+    return Values(key, title, codes.astype(np.int32), tuple(names))
+
+
+def natural_order(name: str) -> tuple[int, int, str]:
+    """Sort key that puts '2' before '10' and numbers before words."""
+    return (0, int(name), "") if name.isdecimal() else (1, 0, name)

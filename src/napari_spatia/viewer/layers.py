@@ -1,0 +1,97 @@
+"""From a slide to napari layers: pure functions that say which layers there are and how they look.
+
+The viewer's world is the slide's frame in µm. napari places the centre of pixel 0 at ``translate``, so that is the
+raster's corner plus half a pixel.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.measure import find_contours
+
+from napari_spatia.data.crops import read_masks
+from napari_spatia.data.slide import Raster, Slide
+from napari_spatia.inference.picture import channel_colours
+from napari_spatia.session.colour import to_hex
+from napari_spatia.viewer.overlay import ColourSource, PaintedLevel
+
+CELLS, COLOURS, SELECTED = "cell outlines", "cell colours", "selected cell"
+UNITS = ("µm", "µm")
+OUTLINE_WINDOW_UM = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSpec:
+    """One layer: its kind (``image`` or ``labels``), its data, and the keywords of napari's layer class."""
+
+    kind: str
+    data: Any = field(repr=False)
+    options: dict[str, Any]
+
+    def as_tuple(self) -> tuple[Any, dict[str, Any], str]:
+        """The form in which napari's readers return layers."""
+        return self.data, self.options, self.kind
+
+
+def placed(raster: Raster) -> dict[str, Any]:
+    """Scale and translation of a raster in the viewer's world."""
+    half = raster.um_per_px / 2
+    return {
+        "scale": (raster.um_per_px, raster.um_per_px),
+        "translate": (raster.origin_um[0] + half, raster.origin_um[1] + half),
+        "units": UNITS,
+    }
+
+
+def channel_specs(slide: Slide, limits: NDArray[np.float32]) -> tuple[LayerSpec, ...]:
+    """One additive image layer per stain, in the stain's colour; ``limits`` `(C, 2)` in slide units."""
+    colours = channel_colours(slide.channels)
+    specs = []
+    for idx, name in enumerate(slide.channels):
+        low, high = (float(value) for value in limits[idx])
+        rgb = tuple(round(float(part) * 255) for part in colours[idx])
+        options = {
+            "name": name,
+            "multiscale": True,
+            "colormap": to_hex((rgb[0], rgb[1], rgb[2])),
+            "contrast_limits": (low, high),
+            "blending": "additive",
+            **placed(slide.image),
+        }
+        specs.append(LayerSpec("image", [level[idx] for level in slide.image.levels], options))
+    return tuple(specs)
+
+
+def cells_spec(slide: Slide) -> LayerSpec:
+    """The labels themselves, as outlines, hidden until asked for."""
+    options = {"name": CELLS, "multiscale": True, "visible": False, "opacity": 0.8, **placed(slide.labels)}
+    return LayerSpec("labels", list(slide.labels.levels), options)
+
+
+def colours_spec(slide: Slide, source: ColourSource, opacity: float) -> LayerSpec:
+    """The look-up-table overlay."""
+    options = {
+        "name": COLOURS,
+        "multiscale": True,
+        "rgb": True,
+        "opacity": opacity,
+        "blending": "translucent",
+        "interpolation2d": "nearest",
+        **placed(slide.labels),
+    }
+    return LayerSpec("image", [PaintedLevel(level, source) for level in slide.labels.levels], options)
+
+
+def cell_outline(slide: Slide, cell_idx: int) -> NDArray[np.float64]:
+    """`(K, 2)` outline (y, x) of a cell in µm; a square of 4 µm around a centre that has no label under it."""
+    labels, center = slide.labels, slide.centers_um[cell_idx]
+    size_px = int(OUTLINE_WINDOW_UM / labels.um_per_px)
+    window = read_masks(labels, slide.instance_id[[cell_idx]], center[None], labels.um_per_px, size_px)[0]
+    contours = find_contours(np.pad(window, 1).astype(np.float32), 0.5)
+    if not contours:
+        return np.asarray(center + np.array([[-2.0, -2.0], [-2.0, 2.0], [2.0, 2.0], [2.0, -2.0]]))
+    longest = max(contours, key=len)
+    first_px = np.rint(center / labels.um_per_px - size_px / 2)
+    return np.asarray((first_px + longest - 1 + 0.5) * labels.um_per_px)

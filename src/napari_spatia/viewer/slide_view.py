@@ -1,0 +1,148 @@
+"""The adapter between one session and one napari viewer: state events in, layers out; clicks in, verbs out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Layer, Shapes
+from napari.utils.events import Event
+
+from napari_spatia.session.colour import Lookup
+from napari_spatia.session.session import Session
+from napari_spatia.viewer import layers as specs
+from napari_spatia.viewer.overlay import ColourSource
+
+CLICK_RADIUS_PX = 4
+"""A press and a release closer than this on the screen are a click, farther apart a pan."""
+
+
+class SlideView:
+    """Shows a session in a viewer. Everything here runs on the thread that owns the viewer."""
+
+    def __init__(self, viewer: ViewerModel, session: Session) -> None:
+        self.viewer = viewer
+        self.session = session
+        self._source = ColourSource()
+        self._layers: list[Layer] = []
+        self._colours: Image | None = None
+        self._selected: Shapes | None = None
+        events = session.state.events
+        events.slide.connect(self._show_slide)
+        events.lookup.connect(self._show_lookup)
+        events.opacity.connect(self._show_opacity)
+        events.selected.connect(self._show_selected)
+        viewer.mouse_drag_callbacks.append(self._on_press)
+        viewer.layers.events.removed.connect(self._forget)
+        if session.state.slide is not None:
+            self._show_slide()
+
+    def close(self) -> None:
+        """Let go of the viewer and the session; the layers stay."""
+        events = self.session.state.events
+        events.slide.disconnect(self._show_slide)
+        events.lookup.disconnect(self._show_lookup)
+        events.opacity.disconnect(self._show_opacity)
+        events.selected.disconnect(self._show_selected)
+        self.viewer.layers.events.removed.disconnect(self._forget)
+        if self._on_press in self.viewer.mouse_drag_callbacks:
+            self.viewer.mouse_drag_callbacks.remove(self._on_press)
+
+    # -- session → layers -----------------------------------------------------------------------------------------
+
+    def _show_slide(self) -> None:
+        for layer in list(self._layers):
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+        self._layers, self._colours, self._selected = [], None, None
+        state = self.session.state
+        if state.slide is None or state.limits is None:
+            return
+        self._source = ColourSource()
+        for spec in specs.channel_specs(state.slide, state.limits):
+            self._add(spec)
+        cells = self._add(specs.cells_spec(state.slide))
+        cells.contour = 1
+        self._colours = self._add(specs.colours_spec(state.slide, self._source, state.opacity))
+        self._colours.events.opacity.connect(self._take_opacity)
+        self._colours.metadata["spatia_session"] = self.session
+        self._show_lookup()
+        self._show_selected()
+        self.viewer.canvas.overlays.scale_bar.visible = True
+        self.viewer.title = f"{state.slide.name} - napari-spatia"
+        self.viewer.reset_view()
+
+    def _add(self, spec: specs.LayerSpec) -> Any:
+        add = self.viewer.add_image if spec.kind == "image" else self.viewer.add_labels
+        layer = add(spec.data, **spec.options)
+        self._layers.append(layer)
+        return layer
+
+    def _show_lookup(self, lookup: Lookup | None = None) -> None:
+        if self._colours is None:
+            return
+        lookup = self.session.state.lookup
+        if lookup is None:
+            self._colours.visible = False
+            return
+        self._source.table = self.session.opened.index.table(lookup.rgba)
+        self._colours.visible = True
+        self._colours.refresh(extent=False, highlight=False)
+
+    def _show_opacity(self, opacity: float) -> None:
+        if self._colours is not None:
+            self._colours.opacity = opacity
+
+    def _take_opacity(self, event: Event) -> None:
+        self.session.state.opacity = float(event.source.opacity)
+
+    def _show_selected(self, selected: str | None = None) -> None:
+        state = self.session.state
+        if state.card is None or state.slide is None:
+            if self._selected is not None:
+                self._selected.data = []
+            return
+        outline = specs.cell_outline(state.slide, state.card.cell_idx)
+        if self._selected is None:
+            self._selected = self.viewer.add_shapes(
+                name=specs.SELECTED, ndim=2, face_color="transparent", units=specs.UNITS, opacity=1.0
+            )
+            self._layers.append(self._selected)
+        width = max(0.35, 1.2 / max(self.viewer.camera.zoom, 1e-3))
+        self._selected.data = []
+        self._selected.add_polygons(outline, edge_color="white", edge_width=width, face_color="transparent")
+
+    def _forget(self, event: Event) -> None:
+        """A person took a layer off the list."""
+        removed = event.value
+        self._layers = [layer for layer in self._layers if layer is not removed]
+        self._colours = None if removed is self._colours else self._colours
+        self._selected = None if removed is self._selected else self._selected
+
+    # -- clicks → session -----------------------------------------------------------------------------------------
+
+    def _on_press(self, viewer: ViewerModel, event: Event) -> Iterator[None]:
+        """A left click without modifiers, while no layer is being drawn on, is a click on a cell."""
+        active = viewer.layers.selection.active
+        drawing = active is not None and str(getattr(active, "mode", "pan_zoom")) not in ("pan_zoom", "transform")
+        if event.button != 1 or event.modifiers or drawing or self.session.state.slide is None:
+            return
+        start = np.asarray(event.pos, dtype=float)
+        farthest = 0.0
+        yield
+        while event.type == "mouse_move":
+            farthest = max(farthest, float(np.abs(np.asarray(event.pos) - start).max()))
+            yield
+        if farthest <= CLICK_RADIUS_PX:
+            self.click(float(event.position[-2]), float(event.position[-1]))
+
+    def click(self, y_um: float, x_um: float) -> str | None:
+        """Select the cell at a point of the slide, and annotate it when a class is armed; returns its id."""
+        cell_id = self.session.cell_at(y_um, x_um)
+        if cell_id is None:
+            return None
+        armed = self.session.state.armed_class
+        if armed is not None:
+            self.session.annotate(cell_id, armed)
+        self.session.select_cell(cell_id)
+        return cell_id

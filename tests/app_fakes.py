@@ -1,0 +1,146 @@
+"""A small slide in memory and a model without a network, for the tests of session, viewer and widgets."""
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from napari_spatia.data.panel import Panel
+from napari_spatia.data.slide import Raster, Slide
+from napari_spatia.errors import CheckpointError
+
+GENES = tuple(f"GENE{idx}" for idx in range(12))
+CHANNELS = ("DAPI", "boundary")
+TYPES = ("acinar", "T_cell", "ductal")
+UM_PER_PX = 0.5
+CELL_PX = 16
+CROP_PX = 32
+
+
+def make_slide(path: Path, grid: int = 4, id_step: int = 1, first_id: int = 1, origin_um: tuple = (0.0, 0.0)) -> Slide:
+    """``grid`` × ``grid`` square cells of 12 px in tiles of 16 px; ids with any gap."""
+    num, size = grid * grid, grid * CELL_PX
+    ids = first_id + id_step * np.arange(num, dtype=np.int64)
+    labels = np.zeros((size, size), dtype=np.int64)
+    centers = np.zeros((num, 2))
+    for idx in range(num):
+        row, col = divmod(idx, grid)
+        labels[row * CELL_PX + 2 : row * CELL_PX + 14, col * CELL_PX + 2 : col * CELL_PX + 14] = ids[idx]
+        centers[idx] = ((row + 0.5) * CELL_PX * UM_PER_PX, (col + 0.5) * CELL_PX * UM_PER_PX)
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 40, (len(CHANNELS), size, size)).astype(np.uint8)
+    image[0][labels > 0] += 60
+    counts = rng.poisson(2.0, (num, len(GENES))).astype(np.float32)
+    counts[:, 0] = np.arange(num)
+    cell_id = np.array([f"cell-{idx}" for idx in range(num)])
+    obs = pd.DataFrame(
+        {
+            "cell_type": pd.Categorical([TYPES[idx % 3] for idx in range(num)]),
+            "area": np.linspace(10.0, 20.0, num),
+            "name": cell_id,
+        },
+        index=cell_id,
+    )
+    return Slide(
+        path=path,
+        name="small",
+        coordinate_system="global",
+        image_name="image",
+        labels_name="labels",
+        table_name="table",
+        image=_raster(image, origin_um),
+        channels=CHANNELS,
+        labels=_raster(labels, origin_um),
+        cell_id=cell_id,
+        instance_id=ids,
+        centers_um=centers + np.array(origin_um),
+        counts=csr_matrix(counts),
+        panel=Panel(GENES),
+        obs=obs,
+    )
+
+
+def _raster(array: np.ndarray, origin_um: tuple[float, float]) -> Raster:
+    levels = (da.from_array(array, chunks=-1), da.from_array(array[..., ::2, ::2], chunks=-1))
+    return Raster(levels=levels, um_per_px=UM_PER_PX, origin_um=origin_um)
+
+
+@dataclass
+class FakeEditor:
+    """Brightens the picture by the sum of the edits; each render waits while ``gate`` is closed."""
+
+    slide: Slide
+    gate: threading.Event
+    rendered: list[dict[str, float]] = field(default_factory=list)
+
+    def select(self, cell_id: str) -> Any:
+        idx = self.slide.cell_idx(cell_id)
+        real = np.full((len(CHANNELS), CROP_PX, CROP_PX), 10.0 + idx, dtype=np.float32)
+        return SimpleNamespace(
+            cell_id=cell_id, cell_idx=idx, real=real, zero_edit=real + 1, zero_edit_psnr_db=35.0,
+            um_per_px=0.32, channels=CHANNELS, nfe=4,
+        )  # fmt: skip
+
+    def render(self, cell: Any, log2_fc: dict, *, nfe: int | None = None, merge_ratio: float = 0.0) -> Any:
+        self.rendered.append(dict(log2_fc))
+        assert self.gate.wait(10)
+        return SimpleNamespace(
+            image=cell.zero_edit + np.float32(10 * sum(log2_fc.values())), mask=np.ones((CROP_PX, CROP_PX), np.float32),
+            type_probability=np.array([0.7, 0.2, 0.1], np.float32), reach_percentile=42.0, nfe=nfe or 4, ms=1.5,
+            log2_fc=dict(log2_fc),
+        )  # fmt: skip
+
+
+class FakeBackend:
+    """Answers like the real backend. ``gate`` and ``predict_gate`` hold its work; ``written`` is what it stored."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.predict_gate = threading.Event()
+        self.predict_gate.set()
+        self.written: list[Path] = []
+        self.editors: list[FakeEditor] = []
+        self.predicted_seeds: list[int] = []
+
+    def load(self, checkpoint: str, device: str) -> Any:
+        if checkpoint != "fake":
+            raise CheckpointError(f"There is no checkpoint '{checkpoint}'. Shipped: fake.")
+        info = SimpleNamespace(
+            name="fake", panel=Panel(GENES[:10]), channels=CHANNELS, cell_types=TYPES, crop_px=CROP_PX, um_per_px=0.32,
+            num_parameters=12, sha256="0" * 64,
+        )  # fmt: skip
+        return SimpleNamespace(info=info, device="cpu")
+
+    def bind(self, predictor: Any, slide: Slide, channel_map: Any) -> Any:
+        return SimpleNamespace(slide=slide, predictor=predictor, notes=("2 genes of the slide are not read.",))
+
+    def edit(self, bound: Any) -> FakeEditor:
+        self.editors.append(FakeEditor(bound.slide, self.gate))
+        return self.editors[-1]
+
+    def predict(self, bound: Any, tasks: Any, genes: Any, seed: int, progress: Any) -> Any:
+        self.predicted_seeds.append(seed)
+        for step in range(20):
+            progress(step / 20, "reading cells")
+            assert self.predict_gate.wait(10)
+        num = bound.slide.num_cells
+        return SimpleNamespace(
+            cell_id=bound.slide.cell_id, cell_type=np.array([TYPES[i % 3] for i in range(num)]),
+            confidence=np.linspace(0.5, 1.0, num).astype(np.float32), cluster=np.array([str(i % 4) for i in range(num)]),
+            domain=np.array([str(i // 8) for i in range(num)]), imputed_genes=("GENE1", "HIDDEN"),
+            imputed=np.ones((num, 2), np.float32), provenance={"seed": seed},
+        )  # fmt: skip
+
+    def read_prediction(self, slide: Slide) -> None:
+        return None
+
+    def write_prediction(self, slide: Slide, prediction: Any, out: Path | None) -> Path:
+        self.written.append(out or slide.path)
+        return out or slide.path

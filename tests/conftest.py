@@ -1,0 +1,43 @@
+"""Fixtures that several test folders share, and which tests can run where."""
+
+import os
+from pathlib import Path
+
+# Before anything imports Qt: a test that draws is marked gl and gets a display (scripts/test.sh), the others need none.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import app_fakes
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ["QT_QPA_PLATFORM"] == "offscreen":
+        needs_display = pytest.mark.skip(
+            reason="draws with OpenGL: run under Xvfb with QT_QPA_PLATFORM=xcb (make test)"
+        )
+        for item in items:
+            if "gl" in item.keywords:
+                item.add_marker(needs_display)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with real slides, beside the checkout or where NAPARI_SPATIA_SHARED_DATA says; never written to."""
+    folder = Path(os.environ.get("NAPARI_SPATIA_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder} (set NAPARI_SPATIA_SHARED_DATA)")
+    return folder
+
+
+@pytest.fixture
+def small_slide(tmp_path):
+    """Sixteen square cells in memory, in three types."""
+    return app_fakes.make_slide(tmp_path / "small.zarr")
+
+
+@pytest.fixture
+def fake_backend():
+    """A model without a network."""
+    return app_fakes.FakeBackend()

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_spatia.session import colour
+from napari_spatia.session.instances import InstanceIndex
+from napari_spatia.session.values import Values, from_column
+
+
+@given(st.lists(st.integers(1, 2**40), min_size=1, max_size=40, unique=True), st.booleans())
+def test_painting_finds_each_cell_whatever_its_id(ids, small):
+    ids = np.array([number % 5000 + 1 for number in ids] if small else ids, dtype=np.int64)
+    ids = np.unique(ids)[::-1].copy()
+    rgba = np.random.default_rng(0).integers(1, 255, (len(ids), 4)).astype(np.uint8)
+    painted = InstanceIndex.from_ids(ids).table(rgba).paint(ids)
+    assert np.array_equal(painted, rgba)
+
+
+@pytest.mark.parametrize("top", [9, 2**33])
+def test_background_and_unknown_labels_are_transparent(top):
+    index = InstanceIndex.from_ids(np.array([3, top], dtype=np.int64))
+    painted = index.table(np.full((2, 4), 200, np.uint8)).paint(np.array([[0, 1, 3], [5, top, top + 1]]))
+    assert (painted[..., 3] > 0).tolist() == [[False, False, True], [False, True, False]]
+    assert index.row(top) == 1 and index.row(4) is None and index.row(0) is None and index.row(top + 7) is None
+
+
+def test_categories_keep_their_colour_and_the_legend_counts():
+    values = Values("type", "Type", np.array([0, 1, 1, -1], np.int32), ("ductal", "mast"))
+    palette = colour.extend_palette({"mast": (1, 2, 3)}, values.categories)
+    lookup = colour.lookup_categories(values, palette)
+    assert lookup.rgba[1].tolist() == [1, 2, 3, 255]
+    assert [(row.name, row.count) for row in lookup.legend] == [("mast", 2), ("ductal", 1)]
+    assert 0 < lookup.rgba[3, 3] < 255
+
+
+def test_hidden_category_is_transparent_but_stays_in_the_legend():
+    values = Values("type", "Type", np.array([0, 1], np.int32), ("a", "b"))
+    lookup = colour.lookup_categories(values, colour.extend_palette({}, values.categories), hidden={"a"})
+    assert lookup.rgba[:, 3].tolist() == [0, 255]
+    assert [row.shown for row in lookup.legend] == [False, True]
+
+
+def test_numbers_run_from_low_to_high_colour_and_clip():
+    values = Values("gene:A", "A", np.array([0.0, 5.0, 10.0, 99.0, np.nan], np.float32))
+    lookup = colour.lookup_numbers(values, (0.0, 10.0))
+    lut = colour.colormap_lut()
+    assert lookup.limits == (0.0, 99.0) and lookup.shown_range == (0.0, 10.0)
+    assert lookup.rgba[0, :3].tolist() == lut[0].tolist()
+    assert lookup.rgba[2, :3].tolist() == lookup.rgba[3, :3].tolist() == lut[255].tolist()
+    assert lookup.rgba[4, :3].tolist() == list(colour.MISSING)
+
+
+def test_constant_and_empty_numbers_have_a_range():
+    for numbers in (np.full(3, 7.0, np.float32), np.full(3, np.nan, np.float32)):
+        low, high = colour.lookup_numbers(Values("k", "k", numbers)).shown_range
+        assert high > low
+
+
+def test_rare_gene_is_not_flattened_by_its_percentiles():
+    numbers = np.zeros(1000, np.float32)
+    numbers[0] = 4
+    assert colour.lookup_numbers(Values("k", "k", numbers)).shown_range == (0.0, 4.0)
+
+
+def test_many_categories_get_distinct_colours():
+    palette = colour.extend_palette({}, [str(number) for number in range(60)])
+    assert len(set(palette.values())) == 60
+
+
+def test_hex_round_trip():
+    assert colour.from_hex(colour.to_hex((1, 128, 255))) == (1, 128, 255)
+
+
+def test_columns_sort_naturally_and_keep_missing():
+    import pandas as pd
+
+    values = from_column("obs:c", "c", pd.Series(["10", "2", None, "x"]))
+    assert values.categories == ("2", "10", "x")
+    assert values.data.tolist() == [1, 0, -1, 2]
+    flags = from_column("obs:f", "f", pd.Series([True, False]))
+    assert flags.categories == ("False", "True")

@@ -1,0 +1,146 @@
+import threading
+
+import pytest
+
+from napari_spatia.errors import Cancelled, SpatiaError
+from napari_spatia.session.jobs import InlineJobs, ThreadJobs
+
+
+class Watcher:
+    def __init__(self):
+        self.statuses, self.errors = [], []
+
+    def job_changed(self, status):
+        self.statuses.append(status)
+
+    def job_failed(self, kind, error):
+        self.errors.append((kind, error))
+
+
+@pytest.fixture
+def jobs():
+    runner = ThreadJobs(deliver=lambda call: call())
+    runner.watcher = Watcher()
+    yield runner
+    runner.close()
+
+
+def test_newest_job_wins_and_those_between_never_start(jobs):
+    gate, started, accepted = threading.Event(), [], []
+
+    def work(name):
+        def run(progress):
+            started.append(name)
+            assert gate.wait(10)
+            return name
+
+        return run
+
+    jobs.submit("draw", work("first"), accepted.append)
+    while not started:
+        pass
+    for name in ("second", "third", "last"):
+        jobs.submit("draw", work(name), accepted.append)
+    gate.set()
+    assert jobs.wait(10)
+    assert started == ["first", "last"]
+    assert accepted == ["last"]
+
+
+def test_a_frame_of_a_movement_is_kept(jobs):
+    gate, started, accepted = threading.Event(), threading.Event(), []
+
+    def slow(progress):
+        started.set()
+        assert gate.wait(10)
+        return "first"
+
+    jobs.submit("draw", slow, accepted.append, drop_stale=False)
+    assert started.wait(10)
+    jobs.submit("draw", lambda progress: "last", accepted.append, drop_stale=False)
+    gate.set()
+    assert jobs.wait(10)
+    assert accepted == ["first", "last"]
+
+
+def test_cancel_reaches_the_work_and_drops_its_result(jobs):
+    started, gate, seen, accepted = threading.Event(), threading.Event(), [], []
+
+    def work(progress):
+        started.set()
+        assert gate.wait(10)
+        try:
+            progress(0.5, "half")
+        except Cancelled:
+            seen.append("cancelled")
+            raise
+        return "result"
+
+    jobs.submit("predict", work, accepted.append)
+    assert started.wait(10)
+    jobs.cancel("predict")
+    gate.set()
+    assert jobs.wait(10)
+    assert seen == ["cancelled"] and accepted == []
+    assert jobs.watcher.statuses[-1].cancelled and not jobs.watcher.statuses[-1].running
+    assert jobs.watcher.errors == []
+
+
+def test_kinds_do_not_wait_for_each_other(jobs):
+    gate, accepted = threading.Event(), []
+    jobs.submit("predict", lambda progress: gate.wait(10), lambda result: accepted.append("predict"))
+    jobs.submit("draw", lambda progress: gate.set(), lambda result: accepted.append("draw"))
+    assert jobs.wait(10)
+    assert sorted(accepted) == ["draw", "predict"]
+
+
+def test_an_error_is_told_once_and_the_lane_lives_on(jobs):
+    def fails(progress):
+        raise SpatiaError("no such gene")
+
+    accepted = []
+    jobs.submit("draw", fails, accepted.append)
+    assert jobs.wait(10)
+    jobs.submit("draw", lambda progress: "fine", accepted.append)
+    assert jobs.wait(10)
+    assert [str(error) for _, error in jobs.watcher.errors] == ["no such gene"]
+    assert accepted == ["fine"]
+
+
+def test_result_cancelled_while_it_waits_for_delivery_is_dropped():
+    calls, accepted = [], []
+    jobs = ThreadJobs(deliver=calls.append)
+    jobs.submit("open", lambda progress: "slide", accepted.append)
+    assert jobs.wait(10)
+    jobs.cancel("open")
+    jobs.submit("open", lambda progress: "other", accepted.append)
+    assert jobs.wait(10)
+    for call in calls:
+        call()
+    jobs.close()
+    assert accepted == ["other"]
+
+
+def test_progress_is_reported_and_ends_at_one(jobs):
+    jobs.submit("predict", lambda progress: progress(0.25, "reading"), lambda result: None)
+    assert jobs.wait(10)
+    fractions = [status.fraction for status in jobs.watcher.statuses]
+    assert 0.25 in fractions and fractions[-1] == 1.0
+    assert "reading" in {status.doing for status in jobs.watcher.statuses}
+
+
+def test_inline_jobs_return_when_done_and_raise():
+    accepted = []
+    jobs = InlineJobs()
+    jobs.submit("draw", lambda progress: 3, accepted.append)
+    assert accepted == [3]
+    with pytest.raises(SpatiaError, match="bad"):
+        jobs.submit("draw", lambda progress: (_ for _ in ()).throw(SpatiaError("bad")), accepted.append)
+
+
+def test_close_ends_the_threads():
+    jobs = ThreadJobs(deliver=lambda call: call())
+    jobs.submit("draw", lambda progress: None, lambda result: None)
+    assert jobs.wait(10)
+    jobs.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "spatia-draw" and thread.is_alive()]
