@@ -6,8 +6,9 @@ from pathlib import Path
 # Before anything imports Qt: a test that draws is marked gl and gets a display (scripts/test.sh), the others need none.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-import app_fakes
 import pytest
+
+import app_fakes
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

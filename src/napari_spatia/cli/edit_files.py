@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_spatia.cli.npz import npz_writer
 from napari_spatia.data.slide import Slide
 from napari_spatia.files import staged_file
 from napari_spatia.inference import picture
@@ -103,18 +102,17 @@ class Edit:
         return picture.with_scale_bar(shown, self.selected.um_per_px / factor)
 
     def _write_arrays(self, path: Path) -> Path:
-        with npz_writer(path) as writer:
-            writer.add(
-                {
-                    "cell_id": self.selected.cell_id,
-                    "real": self.selected.real,
-                    "zero_edit": self.selected.zero_edit,
-                    "counterfactual": self.edited.image,
-                    "mask": self.edited.mask,
-                    "um_per_px": self.selected.um_per_px,
-                    "channels": self.selected.channels,
-                }
-            )
-            if self.sweep:
-                writer.add({"sweep": np.stack([drawn.image for drawn in self.doses]), "sweep_log2_fc": SWEEP_LOG2_FC})
+        arrays = {
+            "cell_id": self.selected.cell_id,
+            "real": self.selected.real,
+            "zero_edit": self.selected.zero_edit,
+            "counterfactual": self.edited.image,
+            "mask": self.edited.mask,
+            "um_per_px": self.selected.um_per_px,
+            "channels": self.selected.channels,
+        }
+        if self.sweep:
+            arrays |= {"sweep": np.stack([drawn.image for drawn in self.doses]), "sweep_log2_fc": SWEEP_LOG2_FC}
+        with staged_file(path) as staged, staged.open("wb") as file:
+            np.savez(file, **{name: np.asarray(array) for name, array in arrays.items()})
         return path

@@ -1,7 +1,7 @@
 """``generate``: cells drawn from their expression, niche and tissue, never from their own pixels."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,12 +20,6 @@ from napari_spatia.cli.options import (
 )
 from napari_spatia.cli.report import reporting
 from napari_spatia.cli.slides import SlideParts, with_slide_parts
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from napari_spatia.data.slide import Slide
 
 
 @with_slide_parts
@@ -57,24 +51,12 @@ def generate(
     """
     channels = name_pairs(channel_map, "--channel-map") or None
     with reporting(json) as report:
-        from napari_spatia.cli.npz import npz_writer
+        from napari_spatia.inference.generate import generate_to_npz
 
+        named = None if cells == "all" else read_names(Path(cells), "cell ids")
         opened, predictor, bound = bind(slide, parts, checkpoint, device, report, channel_map=channels)
-        info = predictor.info
-        rows = _rows(opened, cells)
-        shape = (len(rows), samples, len(info.channels), info.crop_px, info.crop_px)
-        options = {"samples": samples, "seed": seed, "merge_ratio": merge_ratio, "shuffle": shuffle}
-        passes = {} if nfe is None else {"nfe": nfe}
-        with npz_writer(out) as writer:
-            images, masks = writer.growing("images", shape), writer.growing("masks", (*shape[:2], *shape[3:]))
-            images[:], masks[:] = bound.generate(rows, **options, **passes, progress=report.progress)
-            writer.add({"cell_id": opened.cell_id[rows], "um_per_px": info.um_per_px, "channels": info.channels})
-        report.result({"file": str(out), "cells": len(rows), "shape": list(shape), **record(slide, predictor, options)})
-
-
-def _rows(slide: "Slide", cells: str) -> "NDArray[np.intp]":
-    import numpy as np
-
-    if cells == "all":
-        return np.arange(slide.num_cells)
-    return np.array([slide.cell_idx(name) for name in read_names(Path(cells), "cell ids")], dtype=np.intp)
+        options: dict[str, Any] = {"samples": samples, "merge_ratio": merge_ratio, "shuffle": shuffle, "seed": seed}
+        options |= {} if nfe is None else {"nfe": nfe}
+        generate_to_npz(bound, out, named, **options, progress=report.progress)
+        num_cells = opened.num_cells if named is None else len(named)
+        report.result({"file": str(out), "cells": num_cells, **record(slide, predictor, options)})

@@ -52,7 +52,7 @@ def open_window(
         if not has_display():
             raise SpatiaError(
                 "There is no display to open a window on (neither DISPLAY nor WAYLAND_DISPLAY is set). "
-                "Without one, 'napari-spatia demo --headless --slide SLIDE --out DIR' does the whole job and writes it down."
+                "Without one, 'napari-spatia demo --headless --slide SLIDE --out DIR' does the whole job."
             )
         opened = parts.open(slide, report)
         arguments = [str(slide), "--checkpoint", checkpoint_for(opened, checkpoint, report), *parts.as_arguments()]
