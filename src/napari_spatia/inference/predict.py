@@ -1,0 +1,152 @@
+"""Everything the model says about the cells of a slide: embeddings, types, clusters, niche domains, imputed genes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_spatia.errors import SpatiaError
+from napari_spatia.inference.cluster import cluster_cells
+from napari_spatia.inference.domains import find_domains
+from napari_spatia.progress import Progress, part, silent
+
+if TYPE_CHECKING:
+    from napari_spatia.inference.predictor import BoundSlide
+
+TASKS = ("embed", "annotate", "cluster", "impute")
+CELLS_AT_ONCE = 16_384
+"""Expected expression of this many cells is in memory at a time."""
+NOTED_VERSIONS = ("napari-spatia", "torch", "numpy", "scikit-learn", "igraph", "spatialdata")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """N cells, T types, D embedding width, K imputed genes. What was not asked for is None or empty.
+
+    ``confidence`` `(N,)` float32 in [0, 1] is the probability of ``cell_type``; ``type_probability`` `(N, T)` float32
+    has the columns ``cell_types``; ``cluster`` and ``domain`` `(N,)` str are named by size, "1" the largest;
+    ``embedding`` maps "cell", "niche", "tissue" to `(N, D)` float32; ``imputed`` `(N, K)` float32 is the expected
+    normalised expression (`data.counts.normalised`) of ``imputed_genes``.
+    """
+
+    cell_id: NDArray[np.str_]
+    cell_type: NDArray[np.str_] | None
+    confidence: NDArray[np.float32] | None
+    type_probability: NDArray[np.float32] | None
+    cell_types: tuple[str, ...]
+    cluster: NDArray[np.str_] | None
+    domain: NDArray[np.str_] | None
+    embedding: dict[str, NDArray[np.float32]]
+    imputed: NDArray[np.float32]
+    imputed_genes: tuple[str, ...]
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outputs:
+    """`CellOutputs` of the whole slide, with the expression of the asked genes only."""
+
+    embedding: dict[str, NDArray[np.float32]]
+    type_probability: NDArray[np.float32]
+    expression: NDArray[np.float32]
+
+
+def predict(
+    bound: "BoundSlide",
+    tasks: Sequence[str] = TASKS,
+    genes: Sequence[str] | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Prediction:
+    """Runs the named ``tasks`` on every cell of a slide.
+
+    "cluster" gives clusters and niche domains. "impute" gives ``genes`` and the genes hidden from the model, or every
+    gene of the checkpoint when neither is named. Raises `SpatiaError` for an unknown task, `PanelError` for a gene
+    that the checkpoint does not know.
+    """
+    tasks = check_tasks(tasks)
+    imputed_genes = _imputed_genes(bound, genes) if "impute" in tasks else ()
+    outputs = _run_model(bound, imputed_genes, part(progress, 0.0, 0.85))
+    cluster = domain = None
+    if "cluster" in tasks:
+        cluster = cluster_cells(outputs.embedding["cell"], seed=seed, progress=part(progress, 0.85, 0.95))
+        centers_um = bound.slide.centers_um
+        domain = find_domains(outputs.embedding["niche"], centers_um, seed=seed, progress=part(progress, 0.95, 1.0))
+    cell_types = bound.predictor.info.cell_types
+    probability = outputs.type_probability if "annotate" in tasks and cell_types else None
+    progress(1.0, "predicted")
+    return Prediction(
+        cell_id=bound.slide.cell_id,
+        cell_type=None if probability is None else np.array(cell_types)[probability.argmax(axis=1)],
+        confidence=None if probability is None else probability.max(axis=1),
+        type_probability=probability,
+        cell_types=() if probability is None else cell_types,
+        cluster=cluster,
+        domain=domain,
+        embedding=outputs.embedding if "embed" in tasks else {},
+        imputed=outputs.expression,
+        imputed_genes=imputed_genes,
+        provenance=_provenance(bound, tasks, imputed_genes, seed),
+    )
+
+
+def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
+    """The tasks in their usual order. Raises `SpatiaError` for one that does not exist, or for none."""
+    unknown = [task for task in tasks if task not in TASKS]
+    if unknown or not tasks:
+        found = f"Unknown task '{unknown[0]}'" if unknown else "No task was named"
+        raise SpatiaError(f"{found}. Expected some of {','.join(TASKS)}.")
+    return tuple(task for task in TASKS if task in tasks)
+
+
+def _imputed_genes(bound: "BoundSlide", genes: Sequence[str] | None) -> tuple[str, ...]:
+    panel = bound.predictor.info.panel
+    asked = (*(genes or ()), *(gene for gene in bound.hide_genes if gene in panel))
+    named = tuple(dict.fromkeys(asked)) or panel.genes
+    panel.indices(named)  # raises PanelError, with the nearest names, for a gene that is not in it
+    return named
+
+
+def _run_model(bound: "BoundSlide", genes: tuple[str, ...], progress: Progress) -> _Outputs:
+    """All cells, in the order of the slide; read in the order of the tissue, so that a part shares image chunks."""
+    num_cells = bound.slide.num_cells
+    columns = bound.predictor.info.panel.indices(genes)
+    order = np.lexsort(np.floor(bound.slide.centers_um / 320.0).T)
+    parts = np.array_split(order, max(1, -(-num_cells // CELLS_AT_ONCE)))
+    expression = np.empty((num_cells, len(genes)), np.float32)
+    type_probability = np.empty((num_cells, len(bound.predictor.info.cell_types)), np.float32)
+    embedding: dict[str, NDArray[np.float32]] = {}
+    done = 0
+    for cell_idx in parts:
+        span = part(progress, done / num_cells, (done + len(cell_idx)) / num_cells)
+        outputs = bound.embed(cell_idx, progress=span)
+        for scale in ("cell", "niche", "tissue"):
+            values = getattr(outputs, scale)
+            embedding.setdefault(scale, np.empty((num_cells, values.shape[1]), np.float32))[cell_idx] = values
+        type_probability[cell_idx] = outputs.type_probability
+        expression[cell_idx] = outputs.expression[:, columns]
+        done += len(cell_idx)
+    return _Outputs(embedding, type_probability, expression)
+
+
+def _provenance(bound: "BoundSlide", tasks: tuple[str, ...], genes: tuple[str, ...], seed: int) -> dict[str, Any]:
+    """What has to be known to make the same prediction again; plain values that a store and JSON can hold."""
+    info = bound.predictor.info
+    return {
+        "checkpoint": {"name": info.name, "sha256": info.sha256, "preset": info.preset, "held_out": info.held_out},
+        "options": {
+            "tasks": list(tasks),
+            "inputs": list(bound.inputs),
+            "hidden_genes": list(bound.hide_genes),
+            "num_imputed_genes": len(genes),
+            "seed": seed,
+            "device": bound.predictor.device,
+        },
+        "notes": list(bound.notes),
+        "versions": {name: version(name) for name in NOTED_VERSIONS},
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,76 @@
+"""A simulated slide on disk, and a model without a network bound to it."""
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_spatia.data.counts import normalised
+from napari_spatia.data.io import open_slide
+from napari_spatia.data.simulate import simulate_slide
+from napari_spatia.data.slide import Slide
+
+CROP_PX = 16
+
+
+@dataclass
+class FakeBound:
+    """Embeds a cell as random projections of its counts, and draws its library size in noise of (seed, cell)."""
+
+    slide: Slide
+    types: tuple[str, ...] = ("acinar", "ductal", "T_cell")
+    inputs: tuple[str, ...] = ("image", "genes", "niche", "tissue")
+    hide_genes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ("a note",)
+    embedded: list[int] = field(default_factory=list)
+    generated: list[int] = field(default_factory=list)
+
+    @property
+    def predictor(self) -> SimpleNamespace:
+        info = SimpleNamespace(
+            name="fake", sha256="0" * 64, preset="tiny", panel=self.slide.panel, channels=self.slide.channels,
+            cell_types=self.types, crop_px=CROP_PX, um_per_px=0.32, held_out={"type_accuracy": 0.9},
+        )  # fmt: skip
+        return SimpleNamespace(info=info, device="cpu")
+
+    def embed(self, cell_idx=None, progress=lambda fraction, doing: None):
+        cell_idx = np.arange(self.slide.num_cells) if cell_idx is None else cell_idx
+        self.embedded.append(len(cell_idx))
+        values = normalised(self.slide.counts[cell_idx]).toarray()
+        weights = np.random.default_rng(0).normal(size=(values.shape[1], 24))
+        embedding = (values @ weights).astype(np.float32)
+        probability = np.exp(embedding[:, : len(self.types)] / 10)
+        probability /= probability.sum(axis=1, keepdims=True)
+        progress(1.0, "embedding cells")
+        return SimpleNamespace(
+            cell=embedding, niche=embedding[:, :12], tissue=embedding[:, :6], type_probability=probability,
+            expression=values,
+        )  # fmt: skip
+
+    def generate(self, cell_idx, *, samples, seed, nfe, merge_ratio, shuffle, progress):
+        self.generated.append(len(cell_idx))
+        shape = (samples, len(self.slide.channels), CROP_PX, CROP_PX)
+        noise = np.stack([np.random.default_rng([seed, idx]).normal(size=shape) for idx in cell_idx])
+        library = np.asarray(self.slide.counts.sum(axis=1)).ravel()[cell_idx]
+        images = (library[:, None, None, None, None] + noise).astype(np.float32)
+        progress(1.0, "drawing cells")
+        return images, np.full((len(cell_idx), samples, CROP_PX, CROP_PX), 0.75, np.float32)
+
+
+@pytest.fixture(scope="session")
+def simulated_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulate_slide(tmp_path_factory.mktemp("simulated") / "slide.zarr", num_cells=150, seed=6)
+
+
+@pytest.fixture
+def simulated(simulated_once: Path, tmp_path: Path) -> Slide:
+    """A fresh copy of a simulated slide of 150 cells."""
+    return open_slide(shutil.copytree(simulated_once, tmp_path / "slide.zarr"))
+
+
+@pytest.fixture
+def bound(simulated: Slide) -> FakeBound:
+    return FakeBound(simulated)
