@@ -63,7 +63,7 @@ def damage_named(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        detail = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        detail = (str(error).strip().splitlines() or ["no further word"])[0].rstrip(".")
         raise SlideError(
             f"Cannot read {what} of '{path}': {detail} ({type(error).__name__}). Expected a complete SpatialData zarr; "
             "the store is truncated or damaged. Copy or write it again. Nothing was changed."
