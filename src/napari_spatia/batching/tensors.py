@@ -1,7 +1,5 @@
 """Slide rows → tensors. Letters: B cells, U cells whose genes are read, N neighbours, R regions, W regions around one."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,12 +9,32 @@ from torch import Tensor
 from napari_spatia.data.counts import gene_rows
 from napari_spatia.data.surroundings import Surroundings
 from napari_spatia.model.inputs import Around, GeneTokens
+from napari_spatia.model.spatia import SpatiaModel
+from napari_spatia.progress import Progress, silent
+
+CELLS_AT_ONCE = 128
 
 
 def gene_tokens(values: csr_matrix) -> GeneTokens:
     """`(n, G)` log2(1 + counts) of n cells → their gene tokens."""
     rows = gene_rows(values)
     return GeneTokens(*(torch.from_numpy(a) for a in (rows.gene_idx, rows.value, rows.present, rows.library)))
+
+
+def embed_cells(model: SpatiaModel, values: csr_matrix, progress: Progress = silent) -> Tensor:
+    """`(n, G)` log2(1 + counts) → gene embeddings (n, D) on the model's device, without gradient.
+
+    Cells with about as many genes are read together, so little is padding.
+    """
+    device = next(model.parameters()).device
+    order = np.argsort(np.diff(values.indptr), kind="stable")
+    embedding = torch.empty(len(order), model.config.width, device=device)
+    with torch.no_grad():
+        for start in range(0, len(order), CELLS_AT_ONCE):
+            rows = order[start : start + CELLS_AT_ONCE]
+            embedding[torch.from_numpy(rows).to(device)] = model.embed_genes(gene_tokens(values[rows]).to(device))
+            progress((start + len(rows)) / len(order), "reading genes")
+    return embedding
 
 
 def pool_regions(cell_embedding: Tensor, region: Tensor, num_regions: int) -> Tensor:
@@ -45,12 +63,6 @@ def look_around(
         torch.from_numpy(surroundings.region_offset_um(cell_idx)).to(device),
         torch.from_numpy(region >= 0).to(device),
     )
-
-
-def needed_cells(surroundings: Surroundings, cell_idx: NDArray, extra: Sequence[NDArray] = ()) -> NDArray[np.int64]:
-    """Sorted rows of the cells in the niches of ``cell_idx``, and of ``extra``."""
-    neighbour = surroundings.neighbour[cell_idx]
-    return np.unique(np.concatenate([neighbour[neighbour >= 0], *extra])).astype(np.int64)
 
 
 def _rows(embedding: Tensor, row: NDArray) -> Tensor:

@@ -21,13 +21,13 @@ from napari_spatia.model.inputs import GeneTokens
 from napari_spatia.progress import Progress, silent
 
 CROPS_AT_ONCE = 4096
-REGION_SAMPLE = 3
+REGION_SAMPLE = 2
 """Cells of a tissue region that stand for it in one training step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """B cells and the U cells around them whose genes are read.
+    """B cells, as tensors.
 
     ``image`` (B, C + 1, H, W) standardised, mask last as ±1; ``counts`` (B, G); ``cell_type`` (B,) int64, -1 unknown.
     """
@@ -37,14 +37,13 @@ class Batch:
     genes: GeneTokens
     counts: Tensor
     cell_type: Tensor
-    context_idx: NDArray[np.int64]
-    context_genes: GeneTokens
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSlide:
     """N cells: ``crops`` `(N, C + 1, H, W)` float16 on disk, ``values`` `(N, G)` log2(1 + counts) on the model's
-    panel, ``cell_type`` `(N,)` int64 (-1 unknown), and what lies around each within these N cells alone."""
+    panel, ``cell_type`` `(N,)` int64 (-1 unknown), and what lies around each within these N cells alone.
+    """
 
     crops: NDArray[np.float16]
     values: csr_matrix
@@ -60,31 +59,29 @@ class TrainingSlide:
         anchors = rng.integers(0, self.num_cells, num_groups)
         near = self.surroundings.neighbour[anchors, : group_size - 1]
         near = np.where(near >= 0, near, rng.integers(0, self.num_cells, near.shape))
-        return self.batch(np.concatenate([anchors[:, None], near], axis=1).ravel(), rng, turn)
+        return self.batch(np.concatenate([anchors[:, None], near], axis=1).ravel(), turn)
 
-    def batch(self, cell_idx: NDArray[np.int64], rng: np.random.Generator, turn: int = 0) -> Batch:
+    def batch(self, cell_idx: NDArray[np.int64], turn: int = 0) -> Batch:
         """Named cells; ``turn`` in 0…7 flips and transposes the crops (`turn_offsets` does the same to offsets)."""
-        around = self.surroundings.neighbour[cell_idx]
-        members = self._sample_regions(np.unique(self.surroundings.regions_around(cell_idx)), rng)
-        context_idx = np.unique(np.concatenate([around[around >= 0], members]))
-        image = torch.from_numpy(np.asarray(self.crops[np.sort(cell_idx)], np.float32))
-        image = image[torch.from_numpy(np.argsort(np.argsort(cell_idx, kind="stable"), kind="stable"))]
         own = self.values[cell_idx]
         return Batch(
             cell_idx,
-            turn_pictures(image, turn),
+            turn_pictures(torch.from_numpy(self.crops[cell_idx].astype(np.float32)), turn),
             gene_tokens(own),
             torch.from_numpy((np.exp2(own.toarray()) - 1).round().astype(np.float32)),
             torch.from_numpy(self.cell_type[cell_idx]),
-            context_idx,
-            gene_tokens(self.values[context_idx]),
         )
 
-    def _sample_regions(self, regions: NDArray, rng: np.random.Generator) -> NDArray[np.int64]:
-        order = np.argsort(self.surroundings.region_of_cell, kind="stable")
-        first = np.searchsorted(self.surroundings.region_of_cell[order], regions[regions >= 0])
-        past = np.searchsorted(self.surroundings.region_of_cell[order], regions[regions >= 0], side="right")
-        return order[rng.integers(first[:, None], past[:, None], (len(first), REGION_SAMPLE)).ravel()]
+    def context(self, cell_idx: NDArray, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Sorted rows of the cells in these cells' niches and of `REGION_SAMPLE` cells of each region around them."""
+        neighbour = self.surroundings.neighbour[cell_idx]
+        regions = np.unique(self.surroundings.regions_around(cell_idx))
+        by_region = np.argsort(self.surroundings.region_of_cell, kind="stable")
+        sorted_region = self.surroundings.region_of_cell[by_region]
+        first = np.searchsorted(sorted_region, regions[regions >= 0])
+        past = np.searchsorted(sorted_region, regions[regions >= 0], side="right")
+        sample = by_region[rng.integers(first[:, None], past[:, None], (len(first), REGION_SAMPLE))]
+        return np.unique(np.concatenate([neighbour[neighbour >= 0], sample.ravel()]))
 
 
 def prepare(

@@ -1,5 +1,6 @@
 """The velocity network. Letters: B cells, C drawn channels, H = W crop pixels, N = (H/8)² core tokens, T condition
-tokens, D width."""
+tokens, D width.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -39,9 +40,7 @@ class FlowDecoder(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(
-        self, x: Tensor, t: Tensor, step: Tensor, condition: Condition, merge_ratio: float = 0.0
-    ) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, step: Tensor, condition: Condition, merge_ratio: float = 0.0) -> Tensor:
         """``x`` (B, C, H, W), ``t`` and ``step`` (B,) in [0, 1] → mean velocity from t to t + step, (B, C, H, W)."""
         clock = torch.cat([time_features(t, self.width), time_features(step, self.width)], dim=-1)
         vector = F.silu(self.clock(clock) + condition.vector)  # (B, D)
@@ -93,9 +92,7 @@ class CoreBlock(nn.Module):
         nn.init.zeros_(self.adapt.weight)
         nn.init.zeros_(self.adapt.bias)
 
-    def forward(
-        self, x: Tensor, vector: Tensor, context: Tensor, grid: tuple[int, int], merge_ratio: float
-    ) -> Tensor:
+    def forward(self, x: Tensor, vector: Tensor, context: Tensor, grid: tuple[int, int], merge_ratio: float) -> Tensor:
         """``x`` (B, N, D), ``vector`` (B, D), ``context`` (B, T, D) → (B, N, D); merged tokens get one update."""
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.adapt(vector).chunk(6, dim=-1)
         plan = plan_merge(x, grid, merge_ratio)

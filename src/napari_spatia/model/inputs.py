@@ -1,6 +1,7 @@
 """The tensors that go in and come out, named. Letters: B cells, U cells whose genes are read, K genes of the longest
 cell, G panel genes, C stain channels, N neighbours, R tissue regions around a cell, L gene latents, P image patches,
-D width, H = W crop pixels."""
+D width, H = W crop pixels.
+"""
 
 from dataclasses import dataclass, fields
 from typing import Self
@@ -20,7 +21,8 @@ class _Moveable:
 @dataclass(frozen=True, slots=True)
 class GeneTokens(_Moveable):
     """Expressed genes of each cell: ``gene_idx`` (B, K) int64, ``value`` (B, K) log2(1 + counts), ``present`` (B, K)
-    bool, ``library`` (B,) log2(1 + all counts)."""
+    bool, ``library`` (B,) log2(1 + all counts).
+    """
 
     gene_idx: Tensor
     value: Tensor
@@ -56,7 +58,8 @@ class Around(_Moveable):
 @dataclass(frozen=True, slots=True)
 class Encoding(_Moveable):
     """A cell at three scales: ``cell``, ``niche``, ``tissue`` and their ``fused`` embedding, each (B, D), and the fused
-    ``gene_tokens`` (B, L, D) and ``image_tokens`` (B, P or 1, D)."""
+    ``gene_tokens`` (B, L, D) and ``image_tokens`` (B, P or 1, D).
+    """
 
     cell: Tensor
     niche: Tensor
@@ -69,7 +72,8 @@ class Encoding(_Moveable):
 @dataclass(frozen=True, slots=True)
 class Condition(_Moveable):
     """What the decoder reads: ``tokens`` (B, T, D), ``vector`` (B, D) and the expected picture ``prior``
-    (B, C + 1, H, W)."""
+    (B, C + 1, H, W).
+    """
 
     tokens: Tensor
     vector: Tensor

@@ -56,9 +56,7 @@ class SpatiaModel(nn.Module):
         """
         gene_tokens = None if genes is None else self.genes(genes)[0]
         cell, gene_tokens, image_tokens = self.fusion(gene_tokens, image_tokens, len(around.neighbour))
-        niche = self.niche(
-            cell, around.neighbour, around.neighbour_offset_um, around.has_neighbour, masked_cell
-        )
+        niche = self.niche(cell, around.neighbour, around.neighbour_offset_um, around.has_neighbour, masked_cell)
         tissue = self.tissue(niche, around.region, around.region_offset_um, around.has_region)
         seen = cell if masked_cell is None else torch.where(masked_cell[:, None], 0, cell)
         fused = self.join_norm(self.join(torch.cat([seen, niche, tissue], dim=-1)))  # (B, D)

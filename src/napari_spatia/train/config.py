@@ -22,8 +22,8 @@ class TrainConfig(BaseModel):
 
     encoder_steps: int = Field(4000, gt=0, description="steps of the encoder stage")
     encoder_share: float = Field(0.35, gt=0, lt=1, description="share of max_minutes for the encoder stage")
-    encoder_groups: int = Field(16, gt=0, description="neighbourhoods in an encoder batch")
-    encoder_group_size: int = Field(6, gt=0, description="cells in each of them")
+    encoder_groups: int = Field(8, gt=0, description="neighbourhoods in an encoder batch")
+    encoder_group_size: int = Field(12, gt=0, description="cells in each of them")
     encoder_lr: float = Field(1e-3, gt=0, description="peak learning rate of the encoder stage")
     decoder_steps: int = Field(8000, gt=0, description="steps of the decoder stage")
     decoder_groups: int = Field(16, gt=0, description="neighbourhoods in a decoder batch")
@@ -34,7 +34,7 @@ class TrainConfig(BaseModel):
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the decoder's averaged weights, per step")
 
     mask_weight: float = Field(1.0, ge=0, description="weight of masked patches (0 switches the objective off)")
-    gene_weight: float = Field(0.5, ge=0, description="weight of masked genes")
+    gene_weight: float = Field(4.0, ge=0, description="weight of masked genes")
     contrast_weight: float = Field(0.1, ge=0, description="weight of the image–gene contrast")
     type_weight: float = Field(0.5, ge=0, description="weight of cell types where they are known")
     picture_weight: float = Field(3.0, ge=0, description="weight of the expected picture")

@@ -19,11 +19,18 @@ HALVED_STEPS = (1 / 8, 1 / 4, 1 / 2, 1)
 
 
 @dataclass(frozen=True, slots=True)
+class Modalities:
+    """What a batch reads: genes, image or both."""
+
+    genes: bool
+    image: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Masking:
     """What one encoder step does not show: modalities of the batch, genes (B, G), patches (B, P) and cells (B,)."""
 
-    use_genes: bool
-    use_image: bool
+    modalities: Modalities
     genes: Tensor
     patches: Tensor | None
     cells: Tensor
@@ -31,18 +38,23 @@ class Masking:
     no_tissue: bool
 
 
-def draw_masking(model: SpatiaModel, num_cells: int, generator: torch.Generator) -> Masking:
+def draw_modalities(generator: torch.Generator) -> Modalities:
     """Half of the batches read genes alone, a fifth the image alone, the rest both (modality dropout)."""
+    kind = torch.rand((), generator=generator).item()
+    return Modalities(genes=kind >= 0.2, image=kind < 0.5)
+
+
+def draw_masking(model: SpatiaModel, modalities: Modalities, num_cells: int, generator: torch.Generator) -> Masking:
+    """Up to 60 % of a cell's genes, half of the patches, a tenth of the cells, a fifth of the niches and tissues."""
     uniform = lambda *shape: torch.rand(*shape, generator=generator)  # noqa: E731
     config = model.config
-    kind, show_all, no_niche, no_tissue = uniform(4).tolist()
+    show_all, no_niche, no_tissue = uniform(3).tolist()
     hidden_share = torch.where(uniform(num_cells, 1) < 0.3, 0.0, 0.6 * uniform(num_cells, 1))
     num_patches = (config.crop_px // config.image_patch_px) ** 2
     return Masking(
-        use_genes=kind >= 0.2,
-        use_image=kind < 0.5,
+        modalities=modalities,
         genes=uniform(num_cells, len(config.panel)) < hidden_share,
-        patches=None if show_all < 0.4 else uniform(num_cells, num_patches) < 0.5,
+        patches=None if show_all < 0.4 or not modalities.image else uniform(num_cells, num_patches) < 0.5,
         cells=uniform(num_cells) < 0.1,
         no_niche=no_niche < 0.2,
         no_tissue=no_tissue < 0.2,
@@ -53,16 +65,16 @@ def encoder_losses(
     model: SpatiaModel, batch: Batch, around: Around, masking: Masking, config: TrainConfig
 ) -> dict[str, Tensor]:
     """Each objective's weighted loss by name; an objective of weight 0 is left out."""
-    genes = batch.genes.hide(masking.genes) if masking.use_genes else None
+    genes = batch.genes.hide(masking.genes) if masking.modalities.genes else None
     has_channel = torch.ones(batch.image.shape[1], dtype=torch.bool)
-    image = model.image(batch.image, has_channel, masking.patches) if masking.use_image else None
+    image = model.image(batch.image, has_channel, masking.patches) if masking.modalities.image else None
     around = around.without(masking.no_niche, masking.no_tissue)
     encoding = model.encode(around, genes, image, masking.cells)
     losses = {
         "genes": (config.gene_weight, lambda: _masked_genes(model, encoding, batch, masking)),
         "type": (config.type_weight, lambda: _cell_types(model, encoding, batch)),
     }
-    if not masking.use_image:
+    if not masking.modalities.image:
         losses["picture"] = (config.picture_weight, lambda: _picture(model, encoding, batch))
     elif masking.patches is not None:
         losses["patches"] = (config.mask_weight, lambda: _masked_patches(model, encoding, batch, masking.patches))
@@ -71,9 +83,7 @@ def encoder_losses(
     return {name: weight * loss() for name, (weight, loss) in losses.items() if weight > 0}
 
 
-def flow_loss(
-    decoder: FlowDecoder, picture: Tensor, start: Tensor, condition: Condition, t: Tensor
-) -> Tensor:
+def flow_loss(decoder: FlowDecoder, picture: Tensor, start: Tensor, condition: Condition, t: Tensor) -> Tensor:
     """Mean squared error of the velocity at ``t`` (B,) on the way from start to picture (B, C, H, W)."""
     velocity = decoder(point_on_path(start, picture, t), t, torch.zeros_like(t), condition)
     return F.mse_loss(velocity, path_velocity(start, picture))
@@ -104,7 +114,7 @@ def _masked_genes(model: SpatiaModel, encoding: Encoding, batch: Batch, masking:
     total = batch.counts.sum(1, keepdim=True).clamp(min=1)
     log_mean = model.heads.log_rate(encoding.fused) + total.log()
     loss = negative_binomial_loss(log_mean, model.heads.log_dispersion, batch.counts)
-    unseen = masking.genes | masking.cells[:, None] if masking.use_genes else torch.ones_like(masking.genes)
+    unseen = masking.genes | masking.cells[:, None] if masking.modalities.genes else torch.ones_like(masking.genes)
     return (loss * unseen).sum() / unseen.sum().clamp(min=1)
 
 

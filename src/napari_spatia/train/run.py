@@ -58,7 +58,9 @@ def train(
     model.train()
     if not resumed or resumed["stage"] == "encoder":
         encoder = EncoderStage(model, parts["training"], parts["validation"], config)
-        run_stage(encoder, config, working / "state", log, resumed, part(progress, 0.1, 0.1 + 0.9 * config.encoder_share))
+        run_stage(
+            encoder, config, working / "state", log, resumed, part(progress, 0.1, 0.1 + 0.9 * config.encoder_share)
+        )
     model.eval().requires_grad_(False)
     model.decoder.requires_grad_(True)
     decoder = DecoderStage(model, parts["training"], parts["validation"], config)

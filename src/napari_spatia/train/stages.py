@@ -1,6 +1,7 @@
 """The two stages of training: the encoders with their objectives, then the decoder on what the encoders say."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -8,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_spatia.batching.tensors import look_around, pool_regions
+from napari_spatia.batching.tensors import embed_cells, look_around, pool_regions
 from napari_spatia.batching.training_slide import Batch, TrainingSlide, turn_offsets
 from napari_spatia.model.inputs import Around, Condition
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.train.config import TrainConfig
-from napari_spatia.train.losses import draw_masking, encoder_losses, flow_loss, shortcut_loss
+from napari_spatia.train.losses import draw_masking, draw_modalities, encoder_losses, flow_loss, shortcut_loss
 
 VALIDATION_CELLS = 512
 
@@ -55,21 +56,26 @@ class Draws:
         return torch.Generator().manual_seed(int(seed >> np.uint64(1)))
 
 
-def around_batch(model: SpatiaModel, slide: TrainingSlide, batch: Batch, turn: int = 0) -> Around:
-    """What lies around a batch's cells; neighbours and regions are read without gradient."""
+def around_batch(
+    model: SpatiaModel, slide: TrainingSlide, cell_idx: np.ndarray, context: np.ndarray, turn: int = 0
+) -> Around:
+    """What lies around cells of a slide, read without gradient from the genes of the cells in ``context`` (U,)."""
     around = slide.surroundings
-    with torch.no_grad():
-        embedding = model.embed_genes(batch.context_genes)
-        regions = pool_regions(
-            embedding, torch.from_numpy(around.region_of_cell[batch.context_idx]), len(around.region_center_um)
-        )
+    embedding = embed_cells(model, slide.values[context])
+    region = torch.from_numpy(around.region_of_cell[context])
     cell_row = np.full(slide.num_cells, -1)
-    cell_row[batch.context_idx] = np.arange(len(batch.context_idx))
-    seen = look_around(around, batch.cell_idx, embedding, cell_row, regions)
-    return Around(
-        seen.neighbour, turn_offsets(seen.neighbour_offset_um, turn), seen.has_neighbour,
-        seen.region, turn_offsets(seen.region_offset_um, turn), seen.has_region,
-    )  # fmt: skip
+    cell_row[context] = np.arange(len(context))
+    regions = pool_regions(embedding, region, len(around.region_center_um))
+    return turned(look_around(around, cell_idx, embedding, cell_row, regions), turn)
+
+
+def turned(around: Around, turn: int) -> Around:
+    """Surroundings flipped and transposed as `turn_pictures` does with the crops."""
+    return replace(
+        around,
+        neighbour_offset_um=turn_offsets(around.neighbour_offset_um, turn),
+        region_offset_um=turn_offsets(around.region_offset_um, turn),
+    )
 
 
 class EncoderStage:
@@ -88,9 +94,13 @@ class EncoderStage:
         )
 
     def losses(self, step: int, done: float) -> dict[str, Tensor]:
-        slide, batch, turn = self.draws.batch(step, self.config.encoder_groups, self.config.encoder_group_size)
-        masking = draw_masking(self.model, len(batch.cell_idx), self.draws.generator(step))
-        around = around_batch(self.model, slide, batch, turn)
+        generator = self.draws.generator(step)
+        modalities = draw_modalities(generator)
+        groups = self.config.encoder_groups // 2 if modalities.image else self.config.encoder_groups  # images cost more
+        slide, batch, turn = self.draws.batch(step, groups, self.config.encoder_group_size)
+        masking = draw_masking(self.model, modalities, len(batch.cell_idx), generator)
+        context = slide.context(batch.cell_idx, np.random.default_rng((self.config.seed, step)))
+        around = around_batch(self.model, slide, batch.cell_idx, context, turn)
         return encoder_losses(self.model, batch, around, masking, self.config)
 
     def after_step(self) -> None:
@@ -104,8 +114,9 @@ class EncoderStage:
         self.model.eval()
         scores: dict[str, list[float]] = {}
         for slide in self.held_out:
-            batch = slide.batch(_spread(slide.num_cells), np.random.default_rng(0))
-            around = around_batch(self.model, slide, batch)
+            batch = slide.batch(_spread(slide.num_cells))
+            context = slide.context(batch.cell_idx, np.random.default_rng(0))
+            around = around_batch(self.model, slide, batch.cell_idx, context)
             image = self.model.image(batch.image, torch.ones(batch.image.shape[1], dtype=torch.bool))
             views = {"genes": (batch.genes, None), "image": (None, image), "both": (batch.genes, image)}
             for name, (genes, tokens) in views.items():
@@ -133,12 +144,13 @@ class DecoderStage:
         self.draws = Draws(slides, config.seed, stage=1)
         self.trained = nn.ModuleDict({"decoder": model.decoder})
         self.averaged = deepcopy(model.decoder).requires_grad_(False)
+        self._embedding: dict[int, tuple[Tensor, Tensor]] = {}
 
     def measure_spectrum(self) -> None:
         """Sets the base noise from what the encoders leave unexplained on training cells."""
         unexplained = []
         for slide in self.slides:
-            batch = slide.batch(_spread(slide.num_cells), np.random.default_rng(0))
+            batch = slide.batch(_spread(slide.num_cells))
             unexplained.append(batch.image - self._condition(slide, batch, 0).prior)
         self.model.spectrum.measure(torch.cat(unexplained))
 
@@ -171,7 +183,7 @@ class DecoderStage:
         losses = []
         generator = torch.Generator().manual_seed(0)
         for slide in self.held_out:
-            batch = slide.batch(_spread(slide.num_cells, VALIDATION_CELLS // 4), np.random.default_rng(0))
+            batch = slide.batch(_spread(slide.num_cells, VALIDATION_CELLS // 4))
             condition = self._condition(slide, batch, 0)
             start = self.model.start(torch.randn(batch.image.shape, generator=generator), condition)
             t = torch.linspace(0.02, 0.98, len(start))
@@ -180,9 +192,17 @@ class DecoderStage:
 
     @torch.no_grad()
     def _condition(self, slide: TrainingSlide, batch: Batch, turn: int) -> Condition:
-        around = around_batch(self.model, slide, batch, turn)
-        condition = self.model.condition(self.model.encode(around, batch.genes))
-        return Condition(condition.tokens, condition.vector, condition.prior)
+        cells, regions = self._embeddings(slide)
+        around = look_around(slide.surroundings, batch.cell_idx, cells, np.arange(slide.num_cells), regions)
+        return self.model.condition(self.model.encode(turned(around, turn), batch.genes))
+
+    def _embeddings(self, slide: TrainingSlide) -> tuple[Tensor, Tensor]:
+        """Gene embeddings of a slide's cells and regions, made once: the encoders no longer change."""
+        if id(slide) not in self._embedding:
+            cells = embed_cells(self.model, slide.values)
+            region = torch.from_numpy(slide.surroundings.region_of_cell)
+            self._embedding[id(slide)] = cells, pool_regions(cells, region, len(slide.surroundings.region_center_um))
+        return self._embedding[id(slide)]
 
 
 def _spread(num_cells: int, at_most: int = VALIDATION_CELLS) -> np.ndarray:

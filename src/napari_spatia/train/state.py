@@ -17,7 +17,9 @@ def save_state(folder: Path, modules: nn.ModuleDict, optimizer: torch.optim.Opti
     staged = folder.with_name(folder.name + ".part")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
-    save_file({name: value.contiguous() for name, value in modules.state_dict().items()}, staged / "weights.safetensors")
+    save_file(
+        {name: value.contiguous() for name, value in modules.state_dict().items()}, staged / "weights.safetensors"
+    )
     moments = {
         f"{index}.{name}": value
         for index, state in optimizer.state_dict()["state"].items()
