@@ -159,6 +159,7 @@ class _Lane:
         self._generation = 0
         self._cancelled_through = 0
         self._waiting: _Request | None = None
+        self._busy = False
         self._closed = False
         self._thread = threading.Thread(target=self._loop, name=f"spatia-{kind}", daemon=True)
         self._thread.start()
@@ -174,6 +175,8 @@ class _Lane:
         with self._condition:
             self._waiting = None
             self._cancelled_through = self._generation
+            if not self._busy:
+                self.idle.set()
 
     def close(self, timeout_s: float = 2.0) -> None:
         self.cancel()
@@ -189,10 +192,12 @@ class _Lane:
 
     def _next(self) -> _Request | None:
         with self._condition:
+            self._busy = False
             if self._waiting is None:
                 self.idle.set()
             self._condition.wait_for(lambda: self._waiting is not None or self._closed)
             request, self._waiting = self._waiting, None
+            self._busy = not self._closed
             return None if self._closed else request
 
     def _dropped(self, request: _Request) -> bool:

@@ -134,10 +134,11 @@ class Session(EditVerbs, AnnotationVerbs):
         self.jobs.submit("save", lambda progress: self._backend.write_prediction(slide, prediction, out), accept)
 
     def _need_bound(self) -> "BoundSlide":
+        slide = self.slide
+        if self._predictor is None:
+            raise SpatiaError("No checkpoint is loaded. Load a checkpoint first.")
         if self._bound is None:
-            slide = "" if self._opened else "Open a slide. "
-            checkpoint = "" if self._predictor else "Load a checkpoint. "
-            raise SpatiaError(f"No model is ready for this slide. {slide}{checkpoint}".strip())
+            raise SpatiaError(f"The checkpoint is not fitted to slide '{slide.name}' yet. Wait, or mend what it said.")
         return self._bound
 
     def export(self, out_dir: str | Path, formats: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_spatia.inference.predict import Prediction
 
 MAX_CATEGORIES = 400
-"""A text column with more values than this is an identifier, not something to colour by."""
+"""A text column with more values than this, or another value in each row, names cells and does not colour them."""
 
 ANNOTATION, CONFIDENCE = "annotation", "confidence"
 _PREDICTED = {"type": "Cell type (predicted)", "cluster": "Cluster", "domain": "Niche domain"}
@@ -149,7 +149,7 @@ class ValueSource:
         column = self.slide.obs[name]
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
             return not (column.is_unique and bool(pd.api.types.is_integer_dtype(column)))
-        return bool(1 < column.nunique(dropna=True) <= MAX_CATEGORIES)
+        return 1 < column.nunique(dropna=True) <= min(MAX_CATEGORIES, len(column) - 1)
 
     def _unknown(self, key: str) -> str:
         keys = [choice.key for choice in self.choices()]

@@ -1,0 +1,308 @@
+import threading
+from types import SimpleNamespace
+
+import app_fakes
+import numpy as np
+import pytest
+
+from napari_spatia.errors import CellError, CheckpointError, PanelError, SpatiaError
+from napari_spatia.session.jobs import ThreadJobs
+from napari_spatia.session.session import Session
+
+
+@pytest.fixture
+def session(small_slide, fake_backend, tmp_path):
+    session = Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
+    session.show(small_slide)
+    return session
+
+
+@pytest.fixture
+def ready(session):
+    session.load_checkpoint("fake")
+    return session
+
+
+class Background:
+    """A session in threads whose results wait until the test, as owner of the state, takes them."""
+
+    def __init__(self, backend, sidecar):
+        self._calls, self._lock = [], threading.Lock()
+        self.jobs = ThreadJobs(self._deliver)
+        self.session = Session(self.jobs, backend, sidecar)
+
+    def _deliver(self, call):
+        with self._lock:
+            self._calls.append(call)
+
+    def settle(self):
+        """Take results until nothing runs and nothing waits."""
+        while True:
+            assert self.jobs.wait(10)
+            with self._lock:
+                calls, self._calls = self._calls, []
+            if not calls:
+                return
+            for call in calls:
+                call()
+
+
+@pytest.fixture
+def background(small_slide, fake_backend, tmp_path):
+    made = []
+
+    def make(backend=fake_backend, slide=small_slide):
+        made.append(Background(backend, tmp_path / f"sidecar-{len(made)}"))
+        made[-1].session.show(slide)
+        made[-1].settle()
+        made[-1].session.load_checkpoint("fake")
+        made[-1].settle()
+        return made[-1]
+
+    yield make
+    fake_backend.gate.set()
+    fake_backend.predict_gate.set()
+    for entry in made:
+        entry.session.close()
+
+
+def test_a_new_slide_is_coloured_by_the_types_it_came_with(session):
+    assert session.state.slide.num_cells == 16
+    assert session.state.colour == "obs:cell_type"
+    assert {row.name: row.count for row in session.state.lookup.legend} == {"acinar": 6, "T_cell": 5, "ductal": 5}
+
+
+def test_predict_colours_by_predicted_type_in_the_same_colours(ready):
+    known = {row.name: row.colour for row in ready.state.lookup.legend}
+    ready.predict(seed=3)
+    assert ready.state.colour == "type"
+    assert {row.name: row.colour for row in ready.state.lookup.legend} == known
+    assert ready.state.prediction.provenance == {"seed": 3} and not ready.state.prediction_saved
+
+
+def test_every_listed_choice_can_be_shown(ready):
+    ready.predict()
+    choices = ready.colour_choices()
+    assert {choice.group for choice in choices} >= {"Predicted", "Table", "Measured gene", "Imputed gene", "Annotated"}
+    assert "obs:name" not in {choice.key for choice in choices}, "an identifier is nothing to colour by"
+    for choice in choices:
+        ready.colour_by(choice.key)
+        assert ready.state.lookup.key == choice.key
+        assert ready.state.lookup.rgba.shape == (16, 4)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [("type", "Predict first"), ("obs:cell_typ", "Did you mean obs:cell_type"), ("gene:GENE", "not in the panel"),
+     ("imputed:X", "no imputed expression"), ("nonsense", "cannot be coloured by")],
+)  # fmt: skip
+def test_unknown_colour_is_answered(session, key, message):
+    before = session.state.colour
+    with pytest.raises(SpatiaError, match=message):
+        session.colour_by(key)
+    assert session.state.colour == before
+
+
+def test_range_and_hidden_categories_belong_to_the_key(session):
+    session.show_category("acinar", False)
+    assert session.state.lookup.rgba[0, 3] == 0
+    session.colour_by("gene:GENE0")
+    assert session.state.hidden == frozenset()
+    session.show_range(8, 4)
+    assert session.state.lookup.shown_range == (4, 8)
+    session.colour_by("obs:area")
+    assert session.state.shown_range is None
+
+
+def test_a_point_finds_its_cell(session):
+    assert session.cell_at(4.0, 12.0) == "cell-1"
+    assert session.cell_at(0.1, 0.1) is None
+    assert session.cell_at(-5.0, 4.0) is None and session.cell_at(4.0, 1e6) is None
+
+
+def test_selecting_gives_card_crop_and_inversion(ready):
+    ready.select_cell("cell-5")
+    state = ready.state
+    assert state.card.cell_idx == 5 and state.card.known_type == "ductal" and state.card.cell_type is None
+    assert dict(state.card.top_genes)["GENE0"] == 5
+    assert state.crop.image.shape == (2, app_fakes.CROP_PX, app_fakes.CROP_PX)
+    assert state.cell.cell_id == "cell-5"
+    assert [gene for gene, _ in state.edit.present] == [gene for gene, _ in state.card.top_genes if gene in
+                                                       state.checkpoint.panel][:4]  # fmt: skip
+    assert np.array_equal(state.counterfactual.image, state.cell.zero_edit), "nothing edited yet"
+
+
+def test_edit_render_undo(ready):
+    ready.select_cell("cell-1")
+    ready.set_log2_fc("GENE9", 1.0)
+    ready.render()
+    assert ready.state.counterfactual.log2_fc == {"GENE9": 1.0}
+    for value in (1.5, 1.8, 2.0):
+        ready.set_log2_fc("GENE9", value, gesture="GENE9")
+    ready.end_gesture()
+    ready.undo()
+    assert dict(ready.state.edit.present)["GENE9"] == 1.0
+    ready.redo()
+    ready.reset_edit()
+    assert set(dict(ready.state.edit.present).values()) == {0.0}
+    ready.remove_gene("GENE9")
+    assert "GENE9" not in dict(ready.state.edit.present)
+
+
+def test_another_cell_keeps_the_sliders_and_starts_at_zero(ready):
+    ready.select_cell("cell-1")
+    genes = [gene for gene, _ in ready.state.edit.present]
+    ready.set_log2_fc(genes[0], 2.0)
+    ready.select_cell("cell-2")
+    assert ready.state.edit.present == tuple((gene, 0.0) for gene in genes)
+    assert not ready.state.edit.can_undo
+
+
+def test_bad_requests_are_answered(session):
+    with pytest.raises(CellError, match="'cell-99' is not on slide"):
+        session.select_cell("cell-99")
+    with pytest.raises(CheckpointError, match="no checkpoint 'other'"):
+        session.load_checkpoint("other")
+    with pytest.raises(SpatiaError, match="Load a checkpoint"):
+        session.predict()
+    with pytest.raises(SpatiaError, match="Load a checkpoint"):
+        session.set_log2_fc("GENE1", 1.0)
+    with pytest.raises(SpatiaError, match="no prediction to save"):
+        session.save_prediction()
+    session.load_checkpoint("fake")
+    with pytest.raises(PanelError, match="'GENE11' is not in the panel of 10"):
+        session.set_log2_fc("GENE11", 1.0)
+    for value in (4.5, float("nan")):
+        with pytest.raises(SpatiaError, match="goes from -4 to 4"):
+            session.set_log2_fc("GENE1", value)
+    with pytest.raises(SpatiaError, match="No slide is open"):
+        Session().predict()
+
+
+def test_annotation_undo_and_journal(session, small_slide, fake_backend, tmp_path):
+    session.add_class("mast", (200, 10, 10))
+    session.arm_class("mast")
+    assert session.state.colour == "annotation"
+    session.annotate("cell-1", "mast")
+    session.annotate("cell-2", "mast")
+    session.undo_annotation()
+    assert dict(session.state.annotations.assigned) == {"cell-1": "mast"}
+    session.redo_annotation()
+    session.annotate("cell-1", None)
+    assert session.state.lookup.rgba[2].tolist() == [200, 10, 10, 255]
+    again = Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
+    again.show(small_slide)
+    assert dict(again.state.annotations.assigned) == {"cell-2": "mast"}
+    assert again.state.annotations.find("mast").colour == (200, 10, 10)
+
+
+def test_class_added_between_two_clicks_survives_undo(session):
+    session.add_class("mast")
+    session.annotate("cell-1", "mast")
+    session.add_class("ductal")
+    session.undo_annotation()
+    assert session.state.annotations.names == ("mast", "ductal")
+    assert not session.state.annotations.assigned
+
+
+def test_newest_render_wins_while_a_slider_moves(background, fake_backend):
+    app = background()
+    app.session.select_cell("cell-1")
+    app.settle()
+    editor = fake_backend.editors[-1]
+    editor.rendered.clear()
+    fake_backend.gate.clear()
+    for value in np.linspace(0.1, 4.0, 40):
+        app.session.set_log2_fc("GENE1", float(value), gesture="GENE1")
+        app.session.render()
+        while not editor.rendered:
+            pass
+    fake_backend.gate.set()
+    app.settle()
+    assert len(editor.rendered) == 2, "the first was running, the last waited, the rest were skipped"
+    assert app.session.state.counterfactual.log2_fc == {"GENE1": 4.0}
+
+
+def test_picture_of_the_previous_cell_never_appears(background, fake_backend):
+    app = background()
+    app.session.select_cell("cell-1")
+    app.settle()
+    fake_backend.gate.clear()
+    app.session.set_log2_fc("GENE1", 2.0)
+    app.session.render()
+    app.session.select_cell("cell-2")
+    fake_backend.gate.set()
+    app.settle()
+    assert app.session.state.cell.cell_id == "cell-2"
+    assert app.session.state.counterfactual.log2_fc == {}
+
+
+def test_cancelled_prediction_leaves_nothing(background, fake_backend):
+    app = background()
+    fake_backend.predict_gate.clear()
+    app.session.predict()
+    while not fake_backend.predicted_seeds:
+        pass
+    app.session.jobs.cancel("predict")
+    fake_backend.predict_gate.set()
+    app.settle()
+    assert app.session.state.prediction is None
+    assert not app.session.state.jobs["predict"].running
+    assert app.session.state.notice is None, "who cancels knows it"
+
+
+def test_prediction_for_the_slide_before_is_dropped(background, fake_backend, tmp_path):
+    app = background()
+    fake_backend.predict_gate.clear()
+    app.session.predict()
+    app.session.show(app_fakes.make_slide(tmp_path / "other.zarr", grid=3))
+    fake_backend.predict_gate.set()
+    app.settle()
+    assert app.session.state.slide.num_cells == 9 and app.session.state.prediction is None
+
+
+def test_background_error_becomes_one_notice(background):
+    app = background()
+    seen = []
+    app.session.state.events.notice.connect(seen.append)
+    app.session.load_checkpoint("other")
+    app.settle()
+    assert [notice.is_error for notice in seen] == [True] and "no checkpoint 'other'" in seen[0].text
+    app.session.load_checkpoint("other")
+    app.settle()
+    assert len(seen) == 2, "the same error twice is said twice"
+    assert app.session.state.checkpoint.name == "fake", "what was loaded stays"
+
+
+def test_two_sessions_share_nothing(background):
+    first, second = background(), background()
+    first.session.select_cell("cell-1")
+    first.session.colour_by("gene:GENE1")
+    first.settle(), second.settle()
+    assert second.session.state.selected is None and second.session.state.colour == "obs:cell_type"
+
+
+def test_instance_ids_with_gaps_beyond_31_bits(fake_backend, tmp_path):
+    session = Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
+    session.show(app_fakes.make_slide(tmp_path / "big.zarr", first_id=2**33, id_step=977))
+    assert session.cell_at(4.0, 12.0) == "cell-1"
+    labels = np.asarray(session.slide.labels.levels[0])
+    painted = session.opened.index.table(session.state.lookup.rgba).paint(labels)
+    assert np.array_equal(painted[..., 3] > 0, labels > 0)
+
+
+def test_export_passes_prediction_and_annotation(ready, tmp_path, monkeypatch):
+    asked = SimpleNamespace()
+
+    def export(slide, out, formats, prediction=None, progress=None):
+        asked.slide, asked.prediction, asked.formats = slide, prediction, formats
+        return [out / "cells.csv"]
+
+    monkeypatch.setattr("napari_spatia.session.session.export_slide", export)
+    ready.predict()
+    ready.add_class("mast")
+    ready.annotate("cell-3", "mast")
+    ready.export(tmp_path, ["csv"])
+    assert ready.state.exported == (tmp_path / "cells.csv",)
+    assert asked.prediction is ready.state.prediction and asked.formats == ["csv"]
+    assert asked.slide.obs["spatia_annotation"].dropna().to_dict() == {"cell-3": "mast"}
