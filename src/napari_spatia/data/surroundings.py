@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+REGION_CELLS = 32
+"""Cells that stand for a tissue region where its embedding is a mean over cells."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -29,6 +32,16 @@ class Surroundings:
     def regions_around(self, cell_idx: NDArray) -> NDArray[np.int64]:
         """`(n, W)` regions in the window around each cell's own, -1 where empty."""
         return self.region_window[self.region_of_cell[cell_idx]]
+
+    def region_members(self, region: NDArray) -> NDArray[np.int64]:
+        """Rows of up to `REGION_CELLS` cells of each of these regions, spread evenly over its cells."""
+        by_region = np.argsort(self.region_of_cell, kind="stable")
+        first, past = (np.searchsorted(self.region_of_cell[by_region], region, side) for side in ("left", "right"))
+        spread = [
+            np.unique(np.linspace(a, b - 1, min(REGION_CELLS, b - a)).astype(np.int64))
+            for a, b in zip(first, past, strict=True)
+        ]
+        return by_region[np.concatenate(spread)] if spread else np.empty(0, np.int64)
 
     def region_offset_um(self, cell_idx: NDArray) -> NDArray[np.float32]:
         """`(n, W, 2)` (y, x) from each cell to the centres of the regions around it in µm; 0 where there is none."""

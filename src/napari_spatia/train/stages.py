@@ -199,9 +199,12 @@ class DecoderStage:
     def _embeddings(self, slide: TrainingSlide) -> tuple[Tensor, Tensor]:
         """Gene embeddings of a slide's cells and regions, made once: the encoders no longer change."""
         if id(slide) not in self._embedding:
+            around = slide.surroundings
             cells = embed_cells(self.model, slide.values)
-            region = torch.from_numpy(slide.surroundings.region_of_cell)
-            self._embedding[id(slide)] = cells, pool_regions(cells, region, len(slide.surroundings.region_center_um))
+            members = around.region_members(np.arange(len(around.region_center_um)))
+            region = torch.from_numpy(around.region_of_cell[members])
+            regions = pool_regions(cells[torch.from_numpy(members)], region, len(around.region_center_um))
+            self._embedding[id(slide)] = cells, regions
         return self._embedding[id(slide)]
 
 

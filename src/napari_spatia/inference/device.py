@@ -1,0 +1,22 @@
+"""Which device the model runs on."""
+
+from typing import Literal
+
+import torch
+
+from napari_spatia.errors import SpatiaError
+
+DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
+
+
+def pick_device(choice: str = "auto") -> str:
+    """ "cpu", "cuda" or "mps"; ``auto`` takes a GPU when torch can use one. A device that is not there is an error."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if choice == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if available[name])
+    if choice not in available:
+        raise SpatiaError(f"Device '{choice}' is unknown; expected auto, {', '.join(available)}.")
+    if not available[choice]:
+        there = ", ".join(name for name, is_there in available.items() if is_there)
+        raise SpatiaError(f"Device '{choice}' was asked for, but torch finds only {there} here. Use --device auto.")
+    return choice

@@ -1,0 +1,322 @@
+"""A checkpoint made ready to predict: `Predictor` holds the model, `BoundSlide` one slide as that model sees it.
+
+Numpy in, numpy out. Loading and binding are costly and done once; the calls after them are cheap.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from napari_spatia.batching.tensors import gene_tokens, look_around
+from napari_spatia.batching.training_slide import surroundings_for
+from napari_spatia.data.counts import TARGET_LIBRARY, align_counts, log2_counts
+from napari_spatia.data.crops import read_crops, read_masks
+from napari_spatia.data.intensity import IntensityScale
+from napari_spatia.data.panel import Panel
+from napari_spatia.data.slide import Slide
+from napari_spatia.errors import CheckpointError, PanelError
+from napari_spatia.inference.cache import GeneEmbeddings
+from napari_spatia.inference.device import pick_device
+from napari_spatia.inference.noise import white_noise
+from napari_spatia.inference.registry import find_checkpoint
+from napari_spatia.model.checkpoint import load_checkpoint
+from napari_spatia.model.flow_solver import sample
+from napari_spatia.model.inputs import Around, Condition, GeneTokens
+from napari_spatia.model.spatia import SpatiaModel
+from napari_spatia.progress import Progress, silent
+
+CELLS_AT_ONCE = 64
+LEAST_SHARED_GENES = 0.3
+"""Share of the model's genes that a slide must have measured; below it the slide is another panel's."""
+INPUTS = ("image", "genes", "niche", "tissue")
+DEFAULT_NFE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointInfo:
+    """What a checkpoint says of itself; ``held_out`` are its scores on cells that were never trained on."""
+
+    name: str
+    path: Path
+    sha256: str
+    preset: str
+    panel: Panel
+    channels: tuple[str, ...]
+    cell_types: tuple[str, ...]
+    crop_px: int
+    um_per_px: float
+    num_parameters: int
+    intensity: IntensityScale
+    held_out: dict[str, Any]
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CellOutputs:
+    """n cells: embeddings ``cell``, ``niche``, ``tissue``, ``fused`` `(n, D)`, ``type_probability`` `(n, T)` summing
+    to 1, and ``expression`` `(n, G)`, the expected log1p of counts scaled to `TARGET_LIBRARY`; all float32."""
+
+    cell: NDArray[np.float32]
+    niche: NDArray[np.float32]
+    tissue: NDArray[np.float32]
+    fused: NDArray[np.float32]
+    type_probability: NDArray[np.float32]
+    expression: NDArray[np.float32]
+
+
+class Predictor:
+    """A loaded checkpoint on a device."""
+
+    def __init__(self, model: SpatiaModel, info: CheckpointInfo, device: str):
+        self.model, self.info, self.device = model.to(device), info, device
+
+    @classmethod
+    def load(cls, checkpoint: str | Path, device: str = "auto") -> Self:
+        """A folder that `train` wrote, or a shipped name. Raises `CheckpointError` when it is missing or damaged."""
+        path = find_checkpoint(checkpoint)
+        device = pick_device(device)
+        model, config, sha256 = load_checkpoint(path)
+        info = CheckpointInfo(
+            name=config.name,
+            path=path,
+            sha256=sha256,
+            preset=config.model.preset,
+            panel=Panel(config.model.panel),
+            channels=config.model.channels,
+            cell_types=config.model.cell_types,
+            crop_px=config.model.crop_px,
+            um_per_px=config.model.um_per_px,
+            num_parameters=sum(p.numel() for p in model.parameters()),
+            intensity=IntensityScale.from_dict(config.intensity),
+            held_out=config.held_out,
+            provenance=config.provenance,
+        )
+        return cls(model, info, device)
+
+    def bind(
+        self,
+        slide: Slide,
+        *,
+        inputs: Sequence[str] = INPUTS,
+        hide_genes: Sequence[str] = (),
+        channel_map: Mapping[str, str] | None = None,
+    ) -> "BoundSlide":
+        """The slide as this model reads it.
+
+        ``inputs`` names what is read of it, ``hide_genes`` are kept from the model, ``channel_map`` names the slide's
+        channel for a channel of the checkpoint. Raises `PanelError` or `CheckpointError` when they do not fit.
+        """
+        unknown = [name for name in inputs if name not in INPUTS]
+        if unknown or not {"image", "genes"} & set(inputs):
+            raise CheckpointError(
+                f"Inputs {', '.join(inputs) or '(none)'} cannot be read: expected image or genes, or both, and "
+                f"optionally niche and tissue{'; unknown: ' + ', '.join(unknown) if unknown else ''}."
+            )
+        return BoundSlide(self, slide, tuple(inputs), tuple(hide_genes), dict(channel_map or {}))
+
+
+class BoundSlide:
+    """N cells of a slide on the panel and channels of one model. ``notes`` says what was not as the model expects."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        slide: Slide,
+        inputs: tuple[str, ...],
+        hide_genes: tuple[str, ...],
+        channel_map: dict[str, str],
+    ):
+        self.predictor, self.slide, self.inputs, self.hidden = predictor, slide, inputs, hide_genes
+        self.model, info = predictor.model, predictor.info
+        self.notes: tuple[str, ...] = ()
+        self.hidden_idx = slide.panel.indices(hide_genes)
+        self.values = self._fit_genes(info.panel)
+        self.channel_idx = self._fit_channels(info.channels, channel_map)
+        self.surroundings = surroundings_for(self.model.config, slide.centers_um)
+        self.embeddings = GeneEmbeddings(self.model, self.values, self.surroundings)
+
+    def embed(self, cell_idx: NDArray | None = None, progress: Progress = silent) -> CellOutputs:
+        """Embeddings, types and expression of ``cell_idx`` (all cells), from the inputs that were bound."""
+        cell_idx = np.arange(self.slide.num_cells) if cell_idx is None else np.asarray(cell_idx)
+        chunks = []
+        for start in range(0, len(cell_idx), CELLS_AT_ONCE):
+            chunks.append(self._embed(cell_idx[start : start + CELLS_AT_ONCE]))
+            progress(min(1.0, (start + CELLS_AT_ONCE) / len(cell_idx)), "embedding cells")
+        return CellOutputs(*(np.concatenate(column) for column in zip(*chunks, strict=True)))
+
+    def generate(
+        self,
+        cell_idx: NDArray,
+        *,
+        samples: int = 1,
+        seed: int = 0,
+        nfe: int = DEFAULT_NFE,
+        merge_ratio: float = 0.0,
+        shuffle: bool = False,
+        progress: Progress = silent,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Draws cells from expression, niche and tissue alone: counterfactual pictures, never from their own pixels.
+
+        → pictures `(n, samples, C, H, W)` in the slide's intensity units, and masks `(n, samples, H, W)` in [0, 1].
+        A cell's noise depends on (seed, cell id, sample) alone, however many are drawn at once. ``shuffle`` first
+        gives every cell, neighbours too, another cell's expression: the null row of every score.
+        """
+        if shuffle:
+            return self._shuffled(seed).generate(
+                cell_idx, samples=samples, seed=seed, nfe=nfe, merge_ratio=merge_ratio, progress=progress
+            )
+        pictures, masks = [], []
+        jobs = [(cell, sample_no) for cell in np.asarray(cell_idx) for sample_no in range(samples)]
+        for start in range(0, len(jobs), CELLS_AT_ONCE):
+            cells = np.array([cell for cell, _ in jobs[start : start + CELLS_AT_ONCE]])
+            condition = self.condition(cells, self.genes_of(cells))
+            white = np.stack(
+                [self.noise(cell, seed, sample_no) for cell, sample_no in jobs[start : start + CELLS_AT_ONCE]]
+            )
+            drawn = self.draw(torch.from_numpy(white).to(self.predictor.device), condition, nfe, merge_ratio)
+            picture, mask = self.restore(drawn)
+            pictures.append(picture)
+            masks.append(mask)
+            progress(min(1.0, (start + len(cells)) / len(jobs)), "drawing cells")
+        shape = (len(np.asarray(cell_idx)), samples)
+        joined = np.concatenate(pictures), np.concatenate(masks)
+        return joined[0].reshape(*shape, *joined[0].shape[1:]), joined[1].reshape(*shape, *joined[1].shape[1:])
+
+    # What the editor and the calls above are made of; tensors, on the model's device.
+
+    def genes_of(self, cell_idx: NDArray) -> GeneTokens:
+        """The genes of some cells as the model reads them."""
+        return gene_tokens(self.values[cell_idx]).to(self.predictor.device)
+
+    def pictures_of(self, cell_idx: NDArray) -> torch.Tensor:
+        """(n, C + 1, H, W) standardised crops with the cell's mask last as ±1; 0 for a channel the slide lacks."""
+        config, centers = self.model.config, self.slide.centers_um[cell_idx]
+        crops = read_crops(self.slide.image, centers, config.um_per_px, config.crop_px)
+        mask = read_masks(
+            self.slide.labels, self.slide.instance_id[cell_idx], centers, config.um_per_px, config.crop_px
+        )
+        there = self.channel_idx >= 0
+        stains = np.zeros((len(crops), len(there), *crops.shape[2:]), np.float32)
+        stains[:, there] = self.scale.pick(np.flatnonzero(there)).standardise(crops[:, self.channel_idx[there]])
+        stack = np.concatenate([stains, 2.0 * mask[:, None].astype(np.float32) - 1], axis=1)
+        return torch.from_numpy(stack).to(self.predictor.device)
+
+    def around(self, cell_idx: NDArray) -> Around:
+        """What lies around some cells, or nothing where niche or tissue is not read."""
+        neighbour, regions = self.surroundings.neighbour[cell_idx], self.surroundings.regions_around(cell_idx)
+        cells = self.embeddings.of_cells(neighbour[neighbour >= 0])
+        regions = self.embeddings.of_regions(np.unique(regions[regions >= 0]))
+        around = look_around(self.surroundings, cell_idx, cells, np.arange(self.slide.num_cells), regions)
+        return around.without(niche="niche" not in self.inputs, tissue="tissue" not in self.inputs)
+
+    @torch.no_grad()
+    def condition(self, cell_idx: NDArray, genes: GeneTokens) -> Condition:
+        """What the decoder reads of some cells when they express ``genes``."""
+        return self.model.condition(self.model.encode(self.around(cell_idx), genes))
+
+    def noise(self, cell_idx: int, seed: int, sample_no: int = 0) -> NDArray[np.float32]:
+        """White noise `(C + 1, H, W)` of one cell."""
+        size = self.model.config.crop_px
+        shape = (self.model.config.drawn_channels, size, size)
+        return white_noise(shape, seed, str(self.slide.cell_id[cell_idx]), sample_no)
+
+    @torch.no_grad()
+    def draw(self, white: torch.Tensor, condition: Condition, nfe: int, merge_ratio: float = 0.0) -> torch.Tensor:
+        """White noise (n, C + 1, H, W) → standardised pictures of the same shape, in ``nfe`` passes each."""
+        velocity = lambda x, t, step: self.model.decoder(x, t, step, condition, merge_ratio)  # noqa: E731
+        return sample(velocity, self.model.start(white, condition), nfe)
+
+    def restore(self, drawn: torch.Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Standardised (n, C + 1, H, W) → stains `(n, C, H, W)` in the slide's units and mask `(n, H, W)` in [0, 1]."""
+        drawn = drawn.cpu().numpy()
+        return self.scale.restore(drawn[:, :-1]), np.clip((drawn[:, -1] + 1) / 2, 0, 1)
+
+    @cached_property
+    def scale(self) -> IntensityScale:
+        """The checkpoint's intensity scale where the slide was exposed alike, else the slide's own (`notes` says so)."""
+        info, there = self.predictor.info, np.flatnonzero(self.channel_idx >= 0)
+        own = IntensityScale.of_slide(self.slide, info.um_per_px, info.crop_px).pick(self.channel_idx[there])
+        if info.intensity.pick(there).agrees_with(own):
+            return info.intensity
+        self.notes += ("Stain intensities differ from the training slides': the slide's own scale is used.",)
+        merged = {name: list(values) for name, values in info.intensity.to_dict().items()}
+        for name, values in own.to_dict().items():
+            for channel, value in zip(there, values, strict=True):
+                merged[name][channel] = value
+        return IntensityScale.from_dict(merged)
+
+    @torch.no_grad()
+    def _embed(self, cell_idx: NDArray) -> tuple[NDArray[np.float32], ...]:
+        genes = self.genes_of(cell_idx) if "genes" in self.inputs else None
+        tokens = None
+        if "image" in self.inputs:
+            has_channel = torch.tensor([*(self.channel_idx >= 0), True])
+            tokens = self.model.image(self.pictures_of(cell_idx), has_channel)
+        encoding = self.model.encode(self.around(cell_idx), genes, tokens)
+        rate = self.model.heads.log_rate(encoding.fused).exp()
+        columns = (
+            encoding.cell,
+            encoding.niche,
+            encoding.tissue,
+            encoding.fused,
+            self.model.heads.cell_type(encoding.fused).softmax(-1),
+            torch.log1p(rate * TARGET_LIBRARY),
+        )
+        return tuple(column.cpu().numpy() for column in columns)
+
+    def _shuffled(self, seed: int) -> "BoundSlide":
+        order = np.random.default_rng(seed).permutation(self.slide.num_cells)
+        slide = replace(self.slide, counts=self.slide.counts[order])
+        shuffled = self.predictor.bind(slide, inputs=self.inputs, hide_genes=self.hidden, channel_map=self.channel_map)
+        shuffled.__dict__["scale"] = self.scale  # the pictures are the same; measure them once
+        return shuffled
+
+    def _fit_genes(self, panel: Panel) -> csr_matrix:
+        position = panel.align(self.slide.panel)
+        missing = [gene for gene, at in zip(panel.genes, position, strict=True) if at < 0]
+        shared = len(panel) - len(missing)
+        info = self.predictor.info
+        if "genes" in self.inputs and shared < LEAST_SHARED_GENES * len(panel):
+            raise PanelError(
+                f"Checkpoint '{info.name}' reads {len(panel)} genes; slide '{self.slide.name}' has measured {shared} "
+                f"of them (at least {LEAST_SHARED_GENES:.0%} are needed). Missing are {', '.join(missing[:5])}, …. "
+                "Use a checkpoint of this slide's panel (`napari-spatia models list`), train one, or read the image "
+                "alone (--inputs image)."
+            )
+        if missing:
+            named = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+            self.notes += (f"{len(missing)} of the model's {len(panel)} genes are not on the slide: {named}",)
+        keep = np.ones(len(self.slide.panel), np.float32)
+        keep[self.hidden_idx] = 0
+        counts = self.slide.counts.multiply(keep).tocsr() if len(self.hidden_idx) else self.slide.counts
+        values = log2_counts(align_counts(counts, self.slide.panel, panel))
+        values.eliminate_zeros()
+        return values
+
+    def _fit_channels(self, channels: tuple[str, ...], channel_map: dict[str, str]) -> NDArray[np.intp]:
+        """`(C,)` the slide's channel for each of the model's, -1 where it has none."""
+        self.channel_map = channel_map
+        unknown = [name for name in channel_map if name not in channels]
+        unknown += [name for name in channel_map.values() if name not in self.slide.channels]
+        if unknown:
+            raise CheckpointError(
+                f"--channel-map names {', '.join(unknown)}; the checkpoint has channels {', '.join(channels)} and image "
+                f"'{self.slide.image_name}' has {', '.join(self.slide.channels)}. Write CHECKPOINT_CHANNEL=IMAGE_CHANNEL."
+            )
+        names = [channel_map.get(channel, channel) for channel in channels]
+        index = np.array([self.slide.channels.index(n) if n in self.slide.channels else -1 for n in names], np.intp)
+        missing = [channel for channel, at in zip(channels, index, strict=True) if at < 0]
+        if missing:
+            raise CheckpointError(
+                f"Checkpoint '{self.predictor.info.name}' reads channels {', '.join(channels)}; image "
+                f"'{self.slide.image_name}' has {', '.join(self.slide.channels)}. Missing: {', '.join(missing)}. Name "
+                "stand-ins with --channel-map, or use a checkpoint trained with missing channels."
+            )
+        return index
