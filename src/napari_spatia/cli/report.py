@@ -15,7 +15,6 @@ import typer
 from napari_spatia.errors import Cancelled, SpatiaError
 
 EXIT_ERROR, EXIT_STOPPED = 1, 130
-_LINE_EVERY_S = 10.0
 
 
 class Report:
@@ -25,13 +24,20 @@ class Report:
         self._as_json = as_json
         self._bar: Any = None
         self._task: Any = None
-        self._doing, self._last_line_s = "", 0.0
+        self._started_s = time.monotonic()
+        self._doing, self._next_line_s = "", 0.0
 
     def progress(self, fraction: float, doing: str) -> None:
         if sys.stderr.isatty():
             self._show_bar(fraction, doing)
-        elif doing != self._doing or time.monotonic() - self._last_line_s > _LINE_EVERY_S:
-            self._doing, self._last_line_s = doing, time.monotonic()
+        elif doing != self._doing:
+            self._print_line(fraction, doing)
+
+    def _print_line(self, fraction: float, doing: str) -> None:
+        """At most a line a second at first, one a minute in a job of an hour: a log stays readable."""
+        now = time.monotonic()
+        if now >= self._next_line_s:
+            self._doing, self._next_line_s = doing, now + min(max(1.0, (now - self._started_s) / 20), 60.0)
             print(f"{fraction:4.0%} {doing}", file=sys.stderr, flush=True)
 
     def _show_bar(self, fraction: float, doing: str) -> None:

@@ -1,0 +1,96 @@
+"""Progress, notes, results and the ends of a command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import warnings
+
+import pytest
+import typer
+
+from napari_spatia.cli import report as report_module
+from napari_spatia.cli.report import Report, as_lines, reporting
+from napari_spatia.errors import Cancelled, SlideError
+
+
+def test_result_is_lines_or_one_json_object(capsys: pytest.CaptureFixture[str]):
+    values = {"cells": 3, "types": {"T cell": 2}, "channels": ["DAPI", "18S"], "empty": {}}
+    Report(as_json=False).result(values)
+    assert capsys.readouterr().out.splitlines() == ["cells: 3", "types:", "  T cell: 2", "channels: DAPI, 18S"]
+    Report(as_json=True).result(values)
+    assert json.loads(capsys.readouterr().out) == values
+
+
+def test_as_lines_indents_what_is_nested():
+    assert as_lines({"a": {"b": {"c": 1}}}) == "a:\n  b:\n    c: 1"
+
+
+def test_progress_goes_to_stderr_as_few_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr(report_module.time, "monotonic", lambda: next(clock) * 0.1)
+    report = Report(as_json=True)
+    for step in range(500):
+        report.progress(step / 500, f"step {step}")
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert 10 < len(shown.err.splitlines()) < 60
+
+
+def test_progress_on_a_terminal_is_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with reporting() as report:
+        report.progress(0.5, "embedding cells")
+        assert report._bar is not None
+    assert report._bar is None, "the bar is gone when the command ends"
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("error", [SlideError("No table."), PermissionError(13, "denied", "x")])
+def test_clear_errors_are_a_message_and_exit_code_1(error: Exception, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(typer.Exit) as stop, reporting():
+        raise error
+    assert stop.value.exit_code == 1
+    assert capsys.readouterr().err == f"Error: {error}\n"
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, Cancelled])
+def test_ctrl_c_is_said_and_is_no_success(stop: type[BaseException], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(typer.Exit) as ended, reporting():
+        raise stop
+    assert ended.value.exit_code == 130
+    assert "Stopped" in capsys.readouterr().err
+
+
+def test_other_errors_keep_their_traceback():
+    with pytest.raises(ZeroDivisionError), reporting():
+        _ = 1 / 0
+
+
+def test_sigterm_unwinds_like_ctrl_c():
+    with pytest.raises(typer.Exit) as ended, reporting():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert ended.value.exit_code == 130
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_own_warnings_are_notes_and_others_are_silent(capsys: pytest.CaptureFixture[str]):
+    with reporting():
+        warnings.warn_explicit("3 cells have no centre.", UserWarning, "io.py", 1, module="napari_spatia.data.io")
+        warnings.warn_explicit("old api", UserWarning, "lib.py", 1, module="somelib")
+    assert capsys.readouterr().err == "note: 3 cells have no centre.\n"
+
+
+def test_interrupted_simulation_leaves_nothing(tmp_path):
+    out = tmp_path / "tissue.zarr"
+    command = [sys.executable, "-m", "napari_spatia.cli", "simulate", str(out), "--cells", "4000"]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    child.stderr.readline()  # it has begun
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=120)
+    assert child.returncode == 130
+    assert "Stopped" in said
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
