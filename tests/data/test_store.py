@@ -292,5 +292,5 @@ def test_kill_9_at_many_points_leaves_the_old_or_the_new_state(any_slide_path: P
 
 
 def kill_points(num_steps: int) -> list[int]:
-    """A few while staging, every one of the last thirty, in which the change is committed and carried out."""
-    return sorted({1, 2, num_steps // 3, *range(max(1, num_steps - 30), num_steps + 1)})
+    """One while staging, and all of the last, in which the change is committed and carried out."""
+    return sorted({num_steps // 3, *range(max(1, num_steps - 23), num_steps + 1)})

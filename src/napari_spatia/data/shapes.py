@@ -1,5 +1,7 @@
 """Polygons and circles of a slide, read from their parquet file without the rest of SpatialData."""
 
+from pathlib import Path
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -16,19 +18,24 @@ _CIRCLE_SEGMENTS = 8
 
 def read_shapes(store: SlideStore, name: str) -> gpd.GeoDataFrame:
     """One shapes element in its own frame (x, y), circles still points with a ``radius``."""
-    file = store.path / "shapes" / name / _FILE
-    if not file.is_file():
-        raise SlideError(
-            f"Shapes '{name}' of slide '{store.path.name}' have no {_FILE}. Expected shapes as SpatialData ≥ 0.1 writes "
-            "them; read the slide with spatialdata and write it again."
-        )
-    frame = gpd.read_parquet(file)
+    frame = gpd.read_parquet(shapes_file(store, name))
     if frame.index.has_duplicates:
         raise SlideError(
             f"Shapes '{name}' of slide '{store.path.name}' have {int(frame.index.duplicated().sum())} ids more than once. "
             "Expected one shape for each cell."
         )
     return frame
+
+
+def shapes_file(store: SlideStore, name: str) -> Path:
+    """The parquet file of one shapes element."""
+    file = store.path / "shapes" / name / _FILE
+    if not file.is_file():
+        raise SlideError(
+            f"Shapes '{name}' of slide '{store.path.name}' have no {_FILE}. Expected shapes as SpatialData ≥ 0.1 writes "
+            "them; read the slide with spatialdata and write it again."
+        )
+    return file
 
 
 def label_values(index: pd.Index) -> pd.Series:
