@@ -1,0 +1,90 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_spatia.model.flow_path import NoiseSpectrum, path_velocity, point_on_path
+from napari_spatia.model.flow_solver import invert, sample
+
+
+@pytest.fixture
+def condition(model, around, genes):
+    with torch.no_grad():
+        return model.condition(model.encode(around, genes))
+
+
+def velocity_of(model, condition, merge_ratio=0.0):
+    return lambda x, t, step: model.decoder(x, t, step, condition, merge_ratio)
+
+
+@given(t=st.floats(0, 1), seed=st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_the_path_ends_at_noise_and_picture_and_its_velocity_is_its_slope(t, seed):
+    start, picture = torch.randn(2, 2, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+    at = lambda value: point_on_path(start, picture, torch.full((2,), value))  # noqa: E731
+    assert torch.equal(at(0.0), start)
+    assert torch.allclose(at(1.0), picture)
+    assert torch.allclose(at(t) + (1 - t) * path_velocity(start, picture), picture, atol=1e-5)
+
+
+def test_coloured_noise_has_the_measured_spectrum_and_can_be_undone():
+    smooth = 5 * torch.nn.functional.avg_pool2d(torch.randn(400, 1, 68, 68), 5, 1)
+    spectrum = NoiseSpectrum(1, 64)
+    spectrum.measure(smooth)
+    white = torch.randn(400, 1, 64, 64)
+    coloured = spectrum.colour(white)
+    assert torch.allclose(spectrum.whiten(coloured), white, atol=1e-3)
+    # the correlation of neighbouring pixels of a 5 px mean is 4/5
+    correlation = (coloured[..., 1:] * coloured[..., :-1]).mean() / coloured.var()
+    assert 0.7 < correlation < 0.9
+
+
+@pytest.mark.parametrize("nfe", [1, 2, 4, 9])
+def test_as_many_passes_are_made_as_are_reported(model, condition, nfe):
+    calls = []
+    handle = model.decoder.register_forward_hook(lambda *_: calls.append(1))
+    with torch.no_grad():
+        sample(velocity_of(model, condition), torch.randn(3, 3, 64, 64), nfe)
+    handle.remove()
+    assert len(calls) == nfe
+
+
+def test_inversion_finds_the_noise_that_draws_the_picture(model, condition, image):
+    velocity = velocity_of(model, condition)
+    with torch.no_grad():
+        again = sample(velocity, invert(velocity, image, 4), 4)
+    assert torch.nn.functional.mse_loss(again, image) < 1e-4 * image.var()
+
+
+def test_start_and_white_noise_are_inverse(model, condition):
+    white = torch.randn(3, 3, 64, 64)
+    assert torch.allclose(model.white_of(model.start(white, condition), condition), white, atol=1e-4)
+
+
+@pytest.mark.parametrize("part", ["tokens", "vector", "prior"])
+def test_the_decoder_reads_every_part_of_its_condition(model, condition, part):
+    from dataclasses import replace
+
+    x, t = torch.randn(3, 3, 64, 64), torch.full((3,), 0.5)
+    other = replace(condition, **{part: getattr(condition, part) + 1})
+    with torch.no_grad():
+        assert not torch.allclose(model.decoder(x, t, t, condition), model.decoder(x, t, t, other), atol=1e-5)
+
+
+def test_longer_steps_are_told_to_the_decoder(model, condition):
+    x, t = torch.randn(3, 3, 64, 64), torch.zeros(3)
+    with torch.no_grad():
+        short, long = (model.decoder(x, t, torch.full((3,), step), condition) for step in (0.0, 1.0))
+    assert not torch.allclose(short, long, atol=1e-5)
+
+
+@pytest.mark.parametrize("merge_ratio", [0.25, 0.5, 0.75])
+def test_merging_changes_the_drawing_a_little_and_no_merging_not_at_all(model, condition, merge_ratio):
+    x, t = torch.randn(3, 3, 64, 64), torch.full((3,), 0.5)
+    with torch.no_grad():
+        whole, none, merged = (
+            model.decoder(x, t, t, condition, ratio) for ratio in (0.0, 0.001, merge_ratio)
+        )
+    assert torch.equal(whole, none)
+    change = torch.nn.functional.mse_loss(merged, whole)
+    assert 0 < change < whole.var()
