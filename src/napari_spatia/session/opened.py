@@ -88,14 +88,19 @@ def stored_annotations(slide: Slide) -> Annotations:
     values = from_column(OBS_ANNOTATION, OBS_ANNOTATION, slide.obs[OBS_ANNOTATION].replace("", None))
     names = values.categories or ()
     noted = read_uns(slide.path, slide.table_name, UNS_ANNOTATION) or {}
-    colours = read_uns(slide.path, slide.table_name, UNS_ANNOTATION_COLORS)
-    classes = [str(name) for name in noted.get("classes", names)]
+    colours = _listed(read_uns(slide.path, slide.table_name, UNS_ANNOTATION_COLORS))
+    classes = _listed(noted.get("classes"))
     for idx, name in enumerate(dict.fromkeys((*classes, *names))):
-        known = colours is not None and idx < len(colours)
-        annotations = annotations.with_class(name, from_hex(str(colours[idx])) if known else palette_colour(idx))
+        colour = from_hex(colours[idx]) if idx < len(colours) else palette_colour(idx)
+        annotations = annotations.with_class(name, colour)
     rows = np.flatnonzero(values.data >= 0)
     assigned = {str(slide.cell_id[row]): names[int(values.data[row])] for row in rows}
     return replace(annotations, assigned=assigned)
+
+
+def _listed(stored: Any) -> list[str]:
+    """A list of text that came back from a store as an array, or not at all."""
+    return [] if stored is None else [str(entry) for entry in stored]
 
 
 def read_card(opened: OpenedSlide, cell_id: str, prediction: "Prediction | None", annotations: Annotations) -> CellCard:
@@ -105,7 +110,8 @@ def read_card(opened: OpenedSlide, cell_id: str, prediction: "Prediction | None"
     counts = slide.counts[row]
     order = np.argsort(-counts.data, kind="stable")[:TOP_GENES]
     known = next((slide.obs[name].iloc[row] for name in OBS_KNOWN_CELL_TYPE if name in slide.obs.columns), None)
-    has_type = prediction is not None and prediction.cell_type is not None and len(prediction.cell_type)
+    cell_type = None if prediction is None or prediction.cell_type is None else prediction.cell_type[row]
+    confidence = None if prediction is None or prediction.confidence is None else prediction.confidence[row]
     return CellCard(
         cell_id=cell_id,
         cell_idx=row,
@@ -113,8 +119,8 @@ def read_card(opened: OpenedSlide, cell_id: str, prediction: "Prediction | None"
         total_counts=int(counts.sum()),
         num_genes=int(counts.nnz),
         top_genes=tuple((slide.panel.genes[counts.indices[i]], int(counts.data[i])) for i in order),
-        cell_type=str(prediction.cell_type[row]) if has_type and prediction is not None else None,
-        confidence=float(prediction.confidence[row]) if has_type and prediction is not None else None,
+        cell_type=None if cell_type is None else str(cell_type),
+        confidence=None if confidence is None else float(confidence),
         known_type=None if known is None or pd.isna(known) else str(known),
         annotation=annotations.assigned.get(cell_id),
     )

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_spatia.data.export import export_slide
+from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import SpatiaError
-from napari_spatia.progress import Progress
+from napari_spatia.progress import Progress, part
 from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.editing import EditVerbs
 from napari_spatia.session.history import History
@@ -45,6 +46,17 @@ class Session(EditVerbs, AnnotationVerbs):
             lambda progress: read_opened(Path(path), choices, self._backend, self._sidecar, progress),
             self._take_slide,
         )
+
+    def open_simulated(self, path: Path, num_cells: int, seed: int) -> None:
+        """Open a simulated tissue at ``path``; it is drawn first where it is not there yet."""
+
+        def work(progress: Progress) -> OpenedSlide:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                simulate_slide(path, num_cells=num_cells, seed=seed, progress=part(progress, 0.0, 0.9))
+            return read_opened(path, {}, self._backend, self._sidecar, progress)
+
+        self.jobs.submit("open", work, self._take_slide)
 
     def show(self, slide: Slide) -> None:
         """Take a slide that is already open."""

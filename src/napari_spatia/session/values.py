@@ -117,17 +117,16 @@ class ValueSource:
 
     def _is_predicted(self, key: str) -> bool:
         if key == CONFIDENCE:
-            return self.prediction is not None and len(self.prediction.confidence) == self.slide.num_cells
+            return self.prediction is not None and self.prediction.confidence is not None
         return self.prediction is not None and key in _PREDICTED and self._has(key)
 
-    def _predicted(self, key: str) -> NDArray[np.str_]:
+    def _predicted(self, key: str) -> "NDArray[np.str_] | None":
         assert self.prediction is not None
-        column: NDArray[np.str_] = getattr(self.prediction, "cell_type" if key == "type" else key)
+        column: NDArray[np.str_] | None = getattr(self.prediction, "cell_type" if key == "type" else key)
         return column
 
     def _has(self, key: str) -> bool:
-        column = self._predicted(key)
-        return column is not None and len(column) == self.slide.num_cells
+        return self._predicted(key) is not None
 
     def _imputed_idx(self, gene: str) -> int:
         genes = () if self.prediction is None else tuple(self.prediction.imputed_genes)
@@ -148,8 +147,8 @@ class ValueSource:
             return False
         column = self.slide.obs[name]
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-            return not (column.is_unique and bool(pd.api.types.is_integer_dtype(column)))
-        return 1 < column.nunique(dropna=True) <= min(MAX_CATEGORIES, len(column) - 1)
+            return not (bool(column.is_unique) and bool(pd.api.types.is_integer_dtype(column)))
+        return bool(1 < column.nunique(dropna=True) <= min(MAX_CATEGORIES, len(column) - 1))
 
     def _unknown(self, key: str) -> str:
         keys = [choice.key for choice in self.choices()]

@@ -1,5 +1,6 @@
 """The adapter between one session and one napari viewer: state events in, layers out; clicks in, verbs out."""
 
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ from napari_spatia.session.session import Session
 from napari_spatia.viewer import layers as specs
 from napari_spatia.viewer.overlay import ColourSource
 
+SESSION_KEY = "spatia_session"
+"""Where the overlay's metadata keeps its session, for who saves the layer."""
 CLICK_RADIUS_PX = 4
 """A press and a release closer than this on the screen are a click, farther apart a pan."""
 
@@ -21,7 +24,7 @@ class SlideView:
     """Shows a session in a viewer. Everything here runs on the thread that owns the viewer."""
 
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
-        self.viewer = viewer
+        self._viewer = weakref.ref(viewer)
         self.session = session
         self._source = ColourSource()
         self._layers: list[Layer] = []
@@ -37,6 +40,12 @@ class SlideView:
         if session.state.slide is not None:
             self._show_slide()
 
+    @property
+    def viewer(self) -> ViewerModel:
+        viewer = self._viewer()
+        assert viewer is not None, "a view is closed before its viewer goes"
+        return viewer
+
     def close(self) -> None:
         """Let go of the viewer and the session; the layers stay."""
         events = self.session.state.events
@@ -44,9 +53,10 @@ class SlideView:
         events.lookup.disconnect(self._show_lookup)
         events.opacity.disconnect(self._show_opacity)
         events.selected.disconnect(self._show_selected)
-        self.viewer.layers.events.removed.disconnect(self._forget)
-        if self._on_press in self.viewer.mouse_drag_callbacks:
-            self.viewer.mouse_drag_callbacks.remove(self._on_press)
+        viewer = self._viewer()
+        if viewer is not None:
+            viewer.layers.events.removed.disconnect(self._forget)
+            viewer.mouse_drag_callbacks.remove(self._on_press)
 
     # -- session → layers -----------------------------------------------------------------------------------------
 
@@ -65,7 +75,7 @@ class SlideView:
         cells.contour = 1
         self._colours = self._add(specs.colours_spec(state.slide, self._source, state.opacity))
         self._colours.events.opacity.connect(self._take_opacity)
-        self._colours.metadata["spatia_session"] = self.session
+        self._colours.metadata[SESSION_KEY] = self.session
         self._show_lookup()
         self._show_selected()
         self.viewer.canvas.overlays.scale_bar.visible = True

@@ -1,0 +1,133 @@
+"""The Annotate dock: classes with colours and number keys; a click on a cell assigns the class that is on."""
+
+from functools import partial
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QColor, QKeySequence, QShortcut
+from qtpy.QtWidgets import QColorDialog, QLineEdit, QListWidget, QListWidgetItem
+
+from napari_spatia.session.annotations import KEYS
+from napari_spatia.session.session import Session
+from napari_spatia.widgets.legend import SWATCH_PX, swatch
+from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
+
+NO_SLIDE = "Open a slide first."
+NO_CLASS = "Add a class to begin: type its name and press Enter."
+CHOOSE = "Press a class or its number key; then each click on a cell assigns it. Esc ends."
+ARMED = "Clicks assign “{name}”. Esc or the same class again ends."
+
+
+class AnnotateDock(Dock):
+    """Classes and their cells."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.hint = hint(NO_CLASS)
+        self.name = QLineEdit()
+        self.name.setPlaceholderText("New class…")
+        self.name.returnPressed.connect(self._add)
+        self.add = button("Add", "Add this class", self._add)
+        self.types = button("From types", "A class for each predicted or known cell type", self._add_types)
+        self.classes = QListWidget()
+        self.classes.setIconSize(QSize(SWATCH_PX, SWATCH_PX))
+        self.classes.setToolTip("Click: assign this class. Double click: change its colour.")
+        self.classes.itemClicked.connect(lambda item: self._arm(item.data(Qt.ItemDataRole.UserRole)))
+        self.classes.itemDoubleClicked.connect(lambda item: self._recolour(item.data(Qt.ItemDataRole.UserRole)))
+        self.clear = button("Unassign cell", "Take the selected cell out of its class", self._unassign)
+        self.undo = button("Undo", "Take the last assignment back", self.session.undo_annotation)
+        self.redo = button("Redo", "Assign it again", self.session.redo_annotation)
+        self.save = button("Save into slide", "Write the annotation as a column of the slide's table",
+                           lambda: self.attempt(self.session.save_annotations))  # fmt: skip
+        self.status = hint("")
+        for widget in (
+            heading("Annotate cells"),
+            self.hint,
+            row(self.name, self.add, self.types),
+            self.classes,
+            row(self.undo, self.redo, self.clear),
+            self.save,
+            self.status,
+            Busy(self, "annotations"),
+        ):
+            self.body.addWidget(widget)
+        self.body.setStretchFactor(self.classes, 1)
+        self._shortcuts = [self._shortcut(key, partial(self._arm_key, key)) for key in KEYS]
+        self._shortcuts.append(self._shortcut("Escape", partial(self.session.arm_class, None)))
+        self.watch(self._show_classes, "slide", "annotations", "armed_class")
+        self.watch(self._show_status, "slide", "annotations", "unsaved_annotations", "selected")
+
+    def _shortcut(self, key: str, action: partial[None]) -> QShortcut:
+        made = QShortcut(QKeySequence(key), self)
+        made.setContext(Qt.ShortcutContext.WindowShortcut)
+        made.activated.connect(action)
+        return made
+
+    # -- state → dock ---------------------------------------------------------------------------------------------
+
+    def _show_classes(self) -> None:
+        state = self.state
+        annotations, armed = state.annotations, state.armed_class
+        counts = annotations.counts()
+        self.classes.clear()
+        for entry in annotations.classes:
+            key = f"{entry.key}   " if entry.key else "     "
+            item = QListWidgetItem(swatch(entry.colour), f"{key}{entry.name}   ({counts[entry.name]:,})")
+            item.setData(Qt.ItemDataRole.UserRole, entry.name)
+            self.classes.addItem(item)
+            if entry.name == armed:
+                self.classes.setCurrentItem(item)
+        words = CHOOSE if annotations.classes else NO_CLASS
+        words = ARMED.format(name=armed) if armed is not None else words
+        self.hint.setText(NO_SLIDE if state.slide is None else words)
+        for shortcut, key in zip(self._shortcuts, (*KEYS, "Escape"), strict=True):
+            shortcut.setEnabled(armed is not None if key == "Escape" else self._class_of(key) is not None)
+
+    def _show_status(self) -> None:
+        state = self.state
+        open_slide = state.slide is not None
+        for widget in (self.name, self.add, self.types, self.classes):
+            widget.setEnabled(open_slide)
+        self.undo.setEnabled(self.session.can_undo_annotation)
+        self.redo.setEnabled(self.session.can_redo_annotation)
+        self.clear.setEnabled(state.selected in state.annotations.assigned)
+        self.save.setEnabled(state.unsaved_annotations > 0)
+        total = len(state.annotations.assigned)
+        kept = "each click is already safe on disk" if state.unsaved_annotations else "all in the slide's table"
+        self.status.setText(f"{total:,} cells annotated; {kept}." if total or state.unsaved_annotations else "")
+
+    # -- dock → session -------------------------------------------------------------------------------------------
+
+    def _add(self) -> None:
+        name = self.name.text().strip()
+        if name:
+            self.attempt(self.session.add_class, name)
+            self.name.clear()
+
+    def _add_types(self) -> None:
+        lookup = self.state.lookup
+        if lookup is None or not lookup.legend:
+            self.session.tell_error("Colour the cells by a type or a cluster first; its categories become classes.")
+            return
+        for entry in lookup.legend:
+            self.attempt(self.session.add_class, entry.name, entry.colour)
+
+    def _arm(self, name: str) -> None:
+        self.attempt(self.session.arm_class, None if name == self.state.armed_class else name)
+
+    def _class_of(self, key: str) -> str | None:
+        return next((entry.name for entry in self.state.annotations.classes if entry.key == key), None)
+
+    def _arm_key(self, key: str) -> None:
+        name = self._class_of(key)
+        if name is not None:
+            self._arm(name)
+
+    def _recolour(self, name: str) -> None:
+        old = self.state.annotations.find(name).colour
+        colour = QColorDialog.getColor(QColor(*old), self, f"Colour of {name}")
+        if colour.isValid():
+            self.attempt(self.session.add_class, name, (colour.red(), colour.green(), colour.blue()))
+
+    def _unassign(self) -> None:
+        if self.state.selected is not None:
+            self.attempt(self.session.annotate, self.state.selected, None)

@@ -1,0 +1,90 @@
+"""From a slider's move to the new picture on screen, through the real dock of the real window.
+
+``python -m napari_spatia.widgets.bench_live [SLIDE] [--checkpoint NAME] [--moves 200] [--seed 0]`` prints one JSON line.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qtpy.QtWidgets import QApplication
+
+from napari_spatia.data.simulate import simulate_slide
+from napari_spatia.errors import SpatiaError
+from napari_spatia.widgets.driving import Driver, Watchdog, median_and_p95
+
+CELLS_TRIED = 10
+SIMULATED_CELLS, SIMULATED_SEED = 600, 4207
+DEFAULT_CHECKPOINT = "sim-small"
+
+
+def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str, Any]:
+    """Random moves of random sliders on `CELLS_TRIED` cells; times in ms."""
+    rng = np.random.default_rng(seed)
+    driver = Driver(slide, checkpoint)
+    driver.ready()
+    session = driver.session
+    times: list[float] = []
+    blocked = 0.0
+    for cell_idx in rng.choice(session.slide.num_cells, CELLS_TRIED, replace=False):
+        session.select_cell(str(session.slide.cell_id[cell_idx]))
+        driver.until(lambda: session.state.counterfactual is not None, "inverting the cell")
+        driver.settle(0.2)
+        wanted = -(-num_moves // CELLS_TRIED)
+        with Watchdog() as watchdog:
+            done = 0
+            while done < wanted:
+                rows = list(driver.cell_dock.sliders.rows.values())
+                row = rows[int(rng.integers(len(rows)))]
+                moved = driver.drag_slider(row.slider, rng.uniform(-4, 4, min(5, wanted - done)).tolist())
+                times += moved
+                done += len(moved)
+        blocked = max(blocked, watchdog.longest_ms)
+    p50, p95 = median_and_p95(times)
+    shown = session.state.counterfactual
+    driver.viewer.close()
+    return {
+        "measure": "slider move to new picture on screen",
+        "slide": slide.name,
+        "checkpoint": checkpoint,
+        "device": session.state.device,
+        "nfe": None if shown is None else shown.nfe,
+        "moves": len(times),
+        "p50_ms": p50,
+        "p95_ms": p95,
+        "max_ms": round(max(times), 1),
+        "longest_gui_block_ms": round(blocked, 1),
+        "cpus": os.cpu_count(),
+    }
+
+
+def main() -> int:
+    """Measure, print one JSON line, and leave."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("slide", type=Path, nargs="?", help="a slide; a simulated tissue by default")
+    parser.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT)
+    parser.add_argument("--moves", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        slide = asked.slide
+        if slide is None:
+            slide = Path(folder) / "tissue.zarr"
+            simulate_slide(slide, num_cells=SIMULATED_CELLS, seed=SIMULATED_SEED)
+        try:
+            found = measure(slide, asked.checkpoint, asked.moves, asked.seed)
+        except SpatiaError as error:
+            print(error, file=sys.stderr)
+            return 1
+    QApplication.processEvents()
+    print(json.dumps(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

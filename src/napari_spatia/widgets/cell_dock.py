@@ -1,0 +1,152 @@
+"""The Cell dock: what is known of the clicked cell, and how it would look with other gene expression."""
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QComboBox, QLabel, QWidget
+
+from napari_spatia.session.session import Session
+from napari_spatia.session.state import CellCard, log2_fc_of
+from napari_spatia.widgets.gene_sliders import GeneSearch, GeneSliders
+from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
+from napari_spatia.widgets.pictures import CellPictures, PictureGrid
+
+if TYPE_CHECKING:
+    from napari_spatia.inference.perturb import Counterfactual
+
+RENDER_AFTER_MS = 8
+"""A slider's moves within this time become one request; while a picture is drawn, only the newest request waits."""
+FAR_PERCENTILE = 95.0
+OWN_NFE = "as trained"
+NFE_CHOICES = ("1", "2", "4", "8")
+NO_SLIDE = "Open a slide first; then click a cell."
+NO_CELL = "Click a cell on the slide to see it here."
+NO_MODEL = "Load a model in the Explorer to edit this cell's genes."
+
+
+class CellDock(Dock):
+    """Card, pictures and gene sliders of the selected cell."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.card = QLabel()
+        self.card.setWordWrap(True)
+        self.hint = hint(NO_CELL)
+        self.pictures = PictureGrid()
+        self.measured = hint("")
+        for widget in (self.hint, self.card, self.pictures, self.measured, Busy(self, "select")):
+            self.body.addWidget(widget)
+        self._build_sliders()
+        self.body.addStretch(1)
+        self._render_soon = QTimer(self)
+        self._render_soon.setSingleShot(True)
+        self._render_soon.setInterval(RENDER_AFTER_MS)
+        self._render_soon.timeout.connect(self.session.render)
+        self.watch(self._show_card, "slide", "selected", "card", "checkpoint", "bound")
+        self.watch(self._show_pictures, "crop", "cell", "counterfactual", "limits")
+        self.watch(self._show_edit, "edit", "checkpoint", "selected")
+        self.watch(self._render_later, "edit", "nfe")
+        self.watch(self._show_nfe, "nfe", "cell")
+
+    def _build_sliders(self) -> None:
+        self.search = GeneSearch()
+        self.search.chosen.connect(lambda gene: self.attempt(self.session.set_log2_fc, gene, 0.0))
+        self.undo = button("Undo", "Take the last edit back", self.session.undo)
+        self.redo = button("Redo", "Do it again", self.session.redo)
+        self.reset = button("Reset all", "All genes back to 0", self.session.reset_edit)
+        self.nfe = QComboBox()
+        self.nfe.addItems([OWN_NFE, *NFE_CHOICES])
+        self.nfe.setToolTip("Passes of the decoder per picture (NFE): fewer is faster, more is finer")
+        self.nfe.activated.connect(self._ask_nfe)
+        self.sliders = GeneSliders()
+        self.sliders.moved.connect(self._move)
+        self.sliders.released.connect(self.session.end_gesture)
+        self.sliders.removed.connect(self.session.remove_gene)
+        passes = QLabel("Passes")
+        self.editor = QWidget()
+        self.edit_heading = heading("Edit genes (log2 fold change)")
+        self.edit_rows = [
+            self.edit_heading,
+            row(self.search, passes, self.nfe),
+            self.sliders,
+            row(self.undo, self.redo, self.reset),
+        ]
+        for widget in self.edit_rows:
+            self.body.addWidget(widget)
+
+    # -- state → dock ---------------------------------------------------------------------------------------------
+
+    def _show_card(self) -> None:
+        state = self.state
+        self.card.setVisible(state.card is not None)
+        self.pictures.setVisible(state.card is not None)
+        words = NO_SLIDE if state.slide is None else NO_CELL if state.card is None else NO_MODEL
+        self.hint.setText(words)
+        self.hint.setVisible(state.card is None or state.checkpoint is None)
+        if state.card is not None:
+            self.card.setText(card_html(state.card))
+
+    def _show_pictures(self) -> None:
+        state = self.state
+        self.pictures.show_cell(CellPictures(state.crop, state.cell, state.counterfactual, state.limits))
+        info = state.checkpoint
+        shown = state.counterfactual is not None and info is not None and state.cell is not None
+        self.measured.setVisible(shown)
+        if state.counterfactual is not None and info is not None and state.cell is not None:
+            self.measured.setText(
+                measured_text(state.counterfactual, info.cell_types, state.device, state.cell.zero_edit_psnr_db)
+            )
+
+    def _show_edit(self) -> None:
+        state = self.state
+        editable = state.checkpoint is not None and state.card is not None
+        for widget in self.edit_rows:
+            widget.setVisible(editable)
+        self.search.show_genes(state.checkpoint.panel.genes if state.checkpoint is not None else ())
+        self.sliders.show_edit(state.edit.present)
+        self.undo.setEnabled(state.edit.can_undo)
+        self.redo.setEnabled(state.edit.can_redo)
+        self.reset.setEnabled(bool(log2_fc_of(state.edit.present)))
+
+    def _show_nfe(self) -> None:
+        wanted = OWN_NFE if self.state.nfe is None else str(self.state.nfe)
+        self.nfe.setCurrentText(wanted)
+
+    # -- dock → session -------------------------------------------------------------------------------------------
+
+    def _move(self, gene: str, value: float) -> None:
+        self.attempt(self.session.set_log2_fc, gene, value, gene)
+
+    def _render_later(self) -> None:
+        if self.state.cell is not None:
+            self._render_soon.start()
+
+    def _ask_nfe(self) -> None:
+        text = self.nfe.currentText()
+        self.session.set_nfe(None if text == OWN_NFE else int(text))
+
+
+def card_html(card: CellCard) -> str:
+    """The card as rich text."""
+    lines = [f"<b>{card.cell_id}</b>"]
+    if card.cell_type is not None:
+        sure = "" if card.confidence is None else f" ({card.confidence:.0%} sure)"
+        lines.append(f"Predicted: <b>{card.cell_type}</b>{sure}")
+    if card.known_type is not None:
+        lines.append(f"In the table: {card.known_type}")
+    if card.annotation is not None:
+        lines.append(f"My annotation: {card.annotation}")
+    genes = ", ".join(f"{gene} {count}" for gene, count in card.top_genes) or "no counts"
+    lines.append(f"{card.total_counts:,} counts over {card.num_genes} genes: {genes}")
+    return "<br>".join(lines)
+
+
+def measured_text(picture: "Counterfactual", types: tuple[str, ...], device: str, psnr_db: float) -> str:
+    """The quiet line under the pictures: the type under the edit, how far the edit reaches, and what it cost."""
+    likely = int(picture.type_probability.argmax())
+    now = f"As {types[likely]} ({picture.type_probability[likely]:.0%})" if types else "Edited"
+    far = " - beyond what the model has seen" if picture.reach_percentile > FAR_PERCENTILE else ""
+    return (
+        f"{now} · reach: {picture.reach_percentile:.0f}th percentile{far}<br>"
+        f"zero edit {psnr_db:.0f} dB · {picture.nfe} passes · {picture.ms:.0f} ms · {device}"
+    )

@@ -1,0 +1,131 @@
+"""What the manifest names: docks, reader, writer, sample data and the export command."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from napari import current_viewer
+from napari.viewer import Viewer
+from qtpy.QtCore import QTimer
+
+from napari_spatia.data.export import export_slide
+from napari_spatia.data.io import open_slide
+from napari_spatia.errors import SlideError
+from napari_spatia.session.opened import slide_limits, with_annotations
+from napari_spatia.viewer.layers import COLOURS, cells_spec, channel_specs
+from napari_spatia.viewer.slide_view import SESSION_KEY
+from napari_spatia.widgets.annotate_dock import AnnotateDock
+from napari_spatia.widgets.arrange import EXPORT, show_docks
+from napari_spatia.widgets.cell_dock import CellDock
+from napari_spatia.widgets.explorer import ExplorerDock
+from napari_spatia.widgets.export_dock import ExportDock
+from napari_spatia.widgets.host import session_for
+
+NO_LAYERS: list[tuple[Any, ...]] = [(None,)]
+"""napari's way of saying: read, and the layers are added elsewhere."""
+DATA_VARIABLE = "NAPARI_SPATIA_DATA"
+SAMPLE_CELLS, SAMPLE_SEED = 2000, 11
+
+
+class Explorer(ExplorerDock):
+    """The Explorer dock of a viewer."""
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__(session_for(napari_viewer))
+
+
+class Cell(CellDock):
+    """The Cell dock of a viewer."""
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__(session_for(napari_viewer))
+
+
+class Annotate(AnnotateDock):
+    """The Annotate dock of a viewer."""
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__(session_for(napari_viewer))
+
+
+class Export(ExportDock):
+    """The Export dock of a viewer."""
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__(session_for(napari_viewer))
+
+
+def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[tuple[Any, ...]]] | None:
+    """The reader of a SpatialData folder; None for anything else."""
+    first = Path(path[0] if isinstance(path, list) else path)
+    is_slide = first.is_dir() and (first / "tables").is_dir() and (first / "images").is_dir()
+    return read_slide if is_slide else None
+
+
+def read_slide(path: str | list[str]) -> list[tuple[Any, ...]]:
+    """Open a slide in the current viewer's session; without a viewer, return its layers."""
+    first = path[0] if isinstance(path, list) else path
+    viewer = current_viewer()
+    if viewer is None:
+        slide = open_slide(first)
+        specs = (*channel_specs(slide, slide_limits(slide.image)), cells_spec(slide))
+        return [spec.as_tuple() for spec in specs]
+    _open(viewer, first)
+    return NO_LAYERS
+
+
+def _open(viewer: Viewer, path: str | Path) -> None:
+    session_for(viewer).open(path)
+    QTimer.singleShot(0, lambda: show_docks(viewer))
+
+
+def _viewer() -> Viewer:
+    viewer = current_viewer()
+    if viewer is None:
+        raise SlideError("Sample slides open in a napari window; there is none.")
+    return viewer
+
+
+def simulated_tissue() -> list[tuple[Any, ...]]:
+    """A tissue drawn by known rules; made once, then kept in the person's cache folder."""
+    viewer = _viewer()
+    session_for(viewer).open_simulated(
+        platformdirs.user_cache_path("napari-spatia") / f"tissue-{SAMPLE_CELLS}-{SAMPLE_SEED}.zarr",
+        num_cells=SAMPLE_CELLS,
+        seed=SAMPLE_SEED,
+    )
+    QTimer.singleShot(0, lambda: show_docks(viewer))
+    return []
+
+
+def pancreas_region() -> list[tuple[Any, ...]]:
+    """A region of the human pancreas (10x Xenium), where its files are on this machine."""
+    place = Path(os.environ.get(DATA_VARIABLE, "data")) / "pancreas" / "roi_B.zarr"
+    if not place.is_dir():
+        raise SlideError(
+            f"The pancreas sample is not on this machine: no folder '{place}'. "
+            f"Set {DATA_VARIABLE} to the folder that holds pancreas/roi_B.zarr, or take the simulated tissue."
+        )
+    _open(_viewer(), place)
+    return []
+
+
+def write_cells(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Save the cells of the overlay, with predictions and annotation, in the format that the path ends in."""
+    session = attributes["metadata"].get(SESSION_KEY)
+    if session is None:
+        raise SlideError(f"Layer '{attributes['name']}' holds no cells; select '{COLOURS}' to save cells.")
+    place = Path(path)
+    slide = with_annotations(session.slide, session.state.annotations)
+    with tempfile.TemporaryDirectory(dir=place.parent) as folder:
+        written = export_slide(slide, Path(folder), [place.suffix[1:]], prediction=session.state.prediction)
+        written[0].replace(place)
+    return [str(place)]
+
+
+def show_export(napari_viewer: Viewer | None = None) -> None:
+    """Open the Export dock."""
+    show_docks(napari_viewer or _viewer(), (EXPORT,))

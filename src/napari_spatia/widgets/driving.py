@@ -1,0 +1,189 @@
+"""Driving the real window as a hand would: real mouse events in, painted pixels out. For the demo and the benchmark."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.viewer import Viewer
+from qtpy.QtCore import QPoint, QPointF, Qt, QTimer
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication, QSlider, QStyle, QStyleOptionSlider, QWidget
+
+from napari_spatia.errors import SpatiaError
+from napari_spatia.session.session import Session
+from napari_spatia.widgets.arrange import CELL, show_docks
+from napari_spatia.widgets.cell_dock import CellDock
+from napari_spatia.widgets.gene_sliders import STEPS_PER_UNIT
+from napari_spatia.widgets.host import session_for
+from napari_spatia.widgets.launch import start
+
+TICK_S = 0.001
+LEFT = Qt.MouseButton.LeftButton
+
+
+class Driver:
+    """One window, its session, and the means to use it by hand."""
+
+    def __init__(self, slide: Path, checkpoint: str) -> None:
+        self.viewer: Viewer = start(slide, checkpoint, {})
+        self.session: Session = session_for(self.viewer)
+        self.docks = show_docks(self.viewer)
+        inner = self.docks[CELL].findChild(CellDock)
+        assert inner is not None, "the Cell dock is open"
+        self.cell_dock: CellDock = inner
+
+    def until(self, done: Callable[[], bool], doing: str, limit_s: float = 120.0) -> None:
+        """Let the window live until ``done``. Raises the window's own error message when it shows one."""
+        end = time.monotonic() + limit_s
+        while not done():
+            QApplication.processEvents()
+            notice = self.session.state.notice
+            if notice is not None and notice.is_error:
+                raise SpatiaError(notice.text)
+            if time.monotonic() > end:
+                raise SpatiaError(f"The window did not finish {doing} within {limit_s:g} s.")
+            time.sleep(TICK_S)
+
+    def settle(self, seconds: float = 0.3) -> None:
+        """Let the window draw what is pending."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            QApplication.processEvents()
+            time.sleep(TICK_S)
+
+    def ready(self) -> None:
+        """Wait for the slide and the checkpoint."""
+        self.until(lambda: self.session.state.bound, "opening the slide and the model")
+        self.settle()
+
+    def look_at(self, y_um: float, x_um: float, width_um: float) -> None:
+        """Show a part of the slide, ``width_um`` wide."""
+        canvas = self.canvas
+        self.viewer.camera.zoom = canvas.width() / width_um
+        self.viewer.camera.center = (0.0, y_um, x_um)
+        self.settle()
+
+    @property
+    def canvas(self) -> QWidget:
+        """The widget that the slide is drawn on."""
+        window = self.docks[CELL].window()
+        found = [widget for widget in window.findChildren(QWidget) if type(widget).__name__ == "CanvasBackendDesktop"]
+        assert found, "napari draws on a vispy canvas"
+        return found[0]
+
+    def click_slide(self, y_um: float, x_um: float) -> None:
+        """A real left click on the canvas at a point of the slide."""
+        canvas, camera = self.canvas, self.viewer.camera
+        _, center_y, center_x = camera.center
+        x = round(canvas.width() / 2 + (x_um - center_x) * camera.zoom)
+        y = round(canvas.height() / 2 + (y_um - center_y) * camera.zoom)
+        mouse(canvas, QMouseEvent.Type.MouseMove, QPoint(x, y), Qt.MouseButton.NoButton)
+        self.settle(0.05)
+        mouse(canvas, QMouseEvent.Type.MouseButtonPress, QPoint(x, y), LEFT)
+        mouse(canvas, QMouseEvent.Type.MouseButtonRelease, QPoint(x, y), LEFT)
+
+    def drag_slider(self, slider: QSlider, values: Sequence[float]) -> list[float]:
+        """Drag a gene slider through log2_fc ``values``; ms from each move to the new picture on screen."""
+        place = handle(slider)
+        mouse(slider, QMouseEvent.Type.MouseButtonPress, place, LEFT)
+        times = []
+        for value in values:
+            before = slider.value()
+            target = handle(slider, round(value * STEPS_PER_UNIT))
+            began = time.perf_counter()
+            with self._painted() as is_painted:
+                mouse(slider, QMouseEvent.Type.MouseMove, target, LEFT)
+                if slider.value() == before:
+                    continue
+                self.until(is_painted, "drawing the edited cell", limit_s=20.0)
+            times.append((time.perf_counter() - began) * 1e3)
+        mouse(slider, QMouseEvent.Type.MouseButtonRelease, handle(slider), LEFT)
+        return times
+
+    @contextmanager
+    def _painted(self) -> Iterator[Callable[[], bool]]:
+        """Whether the picture of the edit as it now is has been painted."""
+        painted: list[bool] = []
+        view = self.cell_dock.pictures.edited
+
+        def note() -> None:
+            shown = self.session.state.counterfactual
+            wanted = {gene: value for gene, value in self.session.state.edit.present if value != 0.0}
+            if shown is not None and dict(shown.log2_fc) == wanted:
+                painted.append(True)
+
+        view.painted.connect(note)
+        try:
+            yield lambda: bool(painted)
+        finally:
+            view.painted.disconnect(note)
+
+    def screenshot(self, path: Path) -> Path:
+        """The whole window, as it is on the screen."""
+        self.settle()
+        self.viewer.window.screenshot(str(path), flash=False, canvas_only=False)
+        return path
+
+
+class Watchdog:
+    """Longest time for which the GUI thread did not answer, in ms."""
+
+    EVERY_MS = 5
+
+    def __init__(self) -> None:
+        self.longest_ms = 0.0
+        self._last = time.perf_counter()
+        self._timer = QTimer()
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._tick)
+
+    def __enter__(self) -> "Watchdog":
+        self._last = time.perf_counter()
+        self._timer.start(self.EVERY_MS)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._timer.stop()
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.longest_ms = max(self.longest_ms, (now - self._last) * 1e3 - self.EVERY_MS)
+        self._last = now
+
+
+def mouse(widget: QWidget, kind: QMouseEvent.Type, place: QPoint, button: Qt.MouseButton) -> None:
+    """Send one mouse event to a widget, as the window system would."""
+    moving = kind == QMouseEvent.Type.MouseMove
+    held = Qt.MouseButton.NoButton if kind == QMouseEvent.Type.MouseButtonRelease else button
+    where = QPointF(place)
+    event = QMouseEvent(
+        kind,
+        where,
+        QPointF(widget.mapToGlobal(place)),
+        Qt.MouseButton.NoButton if moving else button,
+        held,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QApplication.sendEvent(widget, event)
+
+
+def handle(slider: QSlider, value: int | None = None) -> QPoint:
+    """Centre of a slider's handle where it is, or where it would be at ``value``."""
+    option = QStyleOptionSlider()
+    slider.initStyleOption(option)
+    if value is not None:
+        option.sliderPosition = value
+        option.sliderValue = value
+    style = slider.style()
+    assert style is not None
+    box = style.subControlRect(QStyle.ComplexControl.CC_Slider, option, QStyle.SubControl.SC_SliderHandle, slider)
+    return box.center()
+
+
+def median_and_p95(times_ms: Sequence[float]) -> tuple[float, float]:
+    """50th and 95th percentile, rounded to 0.1 ms."""
+    return round(statistics.median(times_ms), 1), round(float(np.percentile(times_ms, 95)), 1)

@@ -1,0 +1,65 @@
+"""The Export dock: the cells in formats that other programs read."""
+
+from pathlib import Path
+
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QLineEdit
+
+from napari_spatia.session.session import Session
+from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
+
+FORMATS = (
+    ("geojson", "GeoJSON", "Cell outlines with types, for QuPath and GIS"),
+    ("csv", "CSV", "One line a cell, for spreadsheets and R"),
+    ("h5ad", "AnnData (h5ad)", "Counts, predictions and embeddings, for scanpy"),
+)
+NO_SLIDE = "Open a slide first; what is on screen (predictions, annotation) is exported with it."
+
+
+class ExportDock(Dock):
+    """Formats, a folder, and go."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.hint = hint(NO_SLIDE)
+        self.formats: dict[str, QCheckBox] = {}
+        self.body.addWidget(heading("Export cells"))
+        self.body.addWidget(self.hint)
+        for name, label, tooltip in FORMATS:
+            box = QCheckBox(label)
+            box.setToolTip(tooltip)
+            box.setChecked(True)
+            self.formats[name] = box
+            self.body.addWidget(box)
+        self.folder = QLineEdit()
+        self.folder.setPlaceholderText("Folder…")
+        self.browse = button("Browse…", "Choose a folder", self._browse)
+        self.export = button("Export", "Write the chosen formats into the folder", self._export)
+        self.done = QLabel()
+        self.done.setWordWrap(True)
+        for widget in (row(self.folder, self.browse), self.export, Busy(self, "export"), self.done):
+            self.body.addWidget(widget)
+        self.body.addStretch(1)
+        self.watch(self._show, "slide", "exported", "jobs")
+
+    def _show(self) -> None:
+        state = self.state
+        running = "export" in state.jobs and state.jobs["export"].running
+        self.hint.setVisible(state.slide is None)
+        self.export.setEnabled(state.slide is not None and not running)
+        if state.slide is not None and not self.folder.text():
+            self.folder.setText(str(Path.home() / f"{state.slide.name}-export"))
+        names = "<br>".join(path.name for path in state.exported)
+        self.done.setText(f"Exported to {state.exported[0].parent}:<br>{names}" if state.exported else "")
+
+    def _browse(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Export into folder", self.folder.text())
+        if folder:
+            self.folder.setText(folder)
+
+    def _export(self) -> None:
+        chosen = [name for name, box in self.formats.items() if box.isChecked()]
+        folder = self.folder.text().strip()
+        if not chosen or not folder:
+            self.session.tell_error("Choose at least one format and a folder to export into.")
+            return
+        self.attempt(self.session.export, Path(folder).expanduser(), chosen)

@@ -1,0 +1,56 @@
+"""One session per viewer: made on first use, shared by the viewer's docks, closed with the viewer."""
+
+import weakref
+from dataclasses import dataclass
+
+from napari.components import ViewerModel
+from napari.utils.notifications import show_error, show_info
+
+from napari_spatia.session.backend import Backend
+from napari_spatia.session.jobs import ThreadJobs
+from napari_spatia.session.session import Session
+from napari_spatia.session.state import Notice
+from napari_spatia.viewer.slide_view import SlideView
+from napari_spatia.widgets.delivery import GuiDelivery
+
+
+@dataclass(slots=True)
+class Host:
+    """What belongs to one viewer; holds the viewer by a weak reference only."""
+
+    session: Session
+    view: SlideView
+    delivery: GuiDelivery
+
+    def close(self) -> None:
+        """Stop all work and let go of the viewer."""
+        self.session.state.events.notice.disconnect(show_notice, missing_ok=True)
+        self.delivery.close()
+        self.view.close()
+        self.session.close()
+
+
+_hosts: "weakref.WeakKeyDictionary[ViewerModel, Host]" = weakref.WeakKeyDictionary()
+
+
+def host_for(viewer: ViewerModel, backend: Backend | None = None) -> Host:
+    """The viewer's host; its first caller may choose the ``backend``. napari hands plugins a proxy: it is taken off."""
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    if viewer not in _hosts:
+        delivery = GuiDelivery()
+        session = Session(ThreadJobs(delivery.deliver), backend)
+        session.state.events.notice.connect(show_notice)
+        host = Host(session, SlideView(viewer, session), delivery)
+        weakref.finalize(viewer, host.close).atexit = False
+        _hosts[viewer] = host
+    return _hosts[viewer]
+
+
+def session_for(viewer: ViewerModel) -> Session:
+    """The viewer's session."""
+    return host_for(viewer).session
+
+
+def show_notice(notice: Notice) -> None:
+    """One message in napari's own place for messages."""
+    (show_error if notice.is_error else show_info)(notice.text)

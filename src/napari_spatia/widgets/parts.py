@@ -1,0 +1,174 @@
+"""Small pieces that several docks are made of."""
+
+from collections.abc import Callable
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_spatia.errors import SpatiaError
+from napari_spatia.session.session import Session
+from napari_spatia.session.state import SessionState
+
+MARGIN_PX = 6
+
+
+def hint(text: str) -> QLabel:
+    """Quiet text that says what to do; wraps."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setEnabled(False)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
+    return label
+
+
+def heading(text: str) -> QLabel:
+    """Title of a section of a dock."""
+    label = QLabel(text)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    return label
+
+
+def column(*widgets: QWidget, margin: int = 0) -> QWidget:
+    """Widgets below each other, as tall as they need."""
+    box = QWidget()
+    layout = QVBoxLayout(box)
+    layout.setContentsMargins(margin, margin, margin, margin)
+    layout.setSpacing(4)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return box
+
+
+def row(*widgets: QWidget) -> QWidget:
+    """Widgets beside each other."""
+    box = QWidget()
+    layout = QHBoxLayout(box)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return box
+
+
+def line() -> QFrame:
+    """A thin line between two sections."""
+    frame = QFrame()
+    frame.setFrameShape(QFrame.Shape.HLine)
+    frame.setFixedHeight(1)
+    return frame
+
+
+def button(text: str, tooltip: str, clicked: Callable[[], None]) -> QPushButton:
+    """A push button that is no wider than it must be."""
+    made = QPushButton(text)
+    made.setToolTip(tooltip)
+    made.clicked.connect(lambda _checked=False: clicked())
+    return made
+
+
+def small_button(text: str, tooltip: str, clicked: Callable[[], None]) -> QToolButton:
+    """A tool button of one sign."""
+    made = QToolButton()
+    made.setText(text)
+    made.setToolTip(tooltip)
+    made.clicked.connect(lambda _checked=False: clicked())
+    return made
+
+
+def scrolled(content: QWidget) -> QScrollArea:
+    """A dock's content with a vertical scroll bar when the window is low; never a horizontal one."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(content)
+    return area
+
+
+class Dock(QWidget):
+    """Base of the docks: holds the session, tells errors once, and lets go of the state when it is closed."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self._connected: list[tuple[str, Callable[..., None]]] = []
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        self._content = QWidget()
+        self.body = QVBoxLayout(self._content)
+        self.body.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
+        self.body.setSpacing(5)
+        outer.addWidget(scrolled(self._content))
+        self.destroyed.connect(lambda *_: self.release())
+
+    @property
+    def state(self) -> SessionState:
+        return self.session.state
+
+    def watch(self, synchronize: Callable[[], None], *fields: str) -> None:
+        """Call ``synchronize`` when one of the state's fields changes, and once now."""
+
+        def changed(*_values: object) -> None:
+            synchronize()
+
+        for name in fields:
+            self.state.events[name].connect(changed)
+            self._connected.append((name, changed))
+        synchronize()
+
+    def release(self) -> None:
+        """Stop listening to the state."""
+        for name, changed in self._connected:
+            self.state.events[name].disconnect(changed, missing_ok=True)
+        self._connected = []
+
+    def attempt(self, verb: Callable[..., None], *values: object) -> None:
+        """Call a verb; its error about the input becomes a message to the person."""
+        try:
+            verb(*values)
+        except SpatiaError as error:
+            self.session.tell_error(str(error))
+
+
+class Busy(QWidget):
+    """Progress of one kind of job with a button that stops it; takes no room while nothing runs."""
+
+    def __init__(self, dock: Dock, *kinds: str) -> None:
+        super().__init__()
+        self._session, self._kinds = dock.session, kinds
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(True)
+        self.bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.stop = small_button("✕", "Stop", self._stop)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.bar, 1)
+        layout.addWidget(self.stop)
+        dock.watch(self.synchronize, "jobs")
+
+    def synchronize(self) -> None:
+        jobs = self._session.state.jobs
+        running = [jobs[kind] for kind in self._kinds if kind in jobs and jobs[kind].running]
+        self.setVisible(bool(running))
+        if running:
+            status = running[0]
+            self.bar.setRange(0, 100 if status.fraction > 0 else 0)
+            self.bar.setValue(round(status.fraction * 100))
+            self.bar.setFormat(f"{status.doing or status.kind} %p%")
+
+    def _stop(self) -> None:
+        for kind in self._kinds:
+            self._session.jobs.cancel(kind)

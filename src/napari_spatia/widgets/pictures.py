@@ -1,0 +1,153 @@
+"""The pictures of one cell: real, zero edit, counterfactual and difference, all on one scale."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QImage, QPainter, QPaintEvent, QPixmap
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
+
+from napari_spatia.inference import picture as pictures
+from napari_spatia.session.state import CellCrop
+
+if TYPE_CHECKING:
+    from napari_spatia.inference.perturb import Counterfactual, SelectedCell
+
+SIDE_PX = 184
+"""Width and height of a picture on screen, about; crops are enlarged by a whole number."""
+SCALE_BAR_UM = 5.0
+
+
+class PictureView(QWidget):
+    """One picture; says `painted` once its pixels have been drawn."""
+
+    painted = Signal()
+
+    def __init__(self, empty: str) -> None:
+        super().__init__()
+        self._empty = empty
+        self._pixmap: QPixmap | None = None
+        self._fresh = False
+        self.setFixedSize(SIDE_PX, SIDE_PX)
+
+    @property
+    def has_picture(self) -> bool:
+        return self._pixmap is not None
+
+    def show_picture(self, picture: NDArray[np.uint8] | None) -> None:
+        """Show `(H, W, 3)` uint8, or the words of the empty state."""
+        if picture is None:
+            self._pixmap = None
+        else:
+            height, width = picture.shape[:2]
+            data = np.ascontiguousarray(picture)
+            image = QImage(data.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
+            self._pixmap = QPixmap.fromImage(image)
+            self._fresh = True
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        if self._pixmap is None:
+            painter.setPen(Qt.PenStyle.DotLine)
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+            words = self.rect().adjusted(12, 12, -12, -12)
+            painter.drawText(words, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), self._empty)
+        else:
+            painter.drawPixmap(self.rect(), self._pixmap)
+        painter.end()
+        if self._fresh:
+            self._fresh = False
+            self.painted.emit()
+
+
+@dataclass(frozen=True, slots=True)
+class CellPictures:
+    """What is known of the selected cell's looks; ``limits`` `(C, 2)` are those of the slide on screen."""
+
+    crop: CellCrop | None
+    cell: "SelectedCell | None"
+    counterfactual: "Counterfactual | None"
+    limits: NDArray[np.float32] | None
+
+
+class PictureGrid(QWidget):
+    """Four titled pictures in two rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.real = PictureView("Click a cell")
+        self.zero_edit = PictureView("Redrawn by the model, nothing edited")
+        self.edited = PictureView("The cell under your edit")
+        self.difference = PictureView("What the edit changed")
+        self._titles: list[QLabel] = []
+        self._drawn: CellPictures | None = None
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        views = (
+            ("Real", self.real, "The cell as it is on the slide"),
+            ("Zero edit", self.zero_edit, "The same cell redrawn by the model with nothing edited"),
+            ("Counterfactual", self.edited, "Generated: how the cell would look with the edited genes"),
+            ("Difference", self.difference, "Counterfactual minus zero edit: orange brighter, blue darker"),
+        )
+        for number, (title, view, tooltip) in enumerate(views):
+            line, place = divmod(number, 2)
+            label = QLabel(title)
+            label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            view.setToolTip(tooltip)
+            self._titles.append(label)
+            layout.addWidget(label, 2 * line, place, Qt.AlignmentFlag.AlignHCenter)
+            layout.addWidget(view, 2 * line + 1, place, Qt.AlignmentFlag.AlignHCenter)
+
+    def show_cell(self, seen: CellPictures) -> None:
+        """Draw what changed since the last call."""
+        drawn = self._drawn
+        self._drawn = seen
+        source = seen.cell or seen.crop
+        if drawn is None or (drawn.cell, drawn.crop) != (None, None) or source is not None:
+            self._show_real(seen)
+        if drawn is None or drawn.cell is not seen.cell or drawn.limits is not seen.limits:
+            self._show_zero_edit(seen)
+        self._show_edited(seen)
+
+    def _show_real(self, seen: CellPictures) -> None:
+        if seen.cell is not None and seen.crop is not None:
+            image, channels, um_per_px = seen.cell.real, seen.cell.channels, seen.cell.um_per_px
+        elif seen.crop is not None:
+            image, channels, um_per_px = seen.crop.image, seen.crop.channels, seen.crop.um_per_px
+        else:
+            self.real.show_picture(None)
+            return
+        self.real.show_picture(_stained(image, channels, seen.limits, um_per_px))
+
+    def _show_zero_edit(self, seen: CellPictures) -> None:
+        cell = seen.cell
+        self.zero_edit.show_picture(
+            None if cell is None else _stained(cell.zero_edit, cell.channels, seen.limits, cell.um_per_px)
+        )
+
+    def _show_edited(self, seen: CellPictures) -> None:
+        cell, edited = seen.cell, seen.counterfactual
+        if cell is None or edited is None:
+            self.edited.show_picture(None)
+            self.difference.show_picture(None)
+            return
+        limits = pictures.display_limits(cell.real) if seen.limits is None else seen.limits
+        drawn = _stained(edited.image, cell.channels, limits, cell.um_per_px)
+        self.edited.show_picture(pictures.with_counterfactual_mark(drawn))
+        change = pictures.difference(cell.zero_edit, edited.image, limits)
+        self.difference.show_picture(_finished(change, cell.um_per_px))
+
+
+def _stained(
+    image: NDArray[np.float32], channels: tuple[str, ...], limits: NDArray[np.float32] | None, um_per_px: float
+) -> NDArray[np.uint8]:
+    return _finished(pictures.composite(image, channels, limits), um_per_px)
+
+
+def _finished(picture: NDArray[np.uint8], um_per_px: float) -> NDArray[np.uint8]:
+    factor = max(1, round(SIDE_PX / picture.shape[0]))
+    return pictures.with_scale_bar(pictures.enlarge(picture, factor), um_per_px / factor, SCALE_BAR_UM)
