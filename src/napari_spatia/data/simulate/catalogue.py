@@ -109,12 +109,14 @@ NICHES = (
 
 NICHE_NAMES = tuple(niche.name for niche in NICHES)
 
+STATE_NAMES = ("proliferation", "stress", "interferon")
+
 STATE_GENES = (
     _markers("MKI67 TOP2A PCNA CENPF CDK1 UBE2C"),
     _markers("HSPA1A DNAJB1 FOS JUN ATF3 DUSP1"),
     _markers("ISG15 IFI6 MX1 STAT1 CXCL10 IFIT3"),
 )
-"""Genes that follow the three continuous states of a cell (proliferation, stress, interferon), whatever its type."""
+"""Genes that follow each of the continuous states of a cell (`STATE_NAMES`), whatever its type."""
 
 BACKGROUND_GENES = _markers(
     "GAPDH ACTB B2M EEF1A1 TPT1 FTL MALAT1 UBC PSMB4 HNRNPA1 SRSF3 YWHAZ CFL1 PFN1 MYL6 COX4I1 NDUFA4 ATP5F1E CALM2 "

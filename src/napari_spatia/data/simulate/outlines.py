@@ -48,7 +48,7 @@ class Outlines:
 
 
 def draw_plan(placement: Placement, pixel_um: float, seed: int) -> Field:
-    """`(N, len(PLAN_COLUMNS))` float64; centres are snapped to pixel corners, so that crops need no resampling."""
+    """`(N, len(PLAN_COLUMNS))` float64; see `PLAN_COLUMNS`. Centres lie on pixel corners."""
     rng = np.random.default_rng([seed, 41])
     num_cells = len(placement.type_idx)
     nucleoli = rng.uniform(0.2, 0.6, (num_cells, 3, 1)) * _directions(rng, num_cells)

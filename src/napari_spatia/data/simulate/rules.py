@@ -71,6 +71,19 @@ RULES = (
 RULE_GENES = tuple(rule.gene for rule in RULES)
 
 
+def rules_table() -> str:
+    """The rules as a Markdown table, the one that the documentation prints."""
+    lines = ["| gene | moves | by log2 unit | reach of the feature | what it is |", "|---|---|---|---|---|"]
+    features = {feature.name: feature for feature in FEATURES}
+    for rule in RULES:
+        feature = features[rule.feature]
+        factor, reach = 2**rule.weight, 2**feature.limit
+        lines.append(
+            f"| {rule.gene} | `{rule.feature}` | × {factor:.2f} | × {1 / reach:.2f} … {reach:.2f} | {feature.meaning} |"
+        )
+    return "\n".join(lines)
+
+
 def evaluate_rules(values: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
     """The factor on the baseline of every feature.
 

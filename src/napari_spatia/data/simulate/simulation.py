@@ -8,6 +8,7 @@ import anndata as ad
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_spatia.data.keys import OBSM_SPATIAL
 from napari_spatia.data.panel import Panel
 from napari_spatia.data.simulate.catalogue import CHANNELS
 from napari_spatia.data.simulate.drawing import Drawing, Scene, draw_window
@@ -22,13 +23,15 @@ from napari_spatia.errors import CellError, SlideError
 class Simulation:
     """A simulated slide that can be drawn again. Made by `load_simulation`.
 
-    ``plan`` `(N, len(PLAN_COLUMNS))` is what expression does not explain; ``values`` `(N, len(RULE_GENES))` are
-    log2(1 + counts) of the rule genes; ``reach_um`` `(N,)` bounds how far each cell is drawn from its centre.
+    ``center_um`` `(N, 2)` is (y, x) of the middle of each cell's crops; ``plan`` `(N, len(PLAN_COLUMNS))` is what
+    expression does not explain; ``values`` `(N, len(RULE_GENES))` are log2(1 + counts) of the rule genes; ``reach_um``
+    `(N,)` bounds how far each cell is drawn from where the plan puts it.
     """
 
     scene: Scene
     panel: Panel
     cell_id: NDArray[np.str_]
+    center_um: Field
     plan: Field
     values: Field
     reach_um: Field
@@ -63,7 +66,7 @@ class Simulation:
     def draw(self, cell_id: str, log2_fc: Mapping[str, float], *, size_px: int = 64) -> Drawing:
         """As `redraw`, with who owns each pixel (row of the table, −1 for nobody) and where the nuclei are."""
         row = self._row(cell_id)
-        center_px = np.rint(self._center_um[row] / self.um_per_px).astype(np.int64)
+        center_px = np.rint(self.center_um[row] / self.um_per_px).astype(np.int64)
         origin = (int(center_px[0]) - size_px // 2, int(center_px[1]) - size_px // 2)
         near = self._near(row, size_px)
         values = self.values[near]
@@ -85,10 +88,6 @@ class Simulation:
         outlines = make_outlines(self.plan[[row]], self._edited(row, log2_fc)[None])
         return {name: float(values[0]) for name, values in outlines.features.items()}
 
-    @property
-    def _center_um(self) -> Field:
-        return self.plan[:, [PLAN_COLUMNS.index("y_um"), PLAN_COLUMNS.index("x_um")]]
-
     def _row(self, cell_id: str) -> int:
         found = np.flatnonzero(self.cell_id == cell_id)
         if not len(found):
@@ -101,7 +100,8 @@ class Simulation:
     def _near(self, row: int, size_px: int) -> NDArray[np.int64]:
         """Rows, ascending, of every cell that can reach a crop around ``row``, its margin included."""
         half_um = (size_px / 2 + margin_px(self.um_per_px) + 2) * self.um_per_px
-        apart = np.abs(self._center_um - self._center_um[row]).max(axis=1)
+        drawn_at = self.plan[:, [PLAN_COLUMNS.index("y_um"), PLAN_COLUMNS.index("x_um")]]
+        apart = np.abs(drawn_at - self.center_um[row]).max(axis=1)
         reaches = apart < half_um + self.reach_um
         reaches[row] = True
         return np.flatnonzero(reaches)
@@ -139,7 +139,13 @@ def load_simulation(path: str | Path) -> Simulation:
     plan = np.asarray(table.obsm[PLAN_KEY], dtype=np.float64)
     values = values_of(table.X[:, panel.indices(RULE_GENES)].toarray())
     return Simulation(
-        scene, panel, table.obs_names.to_numpy(dtype=str), plan, values, make_outlines(plan, values).radius
+        scene=scene,
+        panel=panel,
+        cell_id=table.obs_names.to_numpy(dtype=str),
+        center_um=np.asarray(table.obsm[OBSM_SPATIAL], dtype=np.float64)[:, ::-1],
+        plan=plan,
+        values=values,
+        reach_um=make_outlines(plan, values).radius,
     )
 
 

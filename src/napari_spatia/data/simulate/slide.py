@@ -89,8 +89,6 @@ def simulate_slide(
 def _check(out_path: Path, num_cells: int, seed: int, um_per_px: float, overwrite: bool) -> None:
     if out_path.exists() and not overwrite:
         raise SlideError(f"'{out_path}' exists already. Name a new path, or remove it first.")
-    if not out_path.parent.is_dir():
-        raise SlideError(f"Folder '{out_path.parent}' does not exist. Create it, or name another place.")
     if num_cells < _FEWEST_CELLS:
         raise SlideError(f"A simulated slide needs at least {_FEWEST_CELLS} cells; {num_cells} were asked for.")
     if seed < 0:

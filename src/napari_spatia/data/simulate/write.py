@@ -1,8 +1,5 @@
 """A drawn slide as a SpatialData store: the same elements as a real one, and the truth beside them."""
 
-import os
-import shutil
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -20,39 +17,34 @@ from spatialdata import SpatialData
 from spatialdata.models import Image2DModel, Labels2DModel, ShapesModel, TableModel
 from spatialdata.transformations import Scale
 
-from napari_spatia.data.simulate.catalogue import CHANNELS, NICHE_NAMES, PANEL, REGIONS, STATE_GENES, TYPE_NAMES
+from napari_spatia.data.keys import OBSM_SPATIAL
+from napari_spatia.data.simulate.catalogue import CHANNELS, NICHE_NAMES, PANEL, REGIONS, STATE_NAMES, TYPE_NAMES
 from napari_spatia.data.simulate.outlines import PLAN_COLUMNS
 from napari_spatia.data.simulate.rules import RULES
 from napari_spatia.data.simulate.slide import DrawnSlide, SimulatedCells
 from napari_spatia.errors import SlideError
+from napari_spatia.files import staged_folder
 from napari_spatia.progress import Progress, part, silent
 
 IMAGE, LABELS, SHAPES, TABLE = "morphology", "cell_labels", "cell_boundaries", "table"
 UNS_KEY, PLAN_KEY = "simulation", "simulation_plan"
 FORMAT_VERSION = 1
 _SMALLEST_LEVEL_PX = 128
-_STATE_NAMES = ("state_proliferation", "state_stress", "state_interferon")
 _TILE = 1024
 
 
 def write_slide(
     out_path: Path, cells: SimulatedCells, drawn: DrawnSlide, seed: int, progress: Progress = silent
 ) -> None:
-    """Stage the store beside ``out_path`` and rename it into place."""
+    """Write the store; it appears at ``out_path`` whole or not at all."""
     labels, polygons = _outline_cells(drawn.labels, len(cells.plan), part(progress, 0.0, 0.5))
     slide = _assemble(cells, drawn, labels, polygons, seed)
     progress(0.55, "writing the slide")
-    stage = Path(tempfile.mkdtemp(prefix=f".{out_path.name}.", dir=out_path.parent))
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="(zarr|spatialdata|anndata|ome_zarr|dask)")
-            slide.write(stage / "slide.zarr")
+    with staged_folder(out_path) as stage, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="(zarr|spatialdata|anndata|ome_zarr|dask)")
+        stage.rmdir()  # SpatialData makes the folder of its store itself
+        slide.write(stage)
         progress(0.98, "writing the slide")
-        if out_path.exists():
-            os.rename(out_path, stage / "replaced")
-        os.rename(stage / "slide.zarr", out_path)
-    finally:
-        shutil.rmtree(stage)
 
 
 def _outline_cells(
@@ -121,10 +113,10 @@ def _table(cells: SimulatedCells, drawn: DrawnSlide, labels: NDArray[np.int32], 
     )
     for name, values in cells.outlines.features.items():
         obs[f"rule_{name}"] = values
-    for name, column in zip(_STATE_NAMES, cells.states.T, strict=True):
-        obs[name] = column
+    for name, column in zip(STATE_NAMES, cells.states.T, strict=True):
+        obs[f"state_{name}"] = column
     table = ad.AnnData(csr_matrix(cells.counts), obs=obs, var=_var())
-    table.obsm["spatial"] = cells.plan[:, [PLAN_COLUMNS.index("x_um"), PLAN_COLUMNS.index("y_um")]]
+    table.obsm[OBSM_SPATIAL] = _centers_px(labels, num_cells)[:, ::-1] * um_per_px
     table.obsm[PLAN_KEY] = cells.plan
     table.uns[UNS_KEY] = {
         "version": FORMAT_VERSION,
@@ -137,12 +129,18 @@ def _table(cells: SimulatedCells, drawn: DrawnSlide, labels: NDArray[np.int32], 
     return TableModel.parse(table, region=LABELS, region_key="region", instance_key="instance")
 
 
+def _centers_px(labels: NDArray[np.int32], num_cells: int) -> NDArray[np.float64]:
+    """`(N, 2)` centroids (y, x), moved to the nearest pixel corner, so that crops at this pixel size are exact."""
+    rows, columns = np.nonzero(labels)
+    owner = labels[rows, columns] - 1
+    size = np.bincount(owner, minlength=num_cells)
+    sums = [np.bincount(owner, axis + 0.5, minlength=num_cells) for axis in (rows, columns)]
+    return np.rint(np.stack(sums, axis=1) / size[:, None])
+
+
 def _var() -> pd.DataFrame:
     """One row a gene: the feature it drives and the weight of its rule, or "" and 0."""
     var = pd.DataFrame({"rule_feature": "", "rule_weight": 0.0}, index=list(PANEL.genes))
     for rule in RULES:
         var.loc[rule.gene] = [rule.feature, rule.weight]
     return var
-
-
-assert len(_STATE_NAMES) == len(STATE_GENES)
