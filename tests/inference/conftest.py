@@ -1,7 +1,7 @@
 """A simulated slide on disk, and a model without a network bound to it."""
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,7 +23,7 @@ class FakeBound:
     slide: Slide
     types: tuple[str, ...] = ("acinar", "ductal", "T_cell")
     inputs: tuple[str, ...] = ("image", "genes", "niche", "tissue")
-    hide_genes: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
     notes: tuple[str, ...] = ("a note",)
     embedded: list[int] = field(default_factory=list)
     generated: list[int] = field(default_factory=list)
@@ -50,7 +50,15 @@ class FakeBound:
             expression=values,
         )  # fmt: skip
 
+    def shuffled(self, seed):
+        order = np.random.default_rng(seed).permutation(self.slide.num_cells)
+        return replace(self, slide=replace(self.slide, counts=self.slide.counts[order]))
+
     def generate(self, cell_idx, *, samples, seed, nfe, merge_ratio, shuffle, progress):
+        if shuffle:
+            return self.shuffled(seed).generate(
+                cell_idx, samples=samples, seed=seed, nfe=nfe, merge_ratio=merge_ratio, shuffle=False, progress=progress
+            )
         self.generated.append(len(cell_idx))
         shape = (samples, len(self.slide.channels), CROP_PX, CROP_PX)
         noise = np.stack([np.random.default_rng([seed, idx]).normal(size=shape) for idx in cell_idx])

@@ -45,3 +45,11 @@ def test_cancelling_leaves_nothing(bound, tmp_path):
     with pytest.raises(Cancelled):
         generate_to_npz(bound, tmp_path / "out" / "cells.npz", progress=cancel)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_shuffling_gives_other_cells_expression(bound, tmp_path):
+    library = np.asarray(bound.slide.counts.sum(axis=1)).ravel()
+    with np.load(generate_to_npz(bound, tmp_path / "shuffled.npz", shuffle=True, samples=4)) as found:
+        drawn = found["images"].mean(axis=(1, 2, 3, 4))
+    assert np.corrcoef(drawn, library)[0, 1] < 0.5
+    assert np.allclose(np.sort(drawn), np.sort(library), atol=1)

@@ -44,7 +44,7 @@ def test_only_what_was_asked_for_is_there(bound):
 def test_named_and_hidden_genes_are_imputed(bound):
     genes = bound.slide.panel.genes
     assert predict(bound, ("impute",), genes=[genes[3], genes[1], genes[3]]).imputed_genes == (genes[3], genes[1])
-    bound.hide_genes = (genes[7],)
+    bound.hidden = (genes[7],)
     assert predict(bound, ("impute",)).imputed_genes == (genes[7],)
     found = predict(bound, ("impute",), genes=[genes[2]])
     assert found.imputed_genes == (genes[2], genes[7])

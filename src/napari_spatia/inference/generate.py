@@ -15,7 +15,7 @@ from napari_spatia.progress import Progress, part, silent
 if TYPE_CHECKING:
     from napari_spatia.inference.predictor import BoundSlide
 
-CELLS_AT_ONCE = 256
+CELLS_AT_ONCE = 512
 
 
 def generate_to_npz(
@@ -34,7 +34,8 @@ def generate_to_npz(
     The file has ``cell_id`` `(n,)`, ``images`` `(n, samples, C, H, W)` float32 in the slide's intensity units,
     ``masks`` `(n, samples, H, W)` bool, ``channels`` `(C,)` and ``um_per_px``. Pictures go to disk as they are drawn,
     so memory does not grow with n; the file appears whole or not at all. A cell's pictures depend on (seed, cell id)
-    only. Raises `CellError` for an id that is not on the slide.
+    only. ``shuffle`` gives each cell another cell's expression, the null row of a comparison. Raises `CellError` for
+    an id that is not on the slide.
     """
     cell_idx = cell_rows(bound.slide.cell_id, cells)
     info, out = bound.predictor.info, Path(out)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_spatia.data.crops import TILE_UM
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.cluster import cluster_cells
 from napari_spatia.inference.domains import find_domains
@@ -105,7 +106,7 @@ def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
 
 def _imputed_genes(bound: "BoundSlide", genes: Sequence[str] | None) -> tuple[str, ...]:
     panel = bound.predictor.info.panel
-    asked = (*(genes or ()), *(gene for gene in bound.hide_genes if gene in panel))
+    asked = (*(genes or ()), *(gene for gene in bound.hidden if gene in panel))
     named = tuple(dict.fromkeys(asked)) or panel.genes
     panel.indices(named)  # raises PanelError, with the nearest names, for a gene that is not in it
     return named
@@ -115,7 +116,7 @@ def _run_model(bound: "BoundSlide", genes: tuple[str, ...], progress: Progress) 
     """All cells, in the order of the slide; read in the order of the tissue, so that a part shares image chunks."""
     num_cells = bound.slide.num_cells
     columns = bound.predictor.info.panel.indices(genes)
-    order = np.lexsort(np.floor(bound.slide.centers_um / 320.0).T)
+    order = np.lexsort(np.floor(bound.slide.centers_um / TILE_UM).T)
     parts = np.array_split(order, max(1, -(-num_cells // CELLS_AT_ONCE)))
     expression = np.empty((num_cells, len(genes)), np.float32)
     type_probability = np.empty((num_cells, len(bound.predictor.info.cell_types)), np.float32)
@@ -141,7 +142,7 @@ def _provenance(bound: "BoundSlide", tasks: tuple[str, ...], genes: tuple[str, .
         "options": {
             "tasks": list(tasks),
             "inputs": list(bound.inputs),
-            "hidden_genes": list(bound.hide_genes),
+            "hidden_genes": list(bound.hidden),
             "num_imputed_genes": len(genes),
             "seed": seed,
             "device": bound.predictor.device,
