@@ -1,8 +1,7 @@
-"""Where the cells are: the frame of ``obsm["spatial"]``, and centroids where it has none."""
+"""The frame of ``obsm["spatial"]``, found by looking at the labels under it."""
 
 from collections.abc import Sequence
 
-import dask
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,34 +54,3 @@ def _agreement(centers_um: NDArray[np.float64], instance_id: NDArray[np.int64], 
     window = np.asarray(level[low[0] : high[0], low[1] : high[1]])
     under = window[tuple((yx[inside] - low).T)].astype(np.int64)
     return float((under == instance_id[inside]).sum() / near.sum())
-
-
-def label_centroids(labels: Raster, instance_id: NDArray[np.int64]) -> NDArray[np.float64]:
-    """`(N, 2)` centroids (y, x) in µm of the cells' labels, NaN where a cell has none. Reads the labels block by block."""
-    level = labels.levels[0]
-    order = np.argsort(instance_id)
-    sums = np.zeros((len(instance_id), 3))
-    starts = [np.cumsum((0, *sizes[:-1])) for sizes in level.chunks]
-    for row, block_row in zip(starts[0], level.to_delayed(), strict=True):
-        for col, block in zip(starts[1], block_row, strict=True):
-            _add_moments(sums, dask.compute(block)[0], (row, col), instance_id, order)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        yx_px = sums[:, 1:] / sums[:, :1] + 0.5
-    return yx_px * labels.um_per_px + np.asarray(labels.origin_um)
-
-
-def _add_moments(
-    sums: NDArray[np.float64],
-    block: NDArray[np.integer],
-    corner: tuple[int, int],
-    instance_id: NDArray[np.int64],
-    order: NDArray[np.intp],
-) -> None:
-    """Add each cell's area and coordinate sums within one block to ``sums`` `(N, 3)`."""
-    ys, xs = np.nonzero(block)
-    values = block[ys, xs].astype(np.int64)
-    slot = np.minimum(np.searchsorted(instance_id, values, sorter=order), len(order) - 1)
-    cell_idx = order[slot]
-    known = instance_id[cell_idx] == values
-    for column, weight in enumerate((None, ys[known] + corner[0], xs[known] + corner[1])):
-        sums[:, column] += np.bincount(cell_idx[known], weights=weight, minlength=len(sums))

@@ -13,10 +13,11 @@ from anndata.io import read_elem
 from numpy.typing import NDArray
 
 from napari_spatia.data import keys, ngff
-from napari_spatia.data.centers import label_centroids, place_centers
+from napari_spatia.data.centers import place_centers
 from napari_spatia.data.elements import SlideStore, choose, damage_named, open_store, read_levels
 from napari_spatia.data.ngff import Placement
 from napari_spatia.data.rasterize import rasterize_shapes
+from napari_spatia.data.regions import label_centroids
 from napari_spatia.data.shapes import label_values, read_shapes, shape_centroids
 from napari_spatia.data.slide import Raster, Slide
 from napari_spatia.data.store import recover

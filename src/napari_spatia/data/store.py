@@ -80,7 +80,7 @@ def write_cells(
             _stage(change, f"{frame}/obsm/{name}", _rows(name, array, cell_id, index))
         for name, value in (uns or {}).items():
             _check_name(name, (), "uns key")
-            _stage(change, f"{frame}/uns/{name}", _writable(value))
+            _stage(change, f"{frame}/uns/{name}", storable(value))
         for name, table in (tables or {}).items():
             _check_name(name, store.names("tables"), "table")
             _stage_table(change, name, _table_like(store, table_name, table))
@@ -255,13 +255,13 @@ def _rows(name: str, array: ArrayLike, cell_id: ArrayLike | None, index: pd.Inde
     return full
 
 
-def _writable(value: Any) -> Any:
+def storable(value: Any) -> Any:
     """A value that AnnData can store: tuples and lists become arrays, paths text."""
     if isinstance(value, Mapping):
-        return {str(key): _writable(item) for key, item in value.items()}
+        return {str(key): storable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         if any(isinstance(item, Mapping | list | tuple) or item is None for item in value):
-            return {str(idx): _writable(item) for idx, item in enumerate(value)}
+            return {str(idx): storable(item) for idx, item in enumerate(value)}
         return np.array([str(item) if isinstance(item, Path) else item for item in value], dtype=None if value else str)
     return str(value) if isinstance(value, Path) else value
 
