@@ -6,7 +6,6 @@ import dask
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from skimage.measure import find_contours
 
 from napari_spatia.data.slide import Raster
 from napari_spatia.progress import Progress, part, silent
@@ -85,6 +84,13 @@ def _grouped(keys: NDArray[np.int64], values: NDArray[np.intp]) -> Iterator[tupl
 
 
 def outline(mask: NDArray[np.bool_], corner: NDArray[np.int64]) -> shapely.Geometry:
-    """The outline (x, y) of a mask that touches no border; ``corner`` is (y, x) of its first pixel."""
-    rings = [ring[:, ::-1] + corner[::-1] + 0.5 for ring in find_contours(mask.astype(np.float32), 0.5)]
-    return shapely.build_area(shapely.multilinestrings([shapely.linestrings(ring) for ring in rings]))
+    """The outline (x, y) of a mask along its pixels' edges, so its area is that of the pixels; holes stay holes.
+
+    The mask touches no border; ``corner`` is (y, x) of its first pixel.
+    """
+    below_y, below_x = np.nonzero(mask[1:] != mask[:-1])
+    right_y, right_x = np.nonzero(mask[:, 1:] != mask[:, :-1])
+    x = np.concatenate([np.column_stack([below_x, below_x + 1]), np.column_stack([right_x + 1, right_x + 1])])
+    y = np.concatenate([np.column_stack([below_y + 1, below_y + 1]), np.column_stack([right_y, right_y + 1])])
+    edges = shapely.linestrings(np.stack([x + corner[1], y + corner[0]], axis=2).astype(float))
+    return shapely.simplify(shapely.build_area(shapely.multilinestrings(edges)), 0)
