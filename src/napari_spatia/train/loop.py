@@ -28,11 +28,16 @@ def run_stage(
         step, spent_s = resumed["step"], resumed["spent_s"]
     budget_s = math.inf if config.max_minutes is None else 60 * config.max_minutes * stage.share
     began = time.monotonic() - spent_s
-    sums: dict[str, list[float]] = {}
+    seen: dict[str, list[float]] = {}
+    saved = step if step else None
     while True:
         spent_s = time.monotonic() - began
         done = max(step / stage.num_steps, spent_s / budget_s)
-        if done >= 1 or step % config.validate_every == 0:
+        save = (done >= 1 or step % config.validate_every == 0) and step != saved
+        if seen and (save or step % LOG_EVERY == 0):
+            log.add(stage=stage.name, step=step, loss={name: sum(v) / len(v) for name, v in seen.items()})
+            seen = {}
+        if save:
             log.add(stage=stage.name, step=step, seconds=round(spent_s, 1), held_out=stage.validate())
             save_state(
                 state, stage.modules(), optimizer,
@@ -51,10 +56,7 @@ def run_stage(
         stage.after_step()
         step += 1
         for name, loss in losses.items():
-            sums.setdefault(name, []).append(loss.item())
-        if step % LOG_EVERY == 0:
-            log.add(stage=stage.name, step=step, loss={name: sum(v) / len(v) for name, v in sums.items()})
-            sums = {}
+            seen.setdefault(name, []).append(loss.item())
 
 
 def _learning_rate(peak: float, step: int, done: float) -> float:

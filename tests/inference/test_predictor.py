@@ -1,0 +1,215 @@
+from dataclasses import replace
+
+import dask.array as da
+import numpy as np
+import pytest
+import torch
+
+from app_fakes import make_slide
+from napari_spatia.data.panel import Panel
+from napari_spatia.errors import CellError, CheckpointError, PanelError, SpatiaError
+from napari_spatia.inference.device import pick_device
+from napari_spatia.inference.noise import white_noise
+from napari_spatia.inference.perturb import CellEditor
+from napari_spatia.inference.predictor import Predictor
+from napari_spatia.model.checkpoint import CheckpointConfig, save_checkpoint
+from napari_spatia.model.config import ModelConfig
+from napari_spatia.model.spatia import SpatiaModel
+
+
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory):
+    return make_slide(tmp_path_factory.mktemp("slide") / "s.zarr", grid=8)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(slide, tmp_path_factory):
+    torch.manual_seed(0)
+    config = ModelConfig.from_preset("tiny", slide.panel.genes, slide.channels, ("a", "b", "c"))
+    model = SpatiaModel(config)
+    with torch.no_grad():
+        for parameter in model.decoder.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    folder = tmp_path_factory.mktemp("weights") / "tiny"
+    intensity = {"black": (0.0, 0.0), "mean": (5.0, 4.0), "std": (2.5, 2.0)}
+    save_checkpoint(folder, model, CheckpointConfig(name="tiny", model=config, intensity=intensity))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def predictor(checkpoint):
+    return Predictor.load(checkpoint, "cpu")
+
+
+@pytest.fixture
+def bound(predictor, slide):
+    return predictor.bind(slide)
+
+
+def repainted(slide):
+    """The same slide with other pixels."""
+    levels = tuple(200 - level for level in slide.image.levels)
+    return replace(slide, image=replace(slide.image, levels=levels))
+
+
+def test_a_checkpoint_tells_what_it_reads(predictor, slide):
+    info = predictor.info
+    assert info.panel == slide.panel and info.channels == slide.channels and info.name == "tiny"
+    assert info.num_parameters > 1000 and len(info.sha256) == 64
+
+
+def test_embeddings_agree_bit_for_bit_between_calls_and_nearly_in_any_company(bound, predictor, slide):
+    first, second = bound.embed(), predictor.bind(slide).embed()
+    assert np.array_equal(first.fused, second.fused)
+    some = bound.embed(np.array([5, 40]))
+    assert np.allclose(some.fused, first.fused[[5, 40]], atol=1e-4)
+    assert np.allclose(first.type_probability.sum(1), 1, atol=1e-5)
+    assert first.expression.shape == (64, len(slide.panel)) and (first.expression >= 0).all()
+
+
+@pytest.mark.parametrize("left_out", ["image", "genes", "niche", "tissue"])
+def test_each_input_can_be_left_out_and_then_is_not_read(predictor, slide, left_out):
+    inputs = tuple(name for name in ("image", "genes", "niche", "tissue") if name != left_out)
+    full, part = predictor.bind(slide).embed(), predictor.bind(slide, inputs=inputs).embed()
+    assert not np.allclose(full.fused, part.fused, atol=1e-4)
+    if left_out == "image":
+        assert np.array_equal(part.fused, predictor.bind(repainted(slide), inputs=inputs).embed().fused)
+
+
+def test_hidden_genes_are_not_read(predictor, slide):
+    counts = slide.counts.tolil()
+    counts[:, 3] = 50
+    changed = replace(slide, counts=counts.tocsr())
+    hidden = [predictor.bind(s, hide_genes=("GENE3",)).embed().fused for s in (slide, changed)]
+    open_ = [predictor.bind(s).embed().fused for s in (slide, changed)]
+    assert np.array_equal(*hidden) and not np.allclose(*open_, atol=1e-4)
+    with pytest.raises(PanelError, match="GENE99"):
+        predictor.bind(slide, hide_genes=("GENE99",))
+
+
+def test_another_panels_slide_is_refused_and_a_few_missing_genes_are_said(predictor, slide):
+    foreign = replace(slide, panel=Panel(tuple(f"X{i}" for i in range(12))))
+    with pytest.raises(PanelError, match=r"has measured 0 of them.*--inputs image"):
+        predictor.bind(foreign)
+    assert predictor.bind(foreign, inputs=("image",)).embed(np.array([0])).fused.shape == (1, 32)
+    partly = replace(slide, panel=Panel(("other", *slide.panel.genes[1:])))
+    assert any("1 of the model's 12 genes" in note and "GENE0" in note for note in predictor.bind(partly).notes)
+
+
+def test_missing_channels_are_named_and_can_be_mapped(predictor, slide):
+    renamed = replace(slide, channels=("nuclei", "boundary"))
+    with pytest.raises(CheckpointError, match=r"has nuclei, boundary. Missing: DAPI"):
+        predictor.bind(renamed)
+    mapped = predictor.bind(renamed, channel_map={"DAPI": "nuclei"})
+    assert np.array_equal(mapped.embed().fused, predictor.bind(slide).embed().fused)
+    with pytest.raises(CheckpointError, match="--channel-map names nowhere"):
+        predictor.bind(renamed, channel_map={"DAPI": "nowhere"})
+
+
+def test_unknown_inputs_are_refused(predictor, slide):
+    for inputs in (("pixels",), ("niche",), ()):
+        with pytest.raises(CheckpointError, match="cannot be read"):
+            predictor.bind(slide, inputs=inputs)
+
+
+def test_a_slide_of_another_exposure_is_read_on_its_own_scale(predictor, slide):
+    assert predictor.bind(slide).scale == predictor.info.intensity
+    levels = tuple((level.astype(np.uint16) * 100) for level in slide.image.levels)
+    bright = predictor.bind(replace(slide, image=replace(slide.image, levels=levels)))
+    assert bright.scale != predictor.info.intensity
+    assert any("own scale" in note for note in bright.notes)
+
+
+def test_drawing_never_reads_pixels_and_depends_on_seed_cell_and_sample(bound, predictor, slide):
+    cells = np.array([3, 9])
+    pictures, masks = bound.generate(cells, samples=2, nfe=2)
+    assert pictures.shape == (2, 2, 2, 64, 64) and masks.shape == (2, 2, 64, 64)
+    other = predictor.bind(repainted(slide))
+    other.__dict__["scale"] = bound.scale
+    assert np.array_equal(other.generate(cells, samples=2, nfe=2)[0], pictures)
+    alone, _ = bound.generate(np.array([9]), samples=2, nfe=2)
+    assert np.allclose(alone[0], pictures[1], atol=1e-2)
+    assert not np.allclose(pictures[0, 0], pictures[0, 1]) and not np.allclose(pictures[0, 0], pictures[1, 0])
+    assert not np.allclose(bound.generate(cells, samples=2, nfe=2, seed=1)[0], pictures)
+
+
+def test_shuffling_gives_cells_other_expression_with_the_same_noise(bound):
+    cells = np.arange(6)
+    assert not np.allclose(bound.generate(cells, nfe=1)[0], bound.generate(cells, nfe=1, shuffle=True)[0])
+
+
+def test_noise_belongs_to_the_cell():
+    first = white_noise((2, 4), 0, "cell-1")
+    assert np.array_equal(first, white_noise((2, 4), 0, "cell-1"))
+    for other in (white_noise((2, 4), 1, "cell-1"), white_noise((2, 4), 0, "cell-2"), white_noise((2, 4), 0, "cell-1", 1)):
+        assert not np.array_equal(first, other)
+
+
+def test_an_edit_of_nothing_is_the_same_cell_bit_for_bit(bound):
+    editor = CellEditor(bound)
+    cell = editor.select("cell-20")
+    for edit in ({}, {"GENE3": 0.0}):
+        assert np.array_equal(editor.render(cell, edit).image, cell.zero_edit)
+    again = CellEditor(bound).select("cell-20")
+    assert np.array_equal(cell.zero_edit, again.zero_edit) and cell.zero_edit_psnr_db == again.zero_edit_psnr_db
+    assert cell.zero_edit_psnr_db > 30  # inversion finds the cell that was clicked
+
+
+def test_an_edit_changes_the_picture_more_the_larger_it_is(bound):
+    editor = CellEditor(bound)
+    cell = editor.select("cell-20")
+    renders = [editor.render(cell, {"GENE3": fc}) for fc in (0.5, 1.0, 2.0, 4.0)]
+    change = [float(np.abs(render.image - cell.zero_edit).mean()) for render in renders]
+    assert change == sorted(change) and change[0] > 0
+    reach = [render.reach_percentile for render in renders]
+    assert reach == sorted(reach) and 0 <= reach[0] <= reach[-1] <= 100
+    assert renders[0].log2_fc == {"GENE3": 0.5} and renders[0].nfe == cell.nfe and renders[0].ms > 0
+
+
+def test_a_knocked_out_gene_cannot_go_below_zero(bound, slide):
+    editor = CellEditor(bound)
+    cell = editor.select("cell-20")
+    assert np.array_equal(editor.render(cell, {"GENE5": -20}).image, editor.render(cell, {"GENE5": -30}).image)
+
+
+def test_unknown_cells_and_genes_are_named(bound):
+    editor = CellEditor(bound)
+    with pytest.raises(CellError, match="'nobody' is not on slide"):
+        editor.select("nobody")
+    with pytest.raises(PanelError, match=r"'GENE33' is not in the panel of 12 genes. Did you mean GENE3"):
+        editor.render(editor.select("cell-1"), {"GENE33": 1})
+
+
+def test_a_cell_can_be_drawn_with_another_number_of_passes(bound):
+    editor = CellEditor(bound)
+    cell = editor.select("cell-3")
+    calls = []
+    handle = bound.model.decoder.register_forward_hook(lambda *_: calls.append(1))
+    rendered = editor.render(cell, {"GENE3": 1.0})
+    handle.remove()
+    assert len(calls) == rendered.nfe == cell.nfe
+    assert editor.render(cell, {}, nfe=2).nfe == 2
+
+
+def test_devices_that_are_not_there_are_said():
+    assert pick_device("cpu") == "cpu"
+    assert pick_device() in ("cpu", "cuda", "mps")
+    with pytest.raises(SpatiaError, match="unknown"):
+        pick_device("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(SpatiaError, match="torch finds only"):
+            pick_device("cuda")
+
+
+def test_dask_levels_are_not_read_whole(predictor, slide):
+    """A far corner that cannot be read does not matter to a cell elsewhere."""
+
+    def explode(block):
+        raise AssertionError("read")
+
+    poison = da.map_blocks(explode, da.zeros((2, 128, 64), dtype=np.uint8, chunks=(2, 64, 64)), dtype=np.uint8)
+    level = slide.image.levels[0].rechunk((2, 64, 64))
+    wide = replace(slide, image=replace(slide.image, levels=(da.concatenate([level, poison], axis=2),)))
+    bound = predictor.bind(wide)
+    bound.__dict__["scale"] = predictor.info.intensity
+    assert bound.pictures_of(np.array([0])).shape == (1, 3, 64, 64)

@@ -1,0 +1,92 @@
+import json
+
+import numpy as np
+import pytest
+
+from app_fakes import make_slide
+from napari_spatia.data.splits import Split
+from napari_spatia.errors import Cancelled, CheckpointError, SlideError
+from napari_spatia.model.checkpoint import load_checkpoint
+from napari_spatia.train.config import TrainConfig
+from napari_spatia.train.run import train
+
+OPTIONS = TrainConfig(
+    name="t", preset="tiny", encoder_steps=6, decoder_steps=6, encoder_groups=2, encoder_group_size=3,
+    decoder_groups=2, decoder_group_size=2, validate_every=2, shortcut_after=0.0,
+)  # fmt: skip
+SPLIT = Split(validation=((0.0, 110.0, 999.0, 999.0),), margin_um=5.0)
+
+
+@pytest.fixture
+def slide(tmp_path):
+    return make_slide(tmp_path / "s.zarr", grid=22)
+
+
+def losses(folder) -> list[dict]:
+    entries = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in entry.items() if k != "seconds"} for entry in entries]
+
+
+def test_training_leaves_a_checkpoint_with_scores_log_and_curves(slide, tmp_path):
+    out = train([slide], tmp_path / "out", OPTIONS, SPLIT)
+    model, config, _ = load_checkpoint(out)
+    assert config.model.panel == slide.panel.genes and config.model.cell_types == ("T_cell", "acinar", "ductal")
+    assert 0 <= config.held_out["type_accuracy_genes"] <= 1 and config.held_out["flow_held_out"] > 0
+    assert config.provenance["splits"][0]["validation"] and config.provenance["options"]["seed"] == 0
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert not (out / "unfinished").exists()
+    assert model.spectrum.amplitude.std() > 0.01  # measured, no longer white
+
+
+@pytest.mark.parametrize("killed_at", ["encoder: step 3", "decoder: step 5"])
+def test_a_killed_run_goes_on_to_the_same_losses(slide, tmp_path, killed_at):
+    whole = train([slide], tmp_path / "whole", OPTIONS, SPLIT)
+
+    def kill(fraction: float, doing: str) -> None:
+        if doing == killed_at:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train([slide], tmp_path / "parts", OPTIONS, SPLIT, progress=kill)
+    assert not (tmp_path / "parts" / "model.safetensors").exists()
+    parts = train([slide], tmp_path / "parts", OPTIONS, SPLIT, resume=True)
+    assert losses(parts) == losses(whole)
+    for name, value in load_checkpoint(whole)[0].state_dict().items():
+        assert np.array_equal(value, load_checkpoint(parts)[0].state_dict()[name]), name
+
+
+def test_another_models_unfinished_run_is_refused(slide, tmp_path):
+    def kill(fraction: float, doing: str) -> None:
+        if doing == "encoder: step 3":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train([slide], tmp_path / "out", OPTIONS, SPLIT, progress=kill)
+    other = OPTIONS.model_copy(update={"preset": "small"})
+    with pytest.raises(CheckpointError, match="another model"):
+        train([slide], tmp_path / "out", other, SPLIT, resume=True)
+
+
+def test_too_few_cells_are_said(tmp_path):
+    with pytest.raises(SlideError, match="at least 100 are needed"):
+        train([make_slide(tmp_path / "s.zarr", grid=4)], tmp_path / "out", OPTIONS)
+
+
+def test_slides_that_do_not_fit_are_said(slide, tmp_path):
+    from dataclasses import replace
+
+    from napari_spatia.data.panel import Panel
+
+    other = replace(slide, name="other", panel=Panel(tuple(f"X{i}" for i in range(len(slide.panel)))))
+    with pytest.raises(SlideError, match="different panels"):
+        train([slide, other], tmp_path / "out", OPTIONS, SPLIT)
+    with pytest.raises(SlideError, match="Missing: rna_18S"):
+        train([slide], tmp_path / "out", OPTIONS.model_copy(update={"channels": ("DAPI", "rna_18S")}), SPLIT)
+
+
+def test_training_learns(slide, tmp_path):
+    longer = OPTIONS.model_copy(update={"encoder_steps": 60, "encoder_lr": 1e-2, "validate_every": 60})
+    out = train([slide], tmp_path / "out", longer, SPLIT)
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    pictures = [entry["loss"]["picture"] for entry in lines if "picture" in entry.get("loss", {})]
+    assert pictures[-1] < 0.9 * pictures[0]
