@@ -114,5 +114,5 @@ class Edit:
         if self.sweep:
             arrays |= {"sweep": np.stack([drawn.image for drawn in self.doses]), "sweep_log2_fc": SWEEP_LOG2_FC}
         with staged_file(path) as staged, staged.open("wb") as file:
-            np.savez(file, **{name: np.asarray(array) for name, array in arrays.items()})
+            np.savez(file, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
         return path

@@ -64,14 +64,13 @@ def perturb(
         from napari_spatia.inference.perturb import CellEditor
 
         opened, predictor, bound = bind(slide, parts, checkpoint, device, report, channel_map=channels)
-        for gene in [*edits, *([sweep] if sweep else [])]:
-            predictor.info.panel.index(gene)
+        predictor.info.panel.indices([*edits, *([sweep] if sweep else [])])
         editor = CellEditor(bound)
         report.progress(0.2, f"encoding cell {cell}")
-        selected = editor.select(cell)
+        selected = editor.select(cell) if nfe is None else editor.select(cell, nfe)
         report.progress(0.6, "drawing")
-        edited = editor.render(selected, edits, nfe=nfe)
-        doses = [editor.render(selected, edits | {sweep: dose}, nfe=nfe) for dose in SWEEP_LOG2_FC] if sweep else []
+        edited = editor.render(selected, edits)
+        doses = [editor.render(selected, edits | {sweep: dose}) for dose in SWEEP_LOG2_FC] if sweep else []
         edit = Edit(selected, edited, sweep, doses, display_limits_of(selected, opened, channels or {}))
         values = record(slide, predictor, edit.values(predictor.info.cell_types)) | {"notes": list(bound.notes)}
         report.result(values | {"files": [str(file) for file in edit.write(out, values)]})

@@ -27,6 +27,7 @@ from napari_spatia.errors import SpatiaError
 
 TASKS = ("embed", "annotate", "cluster", "impute")
 INPUTS = ("image", "genes", "niche", "tissue")
+SCHEDULER_TIMEOUT = "10s"
 
 
 def _chosen(text: str, known: tuple[str, ...], option: str) -> tuple[str, ...]:
@@ -46,7 +47,7 @@ def _dask_scheduler(address: str | None) -> Iterator[None]:
     from distributed import Client
 
     try:
-        client = Client(address, timeout="10s")
+        client = Client(address, timeout=SCHEDULER_TIMEOUT)
     except (OSError, TimeoutError, ValueError) as error:
         raise SpatiaError(
             f"No dask scheduler answers at '{address}': {error}. Start one with: dask scheduler"
@@ -108,10 +109,10 @@ def predict(
                 "device": predictor.device,
                 "tasks": list(wanted_tasks),
                 "cells": opened.num_cells,
-                **_counts(prediction.cell_type, "cell types"),
+                **_counts(prediction.cell_type, "cell_types"),
                 **_counts(prediction.cluster, "clusters"),
                 **_counts(prediction.domain, "domains"),
-                "imputed genes": len(prediction.imputed_genes or ()),
+                "imputed_genes": len(prediction.imputed_genes or ()),
             }
         )
 
