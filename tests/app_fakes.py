@@ -79,12 +79,12 @@ class FakeEditor:
     gate: threading.Event
     rendered: list[dict[str, float]] = field(default_factory=list)
 
-    def select(self, cell_id: str) -> Any:
+    def select(self, cell_id: str, nfe: int = 4) -> Any:
         idx = self.slide.cell_idx(cell_id)
         real = np.full((len(CHANNELS), CROP_PX, CROP_PX), 10.0 + idx, dtype=np.float32)
         return SimpleNamespace(
             cell_id=cell_id, cell_idx=idx, real=real, zero_edit=real + 1, zero_edit_psnr_db=35.0,
-            um_per_px=0.32, channels=CHANNELS, nfe=4,
+            um_per_px=0.32, channels=CHANNELS, nfe=nfe,
         )  # fmt: skip
 
     def render(self, cell: Any, log2_fc: dict, *, nfe: int | None = None, merge_ratio: float = 0.0) -> Any:
@@ -92,7 +92,7 @@ class FakeEditor:
         assert self.gate.wait(10)
         return SimpleNamespace(
             image=cell.zero_edit + np.float32(10 * sum(log2_fc.values())), mask=np.ones((CROP_PX, CROP_PX), np.float32),
-            type_probability=np.array([0.7, 0.2, 0.1], np.float32), reach_percentile=42.0, nfe=nfe or 4, ms=1.5,
+            type_probability=np.array([0.7, 0.2, 0.1], np.float32), reach_percentile=42.0, nfe=nfe or cell.nfe, ms=1.5,
             log2_fc=dict(log2_fc),
         )  # fmt: skip
 

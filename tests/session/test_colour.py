@@ -68,10 +68,6 @@ def test_many_categories_get_distinct_colours():
     assert len(set(palette.values())) == 60
 
 
-def test_hex_round_trip():
-    assert colour.from_hex(colour.to_hex((1, 128, 255))) == (1, 128, 255)
-
-
 def test_columns_sort_naturally_and_keep_missing():
     import pandas as pd
 

@@ -1,10 +1,10 @@
 import threading
 from types import SimpleNamespace
 
-import app_fakes
 import numpy as np
 import pytest
 
+import app_fakes
 from napari_spatia.errors import CellError, CheckpointError, PanelError, SpatiaError
 from napari_spatia.session.jobs import ThreadJobs
 from napari_spatia.session.session import Session
@@ -158,6 +158,12 @@ def test_another_cell_keeps_the_sliders_and_starts_at_zero(ready):
     assert not ready.state.edit.can_undo
 
 
+def test_other_number_of_passes_inverts_again(ready):
+    ready.select_cell("cell-1")
+    ready.set_nfe(2)
+    assert ready.state.cell.nfe == 2 and ready.state.counterfactual.nfe == 2
+
+
 def test_bad_requests_are_answered(session):
     with pytest.raises(CellError, match="'cell-99' is not on slide"):
         session.select_cell("cell-99")
@@ -294,7 +300,8 @@ def test_instance_ids_with_gaps_beyond_31_bits(fake_backend, tmp_path):
 def test_export_passes_prediction_and_annotation(ready, tmp_path, monkeypatch):
     asked = SimpleNamespace()
 
-    def export(slide, out, formats, prediction=None, progress=None):
+    def export(slide, out, formats, prediction, progress, *, colors):
+        asked.colors = colors
         asked.slide, asked.prediction, asked.formats = slide, prediction, formats
         return [out / "cells.csv"]
 
@@ -305,4 +312,5 @@ def test_export_passes_prediction_and_annotation(ready, tmp_path, monkeypatch):
     ready.export(tmp_path, ["csv"])
     assert ready.state.exported == (tmp_path / "cells.csv",)
     assert asked.prediction is ready.state.prediction and asked.formats == ["csv"]
+    assert {"mast", *app_fakes.TYPES} <= set(asked.colors), "files have the colours of the screen"
     assert asked.slide.obs["spatia_annotation"].dropna().to_dict() == {"cell-3": "mast"}

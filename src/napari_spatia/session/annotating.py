@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+from napari_spatia.data.colors import Rgb, palette_color
 from napari_spatia.session.annotations import Annotations
-from napari_spatia.session.colour import Rgb, palette_colour
 from napari_spatia.session.colouring import ColourVerbs
 from napari_spatia.session.history import History
 from napari_spatia.session.opened import store_annotations
@@ -16,7 +16,7 @@ class AnnotationVerbs(ColourVerbs):
 
     def add_class(self, name: str, colour: Rgb | None = None) -> None:
         """A class to annotate cells with; a known name gets the new colour."""
-        colour = colour or palette_colour(len(self.state.annotations.classes))
+        colour = colour or palette_color(len(self.state.annotations.classes))
         annotations = self.state.annotations.with_class(name, colour)
         self.opened.journal.add_class(annotations.find(name.strip()))
         self._marks = replace(

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from napari_spatia.data.colors import Rgb
 from napari_spatia.errors import SpatiaError
 from napari_spatia.files import staged_file
-from napari_spatia.session.colour import Rgb
 
 KEYS = "123456789"
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_spatia.data.colors import Rgb
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import SpatiaError
 from napari_spatia.session.annotations import Annotations
 from napari_spatia.session.backend import Backend, InferenceBackend
-from napari_spatia.session.colour import Rgb
 from napari_spatia.session.history import History
 from napari_spatia.session.jobs import InlineJobs, Jobs, JobStatus
 from napari_spatia.session.opened import OpenedSlide, read_card

@@ -1,6 +1,5 @@
 """Colours of cells and their legend: pure functions from values to what is shown."""
 
-import colorsys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,18 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_spatia.data.colors import Rgb, palette_color
 from napari_spatia.session.values import Values
-
-Rgb = tuple[int, int, int]
 
 MISSING: Rgb = (128, 128, 128)
 """A cell without a value: grey, half transparent."""
-
-_PALETTE: tuple[Rgb, ...] = (
-    (230, 85, 70), (70, 150, 235), (250, 195, 50), (60, 180, 95), (175, 100, 220), (245, 140, 45), (50, 200, 205),
-    (240, 120, 185), (150, 205, 60), (160, 120, 80), (120, 130, 245), (255, 225, 150), (20, 135, 120), (205, 60, 130),
-    (150, 220, 190), (190, 170, 235), (110, 150, 60), (255, 170, 150), (120, 75, 160), (150, 190, 225),
-)  # fmt: skip
 
 _COLORMAPS: dict[str, tuple[Rgb, ...]] = {
     "viridis": (
@@ -61,24 +53,9 @@ class Lookup:
     shown_range: tuple[float, float] | None = None
 
 
-def palette_colour(idx: int) -> Rgb:
-    """The colour of the ``idx``-th category: hand-picked ones first, then steps of the golden angle in hue."""
-    if idx < len(_PALETTE):
-        return _PALETTE[idx]
-    turn = idx - len(_PALETTE)
-    red, green, blue = colorsys.hls_to_rgb((0.13 + turn * 0.381966) % 1.0, 0.45 + 0.12 * (turn % 3), 0.65)
-    return round(red * 255), round(green * 255), round(blue * 255)
-
-
 def to_hex(colour: Rgb) -> str:
     """``#rrggbb``."""
     return "#{:02x}{:02x}{:02x}".format(*colour)
-
-
-def from_hex(text: str) -> Rgb:
-    """The colour of ``#rrggbb``."""
-    red, green, blue = bytes.fromhex(text.lstrip("#"))
-    return red, green, blue
 
 
 def extend_palette(known: Mapping[str, Rgb], names: Sequence[str]) -> dict[str, Rgb]:
@@ -86,7 +63,7 @@ def extend_palette(known: Mapping[str, Rgb], names: Sequence[str]) -> dict[str, 
     palette = dict(known)
     for name in names:
         if name not in palette:
-            palette[name] = palette_colour(len(palette))
+            palette[name] = palette_color(len(palette))
     return palette
 
 

@@ -1,5 +1,6 @@
 """Verbs that choose what the cells are coloured by."""
 
+from napari_spatia.data.colors import Rgb
 from napari_spatia.progress import Progress
 from napari_spatia.session.base import SessionBase
 from napari_spatia.session.colour import Lookup, paint
@@ -54,6 +55,10 @@ class ColourVerbs(SessionBase):
                 self.state.lookup = lookup
 
         self.jobs.submit("colour", work, accept, drop_stale=False)
+
+    def class_colours(self) -> dict[str, Rgb]:
+        """Colour of each category and class that has been on screen."""
+        return {**self._palette, **{entry.name: entry.colour for entry in self.state.annotations.classes}}
 
     def _values(self) -> ValueSource:
         opened, annotations = self.opened, self.state.annotations

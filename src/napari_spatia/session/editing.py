@@ -33,7 +33,8 @@ class EditVerbs(SessionBase):
             self.jobs.cancel(kind)
         state.crop = state.cell = state.counterfactual = None
         state.edit = History(tuple((gene, 0.0) for gene, _ in state.edit.present))
-        state.selected, state.card = cell_id, card
+        state.card = card
+        state.selected = cell_id
         if card is not None and cell_id is not None:
             self._read_crop(cell_id, card.center_um)
             if self._bound is not None:
@@ -60,7 +61,8 @@ class EditVerbs(SessionBase):
                 self._start_sliders()
                 self.render()
 
-        self.jobs.submit("select", lambda progress: editor.select(cell_id), accept)
+        passes = {} if self.state.nfe is None else {"nfe": self.state.nfe}
+        self.jobs.submit("select", lambda progress: editor.select(cell_id, **passes), accept)
 
     def _start_sliders(self) -> None:
         card, info = self.state.card, self.state.checkpoint
@@ -101,18 +103,21 @@ class EditVerbs(SessionBase):
         self.state.edit = self.state.edit.redo()
 
     def set_nfe(self, nfe: int | None) -> None:
-        """Decoder passes of the edited picture; None takes the checkpoint's own number."""
-        self.state.nfe = nfe
+        """Decoder passes of a picture; None takes the checkpoint's own number. The cell is inverted again."""
+        if nfe != self.state.nfe:
+            self.state.nfe = nfe
+            if self.state.cell is not None:
+                self._invert(self.state.cell.cell_id)
 
     def render(self) -> None:
         """Draw the selected cell under the edit as it is now. Nothing to do while no cell is inverted."""
         cell, editor = self.state.cell, self._editor
         if cell is None or editor is None:
             return
-        log2_fc, nfe = log2_fc_of(self.state.edit.present), self.state.nfe
+        log2_fc = log2_fc_of(self.state.edit.present)
 
         def accept(picture: "Counterfactual") -> None:
             if self.state.cell is cell:
                 self.state.counterfactual = picture
 
-        self.jobs.submit("render", lambda progress: editor.render(cell, log2_fc, nfe=nfe), accept, drop_stale=False)
+        self.jobs.submit("render", lambda progress: editor.render(cell, log2_fc), accept, drop_stale=False)

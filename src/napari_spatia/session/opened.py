@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
 
+from napari_spatia.data.colors import from_hex, palette_color
 from napari_spatia.data.crops import read_crops
 from napari_spatia.data.io import open_slide
 from napari_spatia.data.keys import OBS_ANNOTATION, OBS_KNOWN_CELL_TYPE, UNS_ANNOTATION, UNS_ANNOTATION_COLORS
@@ -18,7 +19,7 @@ from napari_spatia.inference.picture import display_limits
 from napari_spatia.progress import Progress, part, silent
 from napari_spatia.session.annotations import Annotations, Journal
 from napari_spatia.session.backend import Backend
-from napari_spatia.session.colour import from_hex, palette_colour, to_hex
+from napari_spatia.session.colour import to_hex
 from napari_spatia.session.instances import InstanceIndex
 from napari_spatia.session.sidecar import sidecar_folder
 from napari_spatia.session.state import CellCard, CellCrop
@@ -27,8 +28,10 @@ from napari_spatia.session.values import from_column
 if TYPE_CHECKING:
     from napari_spatia.inference.predict import Prediction
 
-LIMITS_MAX_PX = 1024
+LIMITS_MAX_PX = 512
 """The finest level that is no larger than this tells the limits of the display."""
+BRIGHTEST_PERCENT = 99.9
+"""Pixels above this percentile are shown in full colour."""
 TOP_GENES = 8
 
 
@@ -77,7 +80,7 @@ def slide_limits(image: Raster) -> NDArray[np.float32]:
     small = (level for level in image.levels if max(level.shape[-2:]) <= LIMITS_MAX_PX)
     level = next(small, image.levels[-1])
     step = max(1, max(level.shape[-2:]) // LIMITS_MAX_PX)
-    return display_limits(np.asarray(level[:, ::step, ::step], dtype=np.float32))
+    return display_limits(np.asarray(level[:, ::step, ::step], dtype=np.float32), high=BRIGHTEST_PERCENT)
 
 
 def stored_annotations(slide: Slide) -> Annotations:
@@ -91,7 +94,7 @@ def stored_annotations(slide: Slide) -> Annotations:
     colours = _listed(read_uns(slide.path, slide.table_name, UNS_ANNOTATION_COLORS))
     classes = _listed(noted.get("classes"))
     for idx, name in enumerate(dict.fromkeys((*classes, *names))):
-        colour = from_hex(colours[idx]) if idx < len(colours) else palette_colour(idx)
+        colour = from_hex(colours[idx]) if idx < len(colours) else palette_color(idx)
         annotations = annotations.with_class(name, colour)
     rows = np.flatnonzero(values.data >= 0)
     assigned = {str(slide.cell_id[row]): names[int(values.data[row])] for row in rows}

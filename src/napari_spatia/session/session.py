@@ -14,7 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_spatia.data.export import export_slide
+from napari_spatia.data.keys import OBS_KNOWN_CELL_TYPE
 from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import SpatiaError
@@ -79,6 +83,14 @@ class Session(EditVerbs, AnnotationVerbs):
         state.slide = opened.slide
         self.colour_by(self._values().default_key)
         self._bind()
+
+    def known_types(self) -> NDArray[np.str_]:
+        """`(N,)` cell types that the slide came with, "" where it has none."""
+        obs = self.slide.obs
+        column = next((obs[name] for name in OBS_KNOWN_CELL_TYPE if name in obs.columns), None)
+        if column is None:
+            return np.full(self.slide.num_cells, "")
+        return column.astype("object").where(column.notna(), "").to_numpy(dtype=str)
 
     # -- the model ------------------------------------------------------------------------------------------------
 
@@ -156,10 +168,10 @@ class Session(EditVerbs, AnnotationVerbs):
     def export(self, out_dir: str | Path, formats: Sequence[str]) -> None:
         """Write the cells with predictions and annotations in other programs' formats."""
         slide = with_annotations(self.slide, self.state.annotations)
-        prediction = self.state.prediction
+        prediction, colors = self.state.prediction, self.class_colours()
 
         def work(progress: Progress) -> tuple[Path, ...]:
-            return tuple(export_slide(slide, Path(out_dir), list(formats), prediction=prediction, progress=progress))
+            return tuple(export_slide(slide, out_dir, list(formats), prediction, progress, colors=colors))
 
         def accept(paths: tuple[Path, ...]) -> None:
             self.state.exported = paths

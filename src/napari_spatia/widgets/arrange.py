@@ -1,13 +1,13 @@
 """Where the docks go: the Explorer beside the layer list on the left, the cell's docks as tabs on the right."""
 
 from napari.viewer import Viewer
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 PLUGIN = "napari-spatia"
 EXPLORER, CELL, ANNOTATE, EXPORT = "Explorer", "Cell", "Annotate", "Export"
 DOCKS = (EXPLORER, CELL, ANNOTATE, EXPORT)
-LEFT_PX, RIGHT_PX = 300, 410
+LEFT_PX, RIGHT_PX = 290, 430
 
 
 def show_docks(viewer: Viewer, names: tuple[str, ...] = DOCKS) -> dict[str, QDockWidget]:
@@ -16,6 +16,7 @@ def show_docks(viewer: Viewer, names: tuple[str, ...] = DOCKS) -> dict[str, QDoc
     for name in names:
         before = set(viewer.window.dock_widgets)
         dock, _ = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+        dock.setWindowTitle(name)
         docks[name] = dock
         if set(viewer.window.dock_widgets) != before:
             new.append(name)
@@ -34,20 +35,22 @@ def _arrange(docks: dict[str, QDockWidget], new: list[str]) -> None:
     for dock in right[1:]:
         window.tabifyDockWidget(right[0], dock)
     if right:
-        right[0].raise_()
+        _in_front(right[0])
         window.resizeDocks([right[0]], [RIGHT_PX], Qt.Orientation.Horizontal)
 
 
 def _beside_layers(window: QMainWindow, explorer: QDockWidget) -> None:
-    """The Explorer becomes a tab in front of napari's layer list and controls."""
-    window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, explorer)
-    own = [
-        dock
-        for dock in window.findChildren(QDockWidget)
-        if dock is not explorer and window.dockWidgetArea(dock) == Qt.DockWidgetArea.LeftDockWidgetArea
-    ]
-    for dock in sorted(own, key=lambda dock: dock.windowTitle()):
-        if dock.isVisible():
-            window.tabifyDockWidget(dock, explorer)
-    explorer.raise_()
+    """The Explorer and napari's layer docks become tabs, each of the window's full height."""
+    left = Qt.DockWidgetArea.LeftDockWidgetArea
+    own = [dock for dock in window.findChildren(QDockWidget) if window.dockWidgetArea(dock) == left]
+    window.addDockWidget(left, explorer)
+    for dock in own:
+        if dock is not explorer and dock.isVisible():
+            window.tabifyDockWidget(explorer, dock)
+    _in_front(explorer)
     window.resizeDocks([explorer], [LEFT_PX], Qt.Orientation.Horizontal)
+
+
+def _in_front(dock: QDockWidget) -> None:
+    """Show this tab of its group; its tab bar exists only after the event loop has seen the group."""
+    QTimer.singleShot(0, dock.raise_)

@@ -1,6 +1,6 @@
 """From a slider's move to the new picture on screen, through the real dock of the real window.
 
-``python -m napari_spatia.widgets.bench_live [SLIDE] [--checkpoint NAME] [--moves 200] [--seed 0]`` prints one JSON line.
+``python -m napari_spatia.widgets.bench_live [SLIDE] [--checkpoint NAME] [--moves 200]`` prints one JSON line.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str
         blocked = max(blocked, watchdog.longest_ms)
     p50, p95 = median_and_p95(times)
     shown = session.state.counterfactual
-    driver.viewer.close()
+    driver.close()
     return {
         "measure": "slider move to new picture on screen",
         "slide": slide.name,

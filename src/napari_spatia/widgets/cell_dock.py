@@ -45,7 +45,7 @@ class CellDock(Dock):
         self.watch(self._show_card, "slide", "selected", "card", "checkpoint", "bound")
         self.watch(self._show_pictures, "crop", "cell", "counterfactual", "limits")
         self.watch(self._show_edit, "edit", "checkpoint", "selected")
-        self.watch(self._render_later, "edit", "nfe")
+        self.watch(self._render_later, "edit")
         self.watch(self._show_nfe, "nfe", "cell")
 
     def _build_sliders(self) -> None:

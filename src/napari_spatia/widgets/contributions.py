@@ -119,9 +119,9 @@ def write_cells(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     if session is None:
         raise SlideError(f"Layer '{attributes['name']}' holds no cells; select '{COLOURS}' to save cells.")
     place = Path(path)
-    slide = with_annotations(session.slide, session.state.annotations)
+    slide, colors = with_annotations(session.slide, session.state.annotations), session.class_colours()
     with tempfile.TemporaryDirectory(dir=place.parent) as folder:
-        written = export_slide(slide, Path(folder), [place.suffix[1:]], prediction=session.state.prediction)
+        written = export_slide(slide, Path(folder), [place.suffix[1:]], session.state.prediction, colors=colors)
         written[0].replace(place)
     return [str(place)]
 

@@ -28,8 +28,8 @@ LEFT = Qt.MouseButton.LeftButton
 class Driver:
     """One window, its session, and the means to use it by hand."""
 
-    def __init__(self, slide: Path, checkpoint: str) -> None:
-        self.viewer: Viewer = start(slide, checkpoint, {})
+    def __init__(self, slide: Path, checkpoint: str, sidecar: Path | None = None) -> None:
+        self.viewer: Viewer = start(slide, checkpoint, {}, sidecar=sidecar)
         self.session: Session = session_for(self.viewer)
         self.docks = show_docks(self.viewer)
         inner = self.docks[CELL].findChild(CellDock)
@@ -121,6 +121,11 @@ class Driver:
             yield lambda: bool(painted)
         finally:
             view.painted.disconnect(note)
+
+    def close(self) -> None:
+        """Stop all work and close the window."""
+        self.session.close()
+        self.viewer.close()
 
     def screenshot(self, path: Path) -> Path:
         """The whole window, as it is on the screen."""

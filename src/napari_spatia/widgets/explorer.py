@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from qtpy.QtCore import QStringListModel, Qt, QTimer
-from qtpy.QtWidgets import QComboBox, QCompleter, QFileDialog, QLabel, QSizePolicy, QSlider, QWidget
+from qtpy.QtWidgets import QComboBox, QCompleter, QFileDialog, QLabel, QSizePolicy, QSlider
 
-from napari_spatia.inference.registry import list_shipped
+from napari_spatia.inference.registry import best_checkpoint, list_shipped
 from napari_spatia.session.session import Session
 from napari_spatia.widgets.legend import Legend
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, row
@@ -58,6 +58,9 @@ class ExplorerDock(Dock):
                 f"<b>{slide.name}</b><br>{slide.num_cells:,} cells · {len(slide.panel):,} genes<br>"
                 f"{x1 - x0:,.0f} × {y1 - y0:,.0f} µm at {slide.image.um_per_px:g} µm/px · {len(slide.channels)} stains"
             )
+            fitting = best_checkpoint(slide.panel, slide.channels)
+            if fitting is not None and self.state.checkpoint is None:
+                self.model_choice.setCurrentText(fitting)
             self.slide_label.setToolTip(f"{slide.path}\n{', '.join(slide.channels)}")
 
     # -- model ----------------------------------------------------------------------------------------------------
@@ -93,7 +96,6 @@ class ExplorerDock(Dock):
         self.predict_button.setEnabled(state.bound and "predict" not in running)
         self.save_button.setEnabled(not state.prediction_saved and state.prediction is not None)
         self.load_button.setEnabled("checkpoint" not in running)
-        self.model_label.setEnabled(info is not None)
         if info is None:
             self.model_label.setText(NO_MODEL)
             return
@@ -132,7 +134,7 @@ class ExplorerDock(Dock):
         self._ranged.setSingleShot(True)
         self._ranged.timeout.connect(lambda: self.session.show_range(*self._wanted_range))
         self._wanted_range = (0.0, 1.0)
-        self.colour_box = QWidget()
+
         self.body.addWidget(heading("Colour cells by"))
         self.body.addWidget(self.choice)
         self.body.addWidget(self.legend, 1)

@@ -2,6 +2,7 @@
 
 import weakref
 from dataclasses import dataclass
+from pathlib import Path
 
 from napari.components import ViewerModel
 from napari.utils.notifications import show_error, show_info
@@ -33,12 +34,13 @@ class Host:
 _hosts: "weakref.WeakKeyDictionary[ViewerModel, Host]" = weakref.WeakKeyDictionary()
 
 
-def host_for(viewer: ViewerModel, backend: Backend | None = None) -> Host:
-    """The viewer's host; its first caller may choose the ``backend``. napari hands plugins a proxy: it is taken off."""
+def host_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path | None = None) -> Host:
+    """The viewer's host; its first caller may choose the session's ``backend`` and ``sidecar``."""
+    # napari hands plugins a proxy of the viewer: take it off, so that one viewer is one key.
     viewer = getattr(viewer, "__wrapped__", viewer)
     if viewer not in _hosts:
         delivery = GuiDelivery()
-        session = Session(ThreadJobs(delivery.deliver), backend)
+        session = Session(ThreadJobs(delivery.deliver), backend, sidecar)
         session.state.events.notice.connect(show_notice)
         host = Host(session, SlideView(viewer, session), delivery)
         weakref.finalize(viewer, host.close).atexit = False

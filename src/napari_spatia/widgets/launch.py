@@ -8,7 +8,7 @@ from typing import Any
 import napari
 
 from napari_spatia.widgets.arrange import show_docks
-from napari_spatia.widgets.host import session_for
+from napari_spatia.widgets.host import host_for
 
 WINDOW_PX = (1600, 980)
 SLIDE_PARTS = ("image", "labels", "table", "coordinate_system", "um_per_px")
@@ -25,13 +25,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def start(
-    slide: Path | None, checkpoint: str | None, parts: dict[str, Any], *, show: bool = True
+    slide: Path | None, checkpoint: str | None, parts: dict[str, Any], sidecar: Path | None = None
 ) -> "napari.viewer.Viewer":
     """A napari window with the docks; the slide and the checkpoint are loaded behind it."""
-    viewer = napari.Viewer(title="napari-spatia", show=show)
+    viewer = napari.Viewer(title="napari-spatia")
+    session = host_for(viewer, sidecar=sidecar).session
     viewer.window.resize(*WINDOW_PX)
     show_docks(viewer)
-    session = session_for(viewer)
     if slide is not None:
         session.open(slide, **parts)
     if checkpoint is not None:

@@ -8,7 +8,8 @@ from qtpy.QtGui import QColor, QIcon, QImage, QPainter, QPaintEvent, QPixmap
 from qtpy.QtWidgets import QHeaderView, QLabel, QSizePolicy, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleRangeSlider
 
-from napari_spatia.session.colour import LegendRow, Lookup, Rgb, colormap_lut
+from napari_spatia.data.colors import Rgb
+from napari_spatia.session.colour import LegendRow, Lookup, colormap_lut
 
 SWATCH_PX = 12
 
@@ -96,14 +97,14 @@ class NumberLegend(QWidget):
         self.slider.setMinimumHeight(48)
         self.slider.valueChanged.connect(lambda ends: self._changed(*ends))
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 4, 0, 0)
+        layout.setContentsMargins(12, 4, 12, 0)
         layout.addWidget(ColourBar())
         layout.addWidget(self.slider)
 
     def show_range(self, limits: tuple[float, float], shown_range: tuple[float, float]) -> None:
         self.slider.blockSignals(True)
         span = limits[1] - limits[0]
-        self.slider.setDecimals(0 if span >= 20 else 2)
+        self.slider.setDecimals(0 if span >= 10 else 2)
         self.slider.setRange(*limits)
         if tuple(self.slider.value()) != shown_range:
             self.slider.setValue(shown_range)

@@ -27,8 +27,9 @@ def hint(text: str) -> QLabel:
     """Quiet text that says what to do; wraps."""
     label = QLabel(text)
     label.setWordWrap(True)
-    label.setEnabled(False)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
+    font = label.font()
+    font.setItalic(True)
+    label.setFont(font)
     return label
 
 

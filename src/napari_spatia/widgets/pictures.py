@@ -15,7 +15,7 @@ from napari_spatia.session.state import CellCrop
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import Counterfactual, SelectedCell
 
-SIDE_PX = 184
+SIDE_PX = 192
 """Width and height of a picture on screen, about; crops are enlarged by a whole number."""
 SCALE_BAR_UM = 5.0
 
@@ -56,6 +56,7 @@ class PictureView(QWidget):
             words = self.rect().adjusted(12, 12, -12, -12)
             painter.drawText(words, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), self._empty)
         else:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawPixmap(self.rect(), self._pixmap)
         painter.end()
         if self._fresh:

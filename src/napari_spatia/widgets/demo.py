@@ -1,0 +1,181 @@
+"""The main job in the real window, without a person.
+
+``python -m napari_spatia.widgets.demo SLIDE --checkpoint NAME --out DIR`` opens the slide, predicts, colours by type,
+clicks a cell, drags gene sliders, annotates and exports; it writes demo.json and screenshots of the window into DIR.
+Nothing is written into the slide; the journal of the annotation lies in DIR too.
+"""
+
+import argparse
+import json
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+from napari_spatia.errors import SpatiaError
+from napari_spatia.session.state import log2_fc_of
+from napari_spatia.widgets.annotate_dock import AnnotateDock
+from napari_spatia.widgets.arrange import ANNOTATE, CELL, EXPORT
+from napari_spatia.widgets.driving import Driver, Watchdog, median_and_p95
+from napari_spatia.widgets.export_dock import ExportDock
+
+NUM_MOVES = 36
+"""Timed slider moves, over all sliders."""
+LOOK_UM = 220.0
+ANNOTATION_CLASS = "looked at"
+FORMATS = ("geojson", "csv", "h5ad")
+NOTED_VERSIONS = ("napari-spatia", "napari", "torch", "numpy", "spatialdata")
+
+
+class Demo:
+    """The steps of the main job, in order; ``told`` grows into demo.json."""
+
+    def __init__(self, slide: Path, checkpoint: str, out: Path, seed: int) -> None:
+        self.out, self.seed = out, seed
+        self.began = time.perf_counter()
+        self.driver = Driver(slide, checkpoint, sidecar=out / "journal")
+        self.session = self.driver.session
+        self.told: dict[str, Any] = {"slide": slide.name, "checkpoint": checkpoint, "seed": seed, "screenshots": []}
+
+    def run(self) -> dict[str, Any]:
+        """All steps; returns what is told."""
+        self.driver.ready()
+        self.predict()
+        self.click_a_cell()
+        self.move_sliders()
+        self.annotate()
+        self.export()
+        self.told["device"] = self.session.state.device
+        self.told["versions"] = {name: version(name) for name in NOTED_VERSIONS}
+        self.told["seconds"] = round(time.perf_counter() - self.began, 1)
+        return self.told
+
+    def predict(self) -> None:
+        """Predict all cells and colour them by type."""
+        session, slide = self.session, self.session.slide
+        session.predict(seed=self.seed)
+        self.driver.until(lambda: session.state.prediction is not None, "predicting", limit_s=600.0)
+        session.colour_by("type")
+        self.driver.until(lambda: session.state.lookup is not None and session.state.lookup.key == "type", "colouring")
+        types = np.asarray(session.state.prediction.cell_type) if session.state.prediction else np.array([])
+        known = session.known_types()
+        named = known != ""
+        self.told |= {
+            "cells": slide.num_cells,
+            "genes": len(slide.panel),
+            "types_predicted": len(np.unique(types)),
+            "accuracy": round(float((types == known)[named].mean()), 4) if named.any() else None,
+        }
+        self._shoot("explorer.png")
+
+    def click_a_cell(self) -> None:
+        """Go to the most confident cells' middle of the slide and click one with the mouse."""
+        session, slide = self.session, self.session.slide
+        y0, x0, y1, x1 = slide.labels.extent_um
+        middle = np.array([(y0 + y1) / 2, (x0 + x1) / 2])
+        for cell_idx in np.argsort(np.linalg.norm(slide.centers_um - middle, axis=1)):
+            y_um, x_um = (float(value) for value in slide.centers_um[cell_idx])
+            if session.cell_at(y_um, x_um) == slide.cell_id[cell_idx]:
+                break
+        self.driver.look_at(y_um, x_um, LOOK_UM)
+        self.driver.click_slide(y_um, x_um)
+        self.driver.until(lambda: session.state.selected is not None, "selecting the clicked cell", limit_s=20.0)
+        self.driver.until(lambda: session.state.counterfactual is not None, "inverting the cell")
+        cell = session.state.cell
+        assert cell is not None
+        self.told |= {
+            "cell_edited": session.state.selected,
+            "nfe": cell.nfe,
+            "zero_edit_psnr_db": round(cell.zero_edit_psnr_db, 2),
+        }
+
+    def move_sliders(self) -> None:
+        """Drag each slider through random places, then leave a visible edit."""
+        rng = np.random.default_rng(self.seed)
+        rows = list(self.driver.cell_dock.sliders.rows.values())
+        times: list[float] = []
+        with Watchdog() as watchdog:
+            while len(times) < NUM_MOVES:
+                row = rows[len(times) % len(rows)]
+                times += self.driver.drag_slider(row.slider, rng.uniform(-4, 4, 4).tolist())
+        self.session.reset_edit()
+        self.driver.settle()
+        for row, value in zip(rows[:2], (3.0, -3.0), strict=False):
+            self.driver.drag_slider(row.slider, [value])
+        p50, p95 = median_and_p95(times)
+        self.told |= {
+            "edit": log2_fc_of(self.session.state.edit.present),
+            "slider_moves": len(times),
+            "render_ms": {"p50": p50, "p95": p95},
+            "longest_gui_block_ms": round(watchdog.longest_ms, 1),
+        }
+        self._shoot("cell.png")
+
+    def annotate(self) -> None:
+        """Make a class, switch it on with its number key, and click the cell."""
+        session, driver = self.session, self.driver
+        driver.docks[ANNOTATE].raise_()
+        driver.settle()
+        dock = driver.docks[ANNOTATE].findChild(AnnotateDock)
+        assert dock is not None and session.state.card is not None
+        QTest.keyClicks(dock.name, ANNOTATION_CLASS)
+        QTest.keyClick(dock.name, Qt.Key.Key_Return)
+        item = dock.classes.item(0)
+        assert item is not None
+        place = dock.classes.visualItemRect(item).center()
+        QTest.mouseClick(dock.classes.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
+        driver.click_slide(*session.state.card.center_um)
+        driver.until(lambda: bool(session.state.annotations.assigned), "annotating the clicked cell", limit_s=20.0)
+        self.told["annotated"] = dict(session.state.annotations.assigned)
+        self._shoot("annotate.png")
+        session.arm_class(None)
+
+    def export(self) -> None:
+        """Press Export in the Export dock."""
+        driver, session = self.driver, self.session
+        driver.docks[EXPORT].raise_()
+        driver.settle()
+        dock = driver.docks[EXPORT].findChild(ExportDock)
+        assert dock is not None
+        dock.folder.setText(str(self.out / "export"))
+        QTest.mouseClick(dock.export, Qt.MouseButton.LeftButton)
+        driver.until(lambda: bool(session.state.exported), "exporting", limit_s=300.0)
+        self.told["exported"] = [str(path.relative_to(self.out)) for path in session.state.exported]
+        driver.docks[CELL].raise_()
+
+    def _shoot(self, name: str) -> None:
+        self.driver.screenshot(self.out / name)
+        self.told["screenshots"].append(name)
+
+
+def main() -> int:
+    """Run the demo; exit code 1 with one clear message when the input cannot be used."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("slide", type=Path)
+    parser.add_argument("--checkpoint", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    demo = None
+    try:
+        demo = Demo(asked.slide, asked.checkpoint, asked.out.resolve(), asked.seed)
+        told = demo.run()
+    except SpatiaError as error:
+        print(error, file=sys.stderr)
+        return 1
+    finally:
+        if demo is not None:
+            demo.driver.close()
+    (asked.out / "demo.json").write_text(json.dumps(told, indent=2) + "\n")
+    print(json.dumps(told))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

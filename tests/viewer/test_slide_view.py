@@ -1,0 +1,144 @@
+import app_fakes
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_spatia.session.session import Session
+from napari_spatia.viewer import layers
+from napari_spatia.viewer.slide_view import SlideView
+
+
+@pytest.fixture
+def shown(small_slide, fake_backend, tmp_path):
+    viewer = ViewerModel()
+    session = Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
+    view = SlideView(viewer, session)
+    session.show(small_slide)
+    yield viewer, session, view
+    view.close()
+
+
+def colour_at(viewer, y_um, x_um):
+    """RGBA of the overlay at a point of the world."""
+    layer = viewer.layers[layers.COLOURS]
+    y, x = np.rint(layer.world_to_data((y_um, x_um))[:2]).astype(int)
+    return np.asarray(layer.data[0][y : y + 1, x : x + 1])[0, 0].tolist()
+
+
+def test_a_slide_becomes_stains_labels_and_overlay(shown):
+    viewer, session, _ = shown
+    assert [layer.name for layer in viewer.layers] == ["DAPI", "boundary", layers.CELLS, layers.COLOURS]
+    dapi = viewer.layers["DAPI"]
+    assert dapi.blending == "additive" and dapi.multiscale
+    assert np.argmax(dapi.colormap.colors[-1][:3]) == 2, "DAPI is blue"
+    assert not viewer.layers[layers.CELLS].visible
+    assert viewer.canvas.overlays.scale_bar.visible
+
+
+def test_every_layer_lies_where_the_slide_lies(fake_backend, tmp_path):
+    slide = app_fakes.make_slide(tmp_path / "moved.zarr", origin_um=(100.0, 40.0))
+    viewer = ViewerModel()
+    session = Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
+    view = SlideView(viewer, session)
+    session.show(slide)
+    for layer in viewer.layers:
+        low, high = layer.extent.world
+        assert np.allclose(low, (100.25, 40.25)) and np.allclose(high, (131.75, 71.75)), layer.name
+        assert {str(unit) for unit in layer.units} == {"micrometer"}
+    assert view.click(*slide.centers_um[6]) == "cell-6"
+    view.close()
+
+
+def test_overlay_has_the_colour_of_the_legend_at_named_points(shown):
+    viewer, session, _ = shown
+    colours = {row.name: row.colour for row in session.state.lookup.legend}
+    assert colour_at(viewer, 4.0, 4.0) == [*colours["acinar"], 255]
+    assert colour_at(viewer, 4.0, 12.0) == [*colours["T_cell"], 255]
+    assert colour_at(viewer, 0.3, 0.3)[3] == 0, "between cells nothing is painted"
+
+
+def test_recolour_changes_pixels_and_keeps_the_layer(shown):
+    viewer, session, _ = shown
+    layer, before = viewer.layers[layers.COLOURS], colour_at(viewer, 4.0, 4.0)
+    session.colour_by("gene:GENE0")
+    assert viewer.layers[layers.COLOURS] is layer
+    assert colour_at(viewer, 4.0, 4.0) != before
+    session.colour_by(None)
+    assert not layer.visible
+
+
+def test_coarse_levels_show_the_same_colours(shown):
+    viewer, _, _ = shown
+    fine, coarse = viewer.layers[layers.COLOURS].data
+    assert np.array_equal(np.asarray(fine[:, :])[::2, ::2], np.asarray(coarse[:, :]))
+    assert np.array_equal(np.asarray(coarse[2:4, :, :3]), np.asarray(coarse)[2:4, :, :3])
+
+
+def test_click_selects_and_outlines(shown):
+    viewer, session, view = shown
+    assert view.click(4.0, 12.0) == "cell-1"
+    assert session.state.selected == "cell-1"
+    outline = viewer.layers[layers.SELECTED].data[0]
+    assert np.allclose(outline.min(axis=0), (1.0, 9.0), atol=0.3)
+    assert np.allclose(outline.max(axis=0), (7.0, 15.0), atol=0.3)
+    assert view.click(0.2, 0.2) is None and session.state.selected == "cell-1"
+    view.click(12.0, 12.0)
+    assert len(viewer.layers[layers.SELECTED].data) == 1
+
+
+def test_click_assigns_the_armed_class(shown):
+    viewer, session, view = shown
+    session.add_class("mast", (9, 8, 7))
+    session.arm_class("mast")
+    view.click(4.0, 12.0)
+    assert dict(session.state.annotations.assigned) == {"cell-1": "mast"}
+    assert colour_at(viewer, 4.0, 12.0) == [9, 8, 7, 255]
+
+
+def test_opacity_goes_both_ways(shown):
+    viewer, session, _ = shown
+    session.state.opacity = 0.2
+    assert viewer.layers[layers.COLOURS].opacity == pytest.approx(0.2)
+    viewer.layers[layers.COLOURS].opacity = 0.9
+    assert session.state.opacity == pytest.approx(0.9)
+
+
+def test_second_slide_replaces_the_first_and_leaves_other_layers(shown, tmp_path):
+    viewer, session, _ = shown
+    mine = viewer.add_points(np.zeros((1, 2)))
+    session.select_cell("cell-1")
+    session.show(app_fakes.make_slide(tmp_path / "other.zarr", grid=3))
+    assert mine in viewer.layers
+    assert sum(layer.name.startswith(layers.COLOURS) for layer in viewer.layers) == 1
+    assert viewer.layers[layers.COLOURS].data[0].shape == (48, 48, 4)
+
+
+def test_a_layer_that_a_person_removed_stays_away(shown):
+    viewer, session, view = shown
+    session.select_cell("cell-1")
+    for name in (layers.COLOURS, layers.SELECTED, "DAPI"):
+        viewer.layers.remove(name)
+    session.colour_by("gene:GENE1")
+    session.state.opacity = 0.3
+    view.click(4.0, 4.0)
+    assert layers.COLOURS not in viewer.layers
+
+
+def test_two_viewers_show_two_sessions(shown, fake_backend, tmp_path):
+    viewer, session, _ = shown
+    other = ViewerModel()
+    second = Session(backend=fake_backend, sidecar=tmp_path / "second")
+    view = SlideView(other, second)
+    second.show(app_fakes.make_slide(tmp_path / "second.zarr"))
+    second.colour_by("gene:GENE0")
+    assert colour_at(other, 4.0, 12.0) != colour_at(viewer, 4.0, 12.0)
+    assert session.state.colour == "obs:cell_type"
+    view.close()
+
+
+def test_cell_without_a_label_is_marked_at_its_centre(small_slide):
+    from dataclasses import replace
+
+    moved = replace(small_slide, instance_id=small_slide.instance_id + 1000)
+    outline = layers.cell_outline(moved, 5)
+    assert np.allclose(outline.mean(axis=0), small_slide.centers_um[5])
