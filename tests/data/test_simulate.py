@@ -122,9 +122,9 @@ def test_same_seed_same_slide_other_seed_other_slide(path, store, tmp_path):
     np.testing.assert_array_equal(pixels(store.labels["cell_labels"]), pixels(again.labels["cell_labels"]))
     assert (store.tables["table"].X != again.tables["table"].X).nnz == 0
     assert (store.tables["table"].X != other.tables["table"].X).nnz > 0
-    assert (
-        image.shape != pixels(other.images["morphology"]).shape or (image != pixels(other.images["morphology"])).any()
-    )
+    different = pixels(other.images["morphology"])
+    height, width = np.minimum(image.shape[1:], different.shape[1:])
+    assert (image[:, :height, :width] != different[:, :height, :width]).any()
 
 
 @pytest.mark.parametrize("stop_at", [0.02, 0.3, 0.8])
