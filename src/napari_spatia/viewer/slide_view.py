@@ -118,7 +118,7 @@ class SlideView:
                 name=specs.SELECTED, ndim=2, face_color="transparent", units=specs.UNITS, opacity=1.0
             )
             self._layers.append(self._selected)
-        width = max(0.35, 1.2 / max(self.viewer.camera.zoom, 1e-3))
+        width = max(0.35, 1.2 / max(self.viewer.scene.camera.zoom, 1e-3))
         self._selected.data = []
         self._selected.add_polygons(outline, edge_color="white", edge_width=width, face_color="transparent")
 

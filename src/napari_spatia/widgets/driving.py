@@ -63,8 +63,8 @@ class Driver:
     def look_at(self, y_um: float, x_um: float, width_um: float) -> None:
         """Show a part of the slide, ``width_um`` wide."""
         canvas = self.canvas
-        self.viewer.camera.zoom = canvas.width() / width_um
-        self.viewer.camera.center = (0.0, y_um, x_um)
+        self.viewer.scene.camera.zoom = canvas.width() / width_um
+        self.viewer.scene.camera.center = (0.0, y_um, x_um)
         self.settle()
 
     @property
@@ -77,7 +77,7 @@ class Driver:
 
     def click_slide(self, y_um: float, x_um: float) -> None:
         """A real left click on the canvas at a point of the slide."""
-        canvas, camera = self.canvas, self.viewer.camera
+        canvas, camera = self.canvas, self.viewer.scene.camera
         _, center_y, center_x = camera.center
         x = round(canvas.width() / 2 + (x_um - center_x) * camera.zoom)
         y = round(canvas.height() / 2 + (y_um - center_y) * camera.zoom)
