@@ -1,8 +1,8 @@
-import app_fakes
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+import app_fakes
 from napari_spatia.session.session import Session
 from napari_spatia.viewer import layers
 from napari_spatia.viewer.slide_view import SlideView

@@ -28,10 +28,17 @@ class AnnotationVerbs(ColourVerbs):
         self._show_annotations()
 
     def arm_class(self, name: str | None) -> None:
-        """Let clicks on cells assign a class; None lets them select only. Annotation becomes what is coloured."""
+        """Let clicks on cells assign a class; None lets them select only.
+
+        Cells are coloured by their annotation as long as a class is armed, then again as before.
+        """
         if name is not None:
             self.state.annotations.find(name)
+            if self.state.armed_class is None:
+                self._colour_before = self.state.colour
             self.colour_by(ANNOTATION)
+        elif self.state.armed_class is not None and self.state.colour == ANNOTATION:
+            self.colour_by(self._colour_before)
         self.state.armed_class = name
 
     def annotate(self, cell_id: str, name: str | None) -> None:

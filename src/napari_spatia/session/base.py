@@ -32,6 +32,7 @@ class SessionBase:
         self._bound: BoundSlide | None = None
         self._editor: CellEditor | None = None
         self._palette: dict[str, Rgb] = {}
+        self._colour_before: str | None = None
         self._marks: History[Annotations] = History(Annotations())
 
     @property

@@ -114,10 +114,12 @@ class SlideView:
             return
         outline = specs.cell_outline(state.slide, state.card.cell_idx)
         if self._selected is None:
+            active = self.viewer.layers.selection.active
             self._selected = self.viewer.add_shapes(
                 name=specs.SELECTED, ndim=2, face_color="transparent", units=specs.UNITS, opacity=1.0
             )
             self._layers.append(self._selected)
+            self.viewer.layers.selection.active = active
         width = max(0.35, 1.2 / max(self.viewer.scene.camera.zoom, 1e-3))
         self._selected.data = []
         self._selected.add_polygons(outline, edge_color="white", edge_width=width, face_color="transparent")

@@ -147,6 +147,12 @@ def measured_text(picture: "Counterfactual", types: tuple[str, ...], device: str
     now = f"As {types[likely]} ({picture.type_probability[likely]:.0%})" if types else "Edited"
     far = " - beyond what the model has seen" if picture.reach_percentile > FAR_PERCENTILE else ""
     return (
-        f"{now} · reach: {picture.reach_percentile:.0f}th percentile{far}<br>"
+        f"{now} · reach: {ordinal(round(picture.reach_percentile))} percentile{far}<br>"
         f"zero edit {psnr_db:.0f} dB · {picture.nfe} passes · {picture.ms:.0f} ms · {device}"
     )
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th…"""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

@@ -105,14 +105,14 @@ class PictureGrid(QWidget):
 
     def show_cell(self, seen: CellPictures) -> None:
         """Draw what changed since the last call."""
-        drawn = self._drawn
-        self._drawn = seen
-        source = seen.cell or seen.crop
-        if drawn is None or (drawn.cell, drawn.crop) != (None, None) or source is not None:
+        drawn, self._drawn = self._drawn, seen
+        new_cell = drawn is None or drawn.cell is not seen.cell or drawn.limits is not seen.limits
+        if new_cell or drawn is None or drawn.crop is not seen.crop:
             self._show_real(seen)
-        if drawn is None or drawn.cell is not seen.cell or drawn.limits is not seen.limits:
+        if new_cell:
             self._show_zero_edit(seen)
-        self._show_edited(seen)
+        if new_cell or drawn is None or drawn.counterfactual is not seen.counterfactual:
+            self._show_edited(seen)
 
     def _show_real(self, seen: CellPictures) -> None:
         if seen.cell is not None and seen.crop is not None:

@@ -1,0 +1,54 @@
+"""The main job by script: simulate, open, predict, edit, annotate, export, reopen; with the shipped model."""
+
+import json
+
+import numpy as np
+import pytest
+
+from napari_spatia.data.simulate import simulate_slide
+from napari_spatia.inference.registry import list_shipped
+from napari_spatia.session.session import Session
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("sim-small" not in list_shipped(), reason="this checkout ships no checkpoint 'sim-small'"),
+]
+
+
+@pytest.fixture(scope="module")
+def tissue(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tissue") / "tissue.zarr"
+    simulate_slide(path, num_cells=200, seed=77)
+    return path
+
+
+def test_open_predict_edit_annotate_export_reopen(tissue, tmp_path):
+    session = Session(sidecar=tmp_path / "journal")
+    session.open(tissue)
+    session.load_checkpoint("sim-small", "cpu")
+    session.predict(tasks=("embed", "annotate", "cluster"))
+    session.save_prediction()
+
+    cell_id = str(session.slide.cell_id[10])
+    session.select_cell(cell_id)
+    state = session.state
+    assert np.array_equal(state.counterfactual.image, state.cell.zero_edit), "a zero edit changes no pixel"
+    gene = state.edit.present[0][0]
+    session.set_log2_fc(gene, 3.0)
+    session.render()
+    assert not np.array_equal(state.counterfactual.image, state.cell.zero_edit)
+    assert 0 <= state.counterfactual.reach_percentile <= 100
+
+    session.add_class("mine", (1, 2, 3))
+    session.annotate(cell_id, "mine")
+    session.save_annotations()
+    session.export(tmp_path / "out", ["geojson", "csv", "h5ad"])
+    assert all(path.stat().st_size for path in state.exported)
+    features = json.loads(next(path for path in state.exported if path.suffix == ".geojson").read_text())["features"]
+    assert len(features) == session.slide.num_cells
+
+    again = Session(sidecar=tmp_path / "other-journal")
+    again.open(tissue)
+    assert again.state.colour == "type" and np.array_equal(again.state.prediction.cell_type, state.prediction.cell_type)
+    assert dict(again.state.annotations.assigned) == {cell_id: "mine"}
+    assert again.state.annotations.find("mine").colour == (1, 2, 3)

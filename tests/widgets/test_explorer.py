@@ -1,0 +1,96 @@
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_spatia.widgets.explorer import ExplorerDock
+
+
+@pytest.fixture
+def dock(put, ready):
+    return put(ExplorerDock, ready)
+
+
+def test_empty_state_says_what_to_do(put, empty):
+    dock = put(ExplorerDock, empty)
+    assert "drop it on the window" in dock.slide_hint.text() and dock.slide_hint.isVisible()
+    assert not dock.predict_button.isEnabled() and not dock.choice.isEnabled() and not dock.legend.isVisible()
+
+
+def test_slide_and_model_are_named(dock):
+    assert "16 cells" in dock.slide_label.text() and not dock.slide_hint.isVisible()
+    assert "fake" in dock.model_label.text() and "2 genes of the slide are not read." in dock.model_label.text()
+    assert dock.predict_button.isEnabled() and not dock.save_button.isEnabled()
+
+
+def test_predict_and_save(dock, ready, fake_backend, small_slide, qtbot):
+    qtbot.mouseClick(dock.predict_button, Qt.MouseButton.LeftButton)
+    assert ready.state.colour == "type" and dock.choice.currentText() == "Cell type (predicted)"
+    qtbot.mouseClick(dock.save_button, Qt.MouseButton.LeftButton)
+    assert fake_backend.written == [small_slide.path] and not dock.save_button.isEnabled()
+
+
+def test_search_as_you_type_finds_genes(dock, ready, qtbot):
+    line = dock.choice.lineEdit()
+    line.clear()
+    qtbot.keyClicks(line, "gene7")
+    completer = dock.choice.completer()
+    completer.setCompletionPrefix(line.text())
+    assert completer.currentCompletion() == "GENE7"
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert ready.state.colour == "gene:GENE7"
+    assert dock.legend.numbers.isVisible() and not dock.legend.categories.isVisible()
+
+
+def test_a_name_that_is_not_there_is_answered_once(dock, ready, qtbot):
+    seen = []
+    ready.state.events.notice.connect(seen.append)
+    dock.choice.lineEdit().setText("XYZ")
+    qtbot.keyClick(dock.choice.lineEdit(), Qt.Key.Key_Return)
+    assert len(seen) == 1 and "called 'XYZ'" in seen[0].text
+    assert dock.choice.currentData() == "obs:cell_type", "the list shows what is on screen"
+
+
+def test_legend_counts_and_hides(dock, ready):
+    tree = dock.legend.categories
+    rows = [(tree.topLevelItem(i).text(0), tree.topLevelItem(i).text(1)) for i in range(tree.topLevelItemCount())]
+    assert rows == [("acinar", "6"), ("T_cell", "5"), ("ductal", "5")]
+    tree.topLevelItem(0).setCheckState(0, Qt.CheckState.Unchecked)
+    assert ready.state.hidden == {"acinar"} and ready.state.lookup.rgba[0, 3] == 0
+    assert tree.topLevelItem(0).checkState(0) == Qt.CheckState.Unchecked
+
+
+def test_range_slider_moves_the_ends(dock, ready, qtbot):
+    ready.colour_by("gene:GENE0")
+    slider = dock.legend.numbers.slider
+    assert (slider.minimum(), slider.maximum()) == (0, 15)
+    slider.setValue((3, 9))
+    qtbot.waitUntil(lambda: ready.state.shown_range == (3, 9), timeout=5000)
+    assert ready.state.lookup.shown_range == (3, 9)
+
+
+def test_opacity_slider(dock, ready):
+    dock.opacity.setValue(20)
+    assert ready.state.opacity == pytest.approx(0.2)
+    ready.state.opacity = 0.8
+    assert dock.opacity.value() == 80
+
+
+def test_running_job_shows_progress_and_can_be_stopped(dock, ready):
+    from napari_spatia.session.jobs import JobStatus
+    from napari_spatia.widgets.parts import Busy
+
+    busy = next(bar for bar in dock.findChildren(Busy) if "predict" in bar._kinds)
+    assert not busy.isVisible()
+    ready.job_changed(JobStatus("predict", 1, fraction=0.4, doing="reading cells"))
+    assert busy.isVisible() and busy.bar.value() == 40 and "reading cells" in busy.bar.format()
+    assert not dock.predict_button.isEnabled()
+    stopped = []
+    ready.jobs.cancel = stopped.append
+    busy.stop.click()
+    assert "predict" in stopped
+
+
+def test_closed_dock_no_longer_listens(dock, ready):
+    dock.release()
+    before = dock.choice.currentText()
+    ready.colour_by("gene:GENE1")
+    assert dock.choice.currentText() == before

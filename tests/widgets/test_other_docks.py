@@ -1,0 +1,87 @@
+import gc
+import weakref
+
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtCore import Qt
+
+from napari_spatia.widgets import contributions
+from napari_spatia.widgets.annotate_dock import AnnotateDock
+from napari_spatia.widgets.export_dock import ExportDock
+from napari_spatia.widgets.host import host_for, session_for
+from napari_spatia.widgets.launch import parse
+
+
+def test_annotate_with_mouse_and_keys(put, session, qtbot):
+    dock = put(AnnotateDock, session)
+    assert "Add a class" in dock.hint.text()
+    for name in ("mast", "ductal"):
+        qtbot.keyClicks(dock.name, name)
+        qtbot.keyClick(dock.name, Qt.Key.Key_Return)
+    assert [dock.classes.item(row).text() for row in range(2)] == ["1   mast   (0)", "2   ductal   (0)"]
+    place = dock.classes.visualItemRect(dock.classes.item(1)).center()
+    qtbot.mouseClick(dock.classes.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert session.state.armed_class == "ductal" and "ductal" in dock.hint.text()
+    dock._shortcuts[0].activated.emit()
+    assert session.state.armed_class == "mast"
+    session.annotate("cell-1", "mast")
+    assert "(1)" in dock.classes.item(0).text() and "1 cell annotated" in dock.status.text()
+    dock.undo.click()
+    assert not session.state.annotations.assigned and dock.redo.isEnabled()
+    dock._shortcuts[-1].activated.emit()
+    assert session.state.armed_class is None and session.state.colour == "obs:cell_type"
+
+
+def test_classes_from_types_keep_their_colours(put, session, qtbot):
+    dock = put(AnnotateDock, session)
+    dock.types.click()
+    colours = {row.name: row.colour for row in session.state.lookup.legend}
+    assert {entry.name: entry.colour for entry in session.state.annotations.classes} == colours
+
+
+def test_export_needs_a_format_and_a_folder(put, session, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(session, "export", lambda folder, formats: asked.append((folder, formats)))
+    dock = put(ExportDock, session)
+    dock.folder.setText(str(tmp_path))
+    dock.formats["csv"].setChecked(False)
+    dock.export.click()
+    assert asked == [(tmp_path, ["geojson", "h5ad"])]
+    for box in dock.formats.values():
+        box.setChecked(False)
+    dock.export.click()
+    assert len(asked) == 1 and "at least one format" in session.state.notice.text
+
+
+def test_a_viewer_has_one_session_that_goes_with_it(qtbot, fake_backend):
+    viewer, other = ViewerModel(), ViewerModel()
+    session = host_for(viewer, fake_backend).session
+    assert session_for(viewer) is session and session_for(other) is not session
+    gone = weakref.ref(viewer)
+    del viewer
+    gc.collect()
+    assert gone() is None, "the host must not keep its viewer alive"
+
+
+def test_background_results_arrive_on_the_gui_thread(qtbot, fake_backend, small_slide):
+    import threading
+
+    host = host_for(ViewerModel(), fake_backend)
+    threads = []
+    host.session.state.events.slide.connect(lambda _: threads.append(threading.current_thread()))
+    host.session.show(small_slide)
+    qtbot.waitUntil(lambda: host.session.state.slide is not None, timeout=10000)
+    assert threads == [threading.main_thread()]
+    host.close()
+
+
+@pytest.mark.parametrize("name", ["not-there", "file.txt", "folder"])
+def test_reader_leaves_other_paths_alone(tmp_path, name):
+    (tmp_path / "file.txt").write_text("x")
+    (tmp_path / "folder").mkdir()
+    assert contributions.get_reader(str(tmp_path / name)) is None
+
+
+def test_launcher_takes_the_parts_of_a_slide():
+    asked = parse(["a.zarr", "--checkpoint", "sim-small", "--um-per-px", "0.5", "--image", "he"])
+    assert (asked.slide.name, asked.checkpoint, asked.um_per_px, asked.image) == ("a.zarr", "sim-small", 0.5, "he")
