@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import spatialdata
 import zarr
+
 from napari_spatia.data import keys
 from napari_spatia.data.io import open_slide
 from napari_spatia.data.store import (

@@ -108,7 +108,8 @@ def choose(store: SlideStore, what: str, names: Sequence[str], wanted: str | Non
         )
     if len(names) > 1:
         raise SlideError(
-            f"Slide '{store.path.name}' has {len(names)} choices of {what}: {listed}. Name one with {keyword}= ({option})."
+            f"Slide '{store.path.name}' has {len(names)} choices of {what}: {listed}. Name one with {keyword}= "
+            f"({option})."
         )
     return names[0]
 
@@ -127,8 +128,8 @@ def read_levels(store: SlideStore, kind: str, name: str) -> tuple[tuple[da.Array
     axes = tuple(axis if isinstance(axis, str) else axis["name"] for axis in multiscale.get("axes", ()))
     if axes != expected:
         raise SlideError(
-            f"{kind}/{name} of slide '{store.path.name}' has axes ({', '.join(axes)}). Expected ({', '.join(expected)}): "
-            "a two-dimensional element. Choose one z plane or a projection first."
+            f"{kind}/{name} of slide '{store.path.name}' has axes ({', '.join(axes)}). Expected "
+            f"({', '.join(expected)}): a two-dimensional element. Choose one z plane or a projection first."
         )
     levels = tuple(lazy(group[dataset["path"]]) for dataset in multiscale["datasets"])
     if not levels or any(level.ndim != len(expected) for level in levels):

@@ -99,7 +99,7 @@ def export_slide(
 
 
 def _cell_columns(slide: Slide, prediction: PredictedCells | None) -> pd.DataFrame:
-    """obs with the columns of a prediction over it, row by row the slide's cells."""
+    """The obs columns with those of a prediction over them, row by row the slide's cells."""
     obs = slide.obs.copy()
     if prediction is None:
         return obs
@@ -147,7 +147,7 @@ def _write_csv(path: Path, slide: Slide, cells: pd.DataFrame) -> None:
 def _write_h5ad(path: Path, slide: Slide, cells: pd.DataFrame, prediction: PredictedCells | None) -> None:
     obs = cells.set_axis(slide.cell_id.astype(object), axis=0)
     for name in obs.columns[[column.dtype == object for _, column in obs.items()]]:
-        obs[name] = pd.Categorical(np.where(_text(obs, name) == "", None, _text(obs, name)))
+        obs[name] = pd.Categorical([text or None for text in _text(obs, name)])
     table = ad.AnnData(X=slide.counts, obs=obs, var=pd.DataFrame(index=pd.Index(slide.panel.genes, dtype=object)))
     table.obsm[keys.OBSM_SPATIAL] = slide.centers_um[:, ::-1].copy()
     for key, values in _embeddings(slide, prediction).items():
@@ -169,7 +169,9 @@ def _embeddings(slide: Slide, prediction: PredictedCells | None) -> dict[str, ND
     """`(N, D)` arrays by their obsm key, of the prediction or of the slide's store."""
     if prediction is not None:
         rows = pd.Index(prediction.cell_id).get_indexer(slide.cell_id)
-        return {_OBSM_OF[scale]: values[rows] for scale, values in prediction.embedding.items()}
+        # reindex: a cell that was not predicted (-1) gets NaN
+        embedding = prediction.embedding.items()
+        return {_OBSM_OF[scale]: pd.DataFrame(values).reindex(rows).to_numpy() for scale, values in embedding}
     rows = read_obs(slide.path, slide.table_name, ()).index.get_indexer(slide.cell_id)
     stored = {key: read_obsm(slide.path, slide.table_name, key) for key in _OBSM_OF.values()}
     return {key: values[rows] for key, values in stored.items() if values is not None}

@@ -20,7 +20,6 @@ from napari_spatia.data.rasterize import rasterize_shapes
 from napari_spatia.data.regions import label_centroids
 from napari_spatia.data.shapes import label_values, read_shapes, shape_centroids
 from napari_spatia.data.slide import Raster, Slide
-from napari_spatia.data.store import recover
 from napari_spatia.data.table import (
     Annotation,
     as_label_ids,
@@ -30,6 +29,7 @@ from napari_spatia.data.table import (
     read_cells,
     read_counts,
 )
+from napari_spatia.data.transaction import recover
 from napari_spatia.errors import SlideError
 from napari_spatia.progress import Progress, silent
 
@@ -70,8 +70,8 @@ def open_slide(
 ) -> Slide:
     """Open a SpatialData zarr as a `Slide`.
 
-    What is not named is chosen where there is one choice: the table (tables of napari-spatia's own are passed over), the
-    labels or shapes that the table says it annotates, the image, the coordinate system that they share. A table that
+    What is not named is chosen where there is one choice: the table (napari-spatia's own are passed over), the labels
+    or shapes that the table says it annotates, the image, the coordinate system that they share. A table that
     annotates shapes is drawn from the labels whose ids it holds in an obs column of the labels' name (as Xenium readers
     write it), otherwise the shapes are drawn once into a cached pyramid of labels.
 
@@ -100,7 +100,8 @@ def open_slide(
         stored_yx = _read_spatial(store, table_name, rows)
     with damage_named(store.path, f"{source.kind} '{source.name}'"):
         labels_raster, instance_id = _read_labels(frame, source, values, image_raster, progress)
-        centers_um = _find_centers(frame, source, values, stored_yx, labels_raster, instance_id, image_raster)
+        names = obs.get(annotation.instance_key, values)
+        centers_um = _find_centers(frame, source, names, stored_yx, labels_raster, instance_id, image_raster)
     placed = _placed(centers_um, table_name, store)
     return Slide(
         path=store.path,
@@ -235,7 +236,8 @@ def _read_labels(
     label_ids = as_label_ids(values)
     if label_ids is None:
         raise SlideError(
-            f"The cells of slide '{frame.store.path.name}' are named '{values.iloc[0]}', … but labels '{source.name}' hold "
+            f"The cells of slide '{frame.store.path.name}' are named '{values.iloc[0]}', … but labels "
+            f"'{source.name}' hold "
             "whole numbers. Expected an obs column with each cell's label value; name it as the instance_key."
         )
     if (label_ids <= 0).any():
@@ -249,7 +251,7 @@ def _read_labels(
 def _find_centers(
     frame: _Frame,
     source: _CellSource,
-    values: pd.Series,
+    names: pd.Series,
     stored_yx: NDArray[np.float64] | None,
     labels: Raster,
     instance_id: NDArray[np.int64],
@@ -269,22 +271,30 @@ def _find_centers(
         if placed is not None:
             return placed
     if region_kind == "shapes" and source.region is not None:
-        return _shape_centers(frame, source.region, values)
+        return _shape_centers(frame, source.region, names)
     return label_centroids(labels, instance_id)
+
+
+def _shape_centers(frame: _Frame, name: str, names: pd.Series) -> NDArray[np.float64]:
+    """`(N, 2)` centroids (y, x) in µm of the cells' shapes, NaN where a cell has none."""
+    shapes = read_shapes(frame.store, name)
+    rows = shapes.index.astype(str).get_indexer(names.astype(str))
+    centroids = shape_centroids(shapes, frame.placement("shapes", name))
+    return np.where(rows[:, None] >= 0, centroids[rows], np.nan)
 
 
 def _placed(centers_um: NDArray[np.float64], table_name: str, store: SlideStore) -> NDArray[np.bool_]:
     """`(N,)` whether each cell has a place; says how many have none."""
-    placed = np.isfinite(centers_um).all(axis=1)
+    placed = np.asarray(np.isfinite(centers_um).all(axis=1))
     if not placed.any():
         raise SlideError(
-            f"No cell of table '{table_name}' of slide '{store.path.name}' has a place: obsm['spatial'] is missing or off "
-            "the slide, and no label or shape has a cell's id. Check that the table belongs to these labels."
+            f"No cell of table '{table_name}' of slide '{store.path.name}' has a place: obsm['spatial'] is missing "
+            "or off the slide, and no label or shape has a cell's id. Check that the table belongs to these labels."
         )
     if not placed.all():
         warnings.warn(
-            f"{int((~placed).sum())} of {len(placed)} cells of table '{table_name}' of slide '{store.path.name}' have no "
-            "centre, label or shape; they are left out.",
+            f"{int((~placed).sum())} of {len(placed)} cells of table '{table_name}' of slide '{store.path.name}' "
+            "have no centre, label or shape; they are left out.",
             stacklevel=3,
         )
     return placed

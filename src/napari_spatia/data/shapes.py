@@ -21,8 +21,8 @@ def read_shapes(store: SlideStore, name: str) -> gpd.GeoDataFrame:
     frame = gpd.read_parquet(shapes_file(store, name))
     if frame.index.has_duplicates:
         raise SlideError(
-            f"Shapes '{name}' of slide '{store.path.name}' have {int(frame.index.duplicated().sum())} ids more than once. "
-            "Expected one shape for each cell."
+            f"Shapes '{name}' of slide '{store.path.name}' have {int(frame.index.duplicated().sum())} ids more than "
+            "once. Expected one shape for each cell."
         )
     return frame
 
@@ -32,14 +32,14 @@ def shapes_file(store: SlideStore, name: str) -> Path:
     file = store.path / "shapes" / name / _FILE
     if not file.is_file():
         raise SlideError(
-            f"Shapes '{name}' of slide '{store.path.name}' have no {_FILE}. Expected shapes as SpatialData ≥ 0.1 writes "
-            "them; read the slide with spatialdata and write it again."
+            f"Shapes '{name}' of slide '{store.path.name}' have no {_FILE}. Expected shapes as SpatialData ≥ 0.1 "
+            "writes them; read the slide with spatialdata and write it again."
         )
     return file
 
 
 def label_values(index: pd.Index) -> pd.Series:
-    """The label that each shape is drawn with: its own id where all are whole numbers > 0, otherwise its position + 1."""
+    """The label that each shape is drawn with: its own id where all are whole numbers > 0, else its position + 1."""
     if pd.api.types.is_integer_dtype(index.dtype) and (not len(index) or index.min() > 0):
         return pd.Series(index.to_numpy(dtype=np.int64), index=index)
     return pd.Series(np.arange(1, len(index) + 1), index=index)

@@ -27,7 +27,7 @@ _TABLE_VERSION = {2: "0.1", 3: "0.2"}
 
 @dataclass(frozen=True, slots=True)
 class ExpressionTable:
-    """Values for some genes of some cells of a slide: ``matrix`` `(n, K)` float32, ``cell_id`` `(n,)`, ``genes`` `(K,)`."""
+    """Values of some genes in some cells: ``matrix`` `(n, K)` float32, ``cell_id`` `(n,)` str, ``genes`` `(K,)`."""
 
     cell_id: NDArray[np.str_]
     genes: tuple[str, ...]
@@ -111,7 +111,7 @@ def write_table(slide_path: str | Path, name: str, table: ExpressionTable, *, li
 
 
 def read_obs(slide_path: str | Path, table_name: str, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
-    """obs of a table, all columns or those of the named ones that are there; nothing else is read."""
+    """The obs of a table, all columns or those of the named ones that are there; nothing else is read."""
     store = _open_for_reading(slide_path, table_name)
     with damage_named(store.path, f"obs of table '{table_name}'"):
         group = store.group("tables", table_name)["obs"]
@@ -177,7 +177,8 @@ def _open_for_reading(slide_path: str | Path, table_name: str) -> SlideStore:
 def _require_table(store: SlideStore, table_name: str) -> None:
     if table_name not in store.names("tables"):
         raise SlideError(
-            f"Slide '{store.path.name}' has no table '{table_name}'. It has: {', '.join(store.names('tables')) or 'none'}."
+            f"Slide '{store.path.name}' has no table '{table_name}'. It has: "
+            f"{', '.join(store.names('tables')) or 'none'}."
         )
 
 

@@ -52,7 +52,7 @@ def _plain(value: Any) -> Any:
 
 
 def read_cells(store: SlideStore, annotation: Annotation, region: str | None) -> tuple[pd.DataFrame, NDArray[np.intp]]:
-    """obs of the rows that belong to ``region`` (all rows for None) and their positions in the table."""
+    """The obs of the rows that belong to ``region`` (all rows for None) and their positions in the table."""
     obs = read_elem(store.group("tables", annotation.table_name)["obs"])
     obs.index = obs.index.astype(str)
     if obs.index.has_duplicates:
@@ -91,8 +91,8 @@ def instance_values(store: SlideStore, annotation: Annotation, obs: pd.DataFrame
         )
     if values.duplicated().any():
         raise SlideError(
-            f"{where}: instance id {values[values.duplicated()].iloc[0]} stands {int(values.duplicated(keep=False).sum())}"
-            f" times or more in obs['{column}']. Expected unique ids within a region; remove the double rows."
+            f"{where}: instance id {values[values.duplicated()].iloc[0]} stands more than once in obs['{column}']. "
+            "Expected unique ids within a region; remove the double rows."
         )
     return values
 
@@ -133,7 +133,8 @@ def _find_counts(store: SlideStore, table_name: str) -> tuple[csr_matrix, str]:
         matrix = (
             csr_matrix(stored, dtype=np.float32) if issparse(stored) else csr_matrix(np.asarray(stored, np.float32))
         )
-        if not _is_well_formed(matrix):
+        num_stored = group[f"{where}/data"].shape[0] if issparse(stored) else matrix.nnz
+        if matrix.nnz != num_stored or not _is_well_formed(matrix):
             raise SlideError(
                 f"{where} of table '{table_name}' of slide '{store.path.name}' is damaged: its rows do not add up. "
                 "Copy or write the store again. Nothing was changed."
@@ -144,8 +145,8 @@ def _find_counts(store: SlideStore, table_name: str) -> tuple[csr_matrix, str]:
         example = odd if example is None else example
     found = "no matrix at all" if example is None else f"values such as {example:.4g} in X"
     raise SlideError(
-        f"Table '{table_name}' of slide '{store.path.name}' has no raw counts: expected whole numbers ≥ 0 in X, or in a "
-        f"layer {', '.join(keys.COUNT_LAYERS)}; found {found}. Put the raw counts in layers['counts']."
+        f"Table '{table_name}' of slide '{store.path.name}' has no raw counts: expected whole numbers ≥ 0 in X, or "
+        f"in a layer {', '.join(keys.COUNT_LAYERS)}; found {found}. Put the raw counts in layers['counts']."
     )
 
 
@@ -170,16 +171,16 @@ def _features(
     group = store.group("tables", table_name)
     if var_path not in group:
         warnings.warn(
-            f"Table '{table_name}' of slide '{store.path.name}' names no genes ({var_path} is missing); its {num_features} "
-            "genes are called 0, 1, 2, … here and no checkpoint will know them.",
+            f"Table '{table_name}' of slide '{store.path.name}' names no genes ({var_path} is missing); its "
+            f"{num_features} genes are called 0, 1, 2, … here and no checkpoint will know them.",
             stacklevel=2,
         )
         return np.arange(num_features).astype(str), np.ones(num_features, bool)
     var = read_elem(group[var_path])
     if len(var) != num_features:
         raise SlideError(
-            f"Table '{table_name}' of slide '{store.path.name}' names {len(var)} genes for {num_features} columns of counts. "
-            "The store is damaged; copy or write it again."
+            f"Table '{table_name}' of slide '{store.path.name}' names {len(var)} genes for {num_features} columns of "
+            "counts. The store is damaged; copy or write it again."
         )
     index = var.index.astype(str)
     if index.has_duplicates:

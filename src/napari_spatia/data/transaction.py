@@ -77,8 +77,8 @@ def transaction(store: Path) -> Iterator[Transaction]:
             staging.mkdir()
         except OSError as error:
             raise SlideError(
-                f"Cannot write into slide '{store}': changes are staged beside it, and '{staging.parent}' refuses a new "
-                f"folder ({error.strerror}). Make that folder writable, or copy the slide. Nothing was changed."
+                f"Cannot write into slide '{store}': changes are staged beside it, and '{staging.parent}' refuses a "
+                f"new folder ({error.strerror}). Make that folder writable, or copy the slide. Nothing was changed."
             ) from error
         try:
             group = zarr.open_group(staging / "new", mode="w", zarr_format=zarr_format(store))
@@ -118,8 +118,8 @@ def refuse_read_only(store: Path) -> None:
     """Raise `SlideError` when the store may not be written."""
     if is_read_only(store):
         raise SlideError(
-            f"Slide '{store}' is read-only. Expected write permission; copy the slide to a folder of your own and open the "
-            "copy, or write the results elsewhere (--out). Nothing was changed."
+            f"Slide '{store}' is read-only. Expected write permission; copy the slide to a folder of your own and "
+            "open the copy, or write the results elsewhere (--out). Nothing was changed."
         )
 
 
@@ -211,7 +211,7 @@ def _list_columns(store: Path, staging: Path, columns: Mapping[str, Sequence[str
 def _index(store: Path, staging: Path, elements: Sequence[str], frames: Iterable[str], hidden: bool) -> None:
     """Bring consolidated metadata, the store's and that of groups below it, in line with the files.
 
-    ``elements`` are indexed with all that is below them, or dropped when ``hidden``; of ``frames`` only the group itself.
+    ``elements`` are indexed with all that is below them, or dropped when ``hidden``; ``frames`` without what is below.
     """
     frames = tuple(frames)
     above = {parent for path in (*elements, *frames) for parent in PurePosixPath(path).parents}
