@@ -48,6 +48,7 @@ def save_checkpoint(folder: Path, model: SpatiaModel, config: CheckpointConfig, 
         save_file(weights, Path(staging) / WEIGHTS)
         (Path(staging) / CONFIG).write_text(config.model_dump_json(indent=1) + "\n")
         for name in (WEIGHTS, CONFIG):
+            (Path(staging) / name).chmod(0o644)  # safetensors writes for the owner alone
             os.replace(Path(staging) / name, folder / name)
 
 

@@ -53,7 +53,7 @@ def run_stage(
         sum(losses.values()).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
-        stage.after_step()
+        stage.after_step(step)
         step += 1
         for name, loss in losses.items():
             seen.setdefault(name, []).append(loss.item())

@@ -30,7 +30,7 @@ class Stage(Protocol):
 
     def losses(self, step: int, done: float) -> dict[str, Tensor]: ...
 
-    def after_step(self) -> None: ...
+    def after_step(self, step: int) -> None: ...
 
     def validate(self) -> dict[str, float]: ...
 
@@ -103,7 +103,7 @@ class EncoderStage:
         around = around_batch(self.model, slide, batch.cell_idx, context, turn)
         return encoder_losses(self.model, batch, around, masking, self.config)
 
-    def after_step(self) -> None:
+    def after_step(self, step: int) -> None:
         """Nothing is averaged in this stage."""
 
     def modules(self) -> nn.ModuleDict:
@@ -171,9 +171,10 @@ class DecoderStage:
         return losses
 
     @torch.no_grad()
-    def after_step(self) -> None:
+    def after_step(self, step: int) -> None:
+        decay = min(self.config.ema, (1 + step) / (10 + step))  # early on, so that the untrained start is forgotten
         for mean, now in zip(self.averaged.parameters(), self.model.decoder.parameters(), strict=True):
-            mean.lerp_(now, 1 - self.config.ema)
+            mean.lerp_(now, 1 - decay)
 
     def modules(self) -> nn.ModuleDict:
         return nn.ModuleDict({"model": self.model, "averaged": self.averaged})
