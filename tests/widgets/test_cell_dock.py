@@ -105,3 +105,10 @@ def test_pictures_share_one_scale_and_say_counterfactual(dock, ready, qtbot, mon
     ready.select_cell("cell-6")
     assert len(limits) >= 3 and all(np.array_equal(each, ready.state.limits) for each in limits)
     assert marked
+
+
+def test_low_screen_gets_smaller_pictures(dock):
+    dock.resize(430, 600)
+    assert dock.pictures.real.width() == 128
+    dock.resize(430, 900)
+    assert dock.pictures.real.width() == 192 and dock.pictures.edited.has_picture

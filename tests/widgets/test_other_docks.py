@@ -66,7 +66,8 @@ def test_a_viewer_has_one_session_that_goes_with_it(qtbot, fake_backend):
 def test_background_results_arrive_on_the_gui_thread(qtbot, fake_backend, small_slide):
     import threading
 
-    host = host_for(ViewerModel(), fake_backend)
+    viewer = ViewerModel()
+    host = host_for(viewer, fake_backend)
     threads = []
     host.session.state.events.slide.connect(lambda _: threads.append(threading.current_thread()))
     host.session.show(small_slide)

@@ -93,11 +93,8 @@ class AnnotateDock(Dock):
         self.save.setEnabled(state.unsaved_annotations > 0)
         total = len(state.annotations.assigned)
         kept = "each click is already safe on disk" if state.unsaved_annotations else "all in the slide's table"
-        self.status.setText(
-            f"{total:,} {'cell' if total == 1 else 'cells'} annotated; {kept}."
-            if total or state.unsaved_annotations
-            else ""
-        )
+        cells = "cell" if total == 1 else "cells"
+        self.status.setText(f"{total:,} {cells} annotated; {kept}." if total or state.unsaved_annotations else "")
 
     # -- dock → session -------------------------------------------------------------------------------------------
 

@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QComboBox, QLabel, QWidget
+from qtpy.QtGui import QResizeEvent
+from qtpy.QtWidgets import QComboBox, QLabel
 
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import CellCard, log2_fc_of
 from napari_spatia.widgets.gene_sliders import GeneSearch, GeneSliders
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
-from napari_spatia.widgets.pictures import CellPictures, PictureGrid
+from napari_spatia.widgets.pictures import SIDE_PX, SMALL_SIDE_PX, CellPictures, PictureGrid
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import Counterfactual
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 RENDER_AFTER_MS = 8
 """A slider's moves within this time become one request; while a picture is drawn, only the newest request waits."""
 FAR_PERCENTILE = 95.0
+TALL_PX = 760
+"""A dock at least this high has room for large pictures."""
 OWN_NFE = "as trained"
 NFE_CHOICES = ("1", "2", "4", "8")
 NO_SLIDE = "Open a slide first; then click a cell."
@@ -63,7 +66,6 @@ class CellDock(Dock):
         self.sliders.released.connect(self.session.end_gesture)
         self.sliders.removed.connect(self.session.remove_gene)
         passes = QLabel("Passes")
-        self.editor = QWidget()
         self.edit_heading = heading("Edit genes (log2 fold change)")
         self.edit_rows = [
             self.edit_heading,
@@ -73,6 +75,11 @@ class CellDock(Dock):
         ]
         for widget in self.edit_rows:
             self.body.addWidget(widget)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Sliders and pictures are seen together: on a low screen the pictures are smaller."""
+        super().resizeEvent(event)
+        self.pictures.set_side(SIDE_PX if self.height() >= TALL_PX else SMALL_SIDE_PX)
 
     # -- state → dock ---------------------------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ from napari_spatia.session.state import CellCrop
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import Counterfactual, SelectedCell
 
-SIDE_PX = 192
-"""Width and height of a picture on screen, about; crops are enlarged by a whole number."""
+SIDE_PX, SMALL_SIDE_PX = 192, 128
+"""Width and height of a picture on a tall and on a low screen; crops are enlarged by a whole number, about to that."""
 SCALE_BAR_UM = 5.0
 
 
@@ -85,6 +85,7 @@ class PictureGrid(QWidget):
         self.difference = PictureView("What the edit changed")
         self._titles: list[QLabel] = []
         self._drawn: CellPictures | None = None
+        self._side_px = SIDE_PX
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
@@ -102,6 +103,17 @@ class PictureGrid(QWidget):
             self._titles.append(label)
             layout.addWidget(label, 2 * line, place, Qt.AlignmentFlag.AlignHCenter)
             layout.addWidget(view, 2 * line + 1, place, Qt.AlignmentFlag.AlignHCenter)
+
+    def set_side(self, side_px: int) -> None:
+        """Show all pictures at another size."""
+        if side_px == self._side_px:
+            return
+        self._side_px = side_px
+        for view in (self.real, self.zero_edit, self.edited, self.difference):
+            view.setFixedSize(side_px, side_px)
+        if self._drawn is not None:
+            seen, self._drawn = self._drawn, None
+            self.show_cell(seen)
 
     def show_cell(self, seen: CellPictures) -> None:
         """Draw what changed since the last call."""
@@ -122,12 +134,12 @@ class PictureGrid(QWidget):
         else:
             self.real.show_picture(None)
             return
-        self.real.show_picture(_stained(image, channels, seen.limits, um_per_px))
+        self.real.show_picture(self._stained(image, channels, seen.limits, um_per_px))
 
     def _show_zero_edit(self, seen: CellPictures) -> None:
         cell = seen.cell
         self.zero_edit.show_picture(
-            None if cell is None else _stained(cell.zero_edit, cell.channels, seen.limits, cell.um_per_px)
+            None if cell is None else self._stained(cell.zero_edit, cell.channels, seen.limits, cell.um_per_px)
         )
 
     def _show_edited(self, seen: CellPictures) -> None:
@@ -137,18 +149,20 @@ class PictureGrid(QWidget):
             self.difference.show_picture(None)
             return
         limits = pictures.display_limits(cell.real) if seen.limits is None else seen.limits
-        drawn = _stained(edited.image, cell.channels, limits, cell.um_per_px)
+        drawn = self._stained(edited.image, cell.channels, limits, cell.um_per_px)
         self.edited.show_picture(pictures.with_counterfactual_mark(drawn))
         change = pictures.difference(cell.zero_edit, edited.image, limits)
-        self.difference.show_picture(_finished(change, cell.um_per_px))
+        self.difference.show_picture(self._finished(change, cell.um_per_px))
 
+    def _stained(
+        self,
+        image: NDArray[np.float32],
+        channels: tuple[str, ...],
+        limits: NDArray[np.float32] | None,
+        um_per_px: float,
+    ) -> NDArray[np.uint8]:
+        return self._finished(pictures.composite(image, channels, limits), um_per_px)
 
-def _stained(
-    image: NDArray[np.float32], channels: tuple[str, ...], limits: NDArray[np.float32] | None, um_per_px: float
-) -> NDArray[np.uint8]:
-    return _finished(pictures.composite(image, channels, limits), um_per_px)
-
-
-def _finished(picture: NDArray[np.uint8], um_per_px: float) -> NDArray[np.uint8]:
-    factor = max(1, round(SIDE_PX / picture.shape[0]))
-    return pictures.with_scale_bar(pictures.enlarge(picture, factor), um_per_px / factor, SCALE_BAR_UM)
+    def _finished(self, picture: NDArray[np.uint8], um_per_px: float) -> NDArray[np.uint8]:
+        factor = max(1, round(self._side_px / picture.shape[0]))
+        return pictures.with_scale_bar(pictures.enlarge(picture, factor), um_per_px / factor, SCALE_BAR_UM)
