@@ -130,10 +130,10 @@ class ExplorerDock(Dock):
         self.opacity.setRange(0, 100)
         self.opacity.setToolTip("Opacity of the coloured cells")
         self.opacity.valueChanged.connect(lambda percent: setattr(self.state, "opacity", percent / 100))
+        self._wanted_range = (0.0, 1.0)
         self._ranged = QTimer(self)
         self._ranged.setSingleShot(True)
         self._ranged.timeout.connect(lambda: self.session.show_range(*self._wanted_range))
-        self._wanted_range = (0.0, 1.0)
 
         self.body.addWidget(heading("Colour cells by"))
         self.body.addWidget(self.choice)
