@@ -88,11 +88,16 @@ class EditCheck:
         edits = self.edits()
         means, pictures = self._class_means(cells)
         names = tuple(next(iter(means.values())))
-        empty = {name: np.full((len(cells), len(edits)), np.nan) for name in names}
+
+        def empty(columns: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+            return {name: np.full((len(cells), len(edits)), np.nan) for name in columns}
+
         trials = Trials(
             edits,
-            *({name: values.copy() for name, values in empty.items()} for _ in range(3)),
-            psnr_db={row: np.full((len(cells), len(edits)), np.nan) for row in ("model", "copy", "class_mean")},
+            truth=empty(names),
+            model=empty(names),
+            class_mean=empty(names),
+            psnr_db=empty(("model", "copy", "class_mean")),
             zero_edit_psnr_db=np.full(len(cells), np.nan),
         )
         for row, cell_idx in enumerate(cells):
@@ -241,9 +246,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for number, gene in enumerate(genes)
         }
         accuracy = check.type_accuracy(part(progress, 0.95, 1.0))
-        info = check.info
-        found = {"benchmark": "edit_check", "slide": slide.name, "checkpoint": info.name, "sha256": info.sha256}
-        found |= {"nfe": DEFAULT_NFE, "seed": options.seed, "type_accuracy": plain(accuracy), "graded": series}
+        found: dict[str, Any] = {"benchmark": "edit_check", "slide": slide.name}
+        found |= {"checkpoint": check.info.name, "sha256": check.info.sha256, "nfe": DEFAULT_NFE, "seed": options.seed}
+        found |= {"type_accuracy": plain(accuracy), "graded": series}
         print(json.dumps(found | summary(trials, options.seed)))
 
 
