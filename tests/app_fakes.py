@@ -133,7 +133,8 @@ class FakeBackend:
         num = bound.slide.num_cells
         return SimpleNamespace(
             cell_id=bound.slide.cell_id, cell_type=np.array([TYPES[i % 3] for i in range(num)]),
-            confidence=np.linspace(0.5, 1.0, num).astype(np.float32), cluster=np.array([str(i % 4) for i in range(num)]),
+            confidence=np.linspace(0.5, 1.0, num).astype(np.float32),
+            cluster=np.array([str(i % 4) for i in range(num)]),
             domain=np.array([str(i // 8) for i in range(num)]), imputed_genes=("GENE1", "HIDDEN"),
             imputed=np.ones((num, 2), np.float32), provenance={"seed": seed},
         )  # fmt: skip

@@ -1,6 +1,6 @@
 """A simulated slide, and what a bound model must have to be scored on it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,6 +22,7 @@ class Oracle:
 
     slide: Slide
     types: tuple[str, ...]
+    drawn_as: np.ndarray | None = None
     provenance: dict = field(default_factory=dict)
     channel_map: dict = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -38,8 +39,11 @@ class Oracle:
         known = self.slide.obs["cell_type"].astype(str).to_numpy()
         return SimpleNamespace(type_probability=(known[:, None] == np.array(self.types)).astype(np.float32))
 
-    def generate(self, cell_idx, *, samples, nfe, seed, shuffle, progress):
-        rows = np.random.default_rng(seed).permutation(self.slide.num_cells)[cell_idx] if shuffle else cell_idx
+    def shuffled(self, seed):
+        return replace(self, drawn_as=np.random.default_rng(seed).permutation(self.slide.num_cells))
+
+    def generate(self, cell_idx, *, samples, nfe, seed, progress):
+        rows = cell_idx if self.drawn_as is None else self.drawn_as[cell_idx]
         window = (self.slide.centers_um[rows], UM_PER_PX, CROP_PX)
         images = np.repeat(read_crops(self.slide.image, *window)[:, None], samples, axis=1)
         masks = np.repeat(

@@ -258,6 +258,7 @@ def state(obs: pd.DataFrame, width: int, genes: tuple[str, ...]) -> str:
     return {("one", False, 3, ("A",)): "old", ("2.5", True, 5, ("B", "C")): "new"}.get(seen, str(seen))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kill -9 and fork are needed")
 def test_kill_9_at_many_points_leaves_the_old_or_the_new_state(any_slide_path: Path, tmp_path: Path) -> None:
     ids = read_ids(any_slide_path)
@@ -281,17 +282,13 @@ def test_kill_9_at_many_points_leaves_the_old_or_the_new_state(any_slide_path: P
         assert not staging_path(path).exists()
         table = read_table(path, "spatia_imputed")
         seen.append(state(read_obs(path, "table"), read_obsm(path, "table", "spatia_cell").shape[1], table.genes))
-        whole = spatialdata.read_zarr(path)
-        obs, obsm, genes = (
-            whole["table"].obs,
-            whole["table"].obsm["spatia_cell"],
-            tuple(whole["spatia_imputed"].var_names),
-        )
-        assert state(obs, obsm.shape[1], genes) == seen[-1]
+    after = spatialdata.read_zarr(points[-1][0])  # and another reader, after recovery
+    obs, obsm, genes = after["table"].obs, after["table"].obsm["spatia_cell"], tuple(after["spatia_imputed"].var_names)
+    assert state(obs, obsm.shape[1], genes) == seen[-1]
     assert set(seen) == {"old", "new"}
     assert seen == sorted(seen, key=["old", "new"].index)
 
 
 def kill_points(num_steps: int) -> list[int]:
-    """One while staging, and all of the last, in which the change is committed and carried out."""
-    return sorted({num_steps // 3, *range(max(1, num_steps - 23), num_steps + 1)})
+    """One while staging, and every second of the last, in which the change is committed and carried out."""
+    return sorted({num_steps // 3, *range(max(1, num_steps - 23), num_steps + 1, 2)})

@@ -54,11 +54,7 @@ class FakeBound:
         order = np.random.default_rng(seed).permutation(self.slide.num_cells)
         return replace(self, slide=replace(self.slide, counts=self.slide.counts[order]))
 
-    def generate(self, cell_idx, *, samples, seed, nfe, merge_ratio, shuffle, progress):
-        if shuffle:
-            return self.shuffled(seed).generate(
-                cell_idx, samples=samples, seed=seed, nfe=nfe, merge_ratio=merge_ratio, shuffle=False, progress=progress
-            )
+    def generate(self, cell_idx, *, samples, seed, nfe, merge_ratio, progress):
         self.generated.append(len(cell_idx))
         shape = (samples, len(self.slide.channels), CROP_PX, CROP_PX)
         noise = np.stack([np.random.default_rng([seed, idx]).normal(size=shape) for idx in cell_idx])

@@ -82,9 +82,7 @@ def test_longer_steps_are_told_to_the_decoder(model, condition):
 def test_merging_changes_the_drawing_a_little_and_no_merging_not_at_all(model, condition, merge_ratio):
     x, t = torch.randn(3, 3, 64, 64), torch.full((3,), 0.5)
     with torch.no_grad():
-        whole, none, merged = (
-            model.decoder(x, t, t, condition, ratio) for ratio in (0.0, 0.001, merge_ratio)
-        )
+        whole, none, merged = (model.decoder(x, t, t, condition, ratio) for ratio in (0.0, 0.001, merge_ratio))
     assert torch.equal(whole, none)
     change = torch.nn.functional.mse_loss(merged, whole)
     assert 0 < change < whole.var()

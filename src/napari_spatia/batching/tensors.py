@@ -1,4 +1,4 @@
-"""Slide rows → tensors. Letters: B cells, U cells whose genes are read, N neighbours, R regions, W regions around one."""
+"""Slide rows → tensors. Letters: B cells, U cells whose genes are read, N cells of the slide, R regions, D width."""
 
 import numpy as np
 import torch

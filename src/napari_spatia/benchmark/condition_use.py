@@ -68,8 +68,8 @@ def condition_use(
     real = real_statistics(bound, cells, part(progress, 0.0, 0.02))
     reference = real_statistics(bound, held_out.reference, part(progress, 0.02, 0.1))
     rows = {
-        "generated": generated_statistics(bound, cells, False, sampling, part(progress, 0.1, 0.5)),
-        "shuffled": generated_statistics(bound, cells, True, sampling, part(progress, 0.5, 0.9)),
+        "generated": generated_statistics(bound, cells, sampling, part(progress, 0.1, 0.5)),
+        "shuffled": generated_statistics(bound.shuffled(sampling.seed), cells, sampling, part(progress, 0.5, 0.9)),
     }
     types, types_from = _types(bound)
     rows["class_mean"] = _class_mean(real, types[cells], reference, types[held_out.reference])
@@ -120,13 +120,13 @@ def real_statistics(bound: BoundSlide, cells: NDArray[np.intp], progress: Progre
 
 
 def generated_statistics(
-    bound: BoundSlide, cells: NDArray[np.intp], shuffle: bool, sampling: Sampling, progress: Progress = silent
+    bound: BoundSlide, cells: NDArray[np.intp], sampling: Sampling, progress: Progress = silent
 ) -> Statistics:
     """`image_statistics` of generated cells, averaged over the samples that have a mask."""
     info, chunks, done = bound.predictor.info, [], 0
     for rows in _chunks(cells, CELLS_AT_ONCE):
         span = part(progress, done / len(cells), (done + len(rows)) / len(cells))
-        images, masks = bound.generate(rows, **asdict(sampling), shuffle=shuffle, progress=span)
+        images, masks = bound.generate(rows, **asdict(sampling), progress=span)
         found = image_statistics(images, masks >= 0.5, info.channels, info.um_per_px)
         chunks.append({region: {name: _mean_of_known(v) for name, v in s.items()} for region, s in found.items()})
         done += len(rows)

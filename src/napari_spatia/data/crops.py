@@ -74,9 +74,7 @@ def first_grid_px(centers_um: NDArray, um_per_px: float, size_px: int) -> NDArra
     return np.rint(np.asarray(centers_um, float) / um_per_px - size_px / 2).astype(np.int64)
 
 
-def _by_tile(
-    centers_um: NDArray, um_per_px: float, size_px: int, cut: Callable[..., None], progress: Progress
-) -> None:
+def _by_tile(centers_um: NDArray, um_per_px: float, size_px: int, cut: Callable[..., None], progress: Progress) -> None:
     """Calls ``cut(first grid pixel, one past the last, cells, their first grid pixels)`` for each tile with cells."""
     first = first_grid_px(centers_um, um_per_px, size_px)
     done = 0

@@ -34,13 +34,26 @@ _OBSM_OF = {"cell": keys.OBSM_CELL, "niche": keys.OBSM_NICHE, "tissue": keys.OBS
 class PredictedCells(Protocol):
     """What is exported of a prediction: arrays of n cells, None where a task was not run."""
 
-    cell_id: NDArray[np.str_]
-    cell_type: NDArray[np.str_] | None
-    confidence: NDArray[np.float32] | None
-    cluster: NDArray[np.str_] | None
-    domain: NDArray[np.str_] | None
-    embedding: dict[str, NDArray[np.float32]]
-    provenance: dict[str, Any]
+    @property
+    def cell_id(self) -> NDArray[np.str_]: ...
+
+    @property
+    def cell_type(self) -> NDArray[np.str_] | None: ...
+
+    @property
+    def confidence(self) -> NDArray[np.float32] | None: ...
+
+    @property
+    def cluster(self) -> NDArray[np.str_] | None: ...
+
+    @property
+    def domain(self) -> NDArray[np.str_] | None: ...
+
+    @property
+    def embedding(self) -> dict[str, NDArray[np.float32]]: ...
+
+    @property
+    def provenance(self) -> dict[str, Any]: ...
 
 
 def export_slide(

@@ -17,7 +17,7 @@ SAMPLE_CELLS = 1000
 
 @dataclass(frozen=True, slots=True)
 class IntensityScale:
-    """Per channel, in the slide's units: ``black`` level, and mean and standard deviation of sqrt(intensity - black)."""
+    """Per channel, in the slide's units: ``black`` level, mean and standard deviation of sqrt(intensity - black)."""
 
     black: tuple[float, ...]
     mean: tuple[float, ...]

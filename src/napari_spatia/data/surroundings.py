@@ -54,7 +54,8 @@ def surroundings(
     centers_um: NDArray, *, num_neighbours: int, radius_um: float, region_um: float, window: int
 ) -> Surroundings:
     """Neighbours within ``radius_um`` (at most ``num_neighbours``, nearest first) and a ``window`` × ``window`` of
-    squares of ``region_um`` around each cell (window odd), for cells at `(N, 2)` (y, x) in µm."""
+    squares of ``region_um`` around each cell (window odd), for cells at `(N, 2)` (y, x) in µm.
+    """
     centers_um = np.asarray(centers_um, np.float64)
     num = len(centers_um)
     _, neighbour = cKDTree(centers_um).query(

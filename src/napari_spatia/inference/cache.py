@@ -13,7 +13,8 @@ from napari_spatia.model.spatia import SpatiaModel
 
 class GeneEmbeddings:
     """(N, D) of cells and (R, D) of regions, filled as cells are looked at: the first click reads a few hundred cells,
-    not the slide. A region stands on at most `data.surroundings.REGION_CELLS` cells, always the same ones."""
+    not the slide. A region stands on at most `data.surroundings.REGION_CELLS` cells, always the same ones.
+    """
 
     def __init__(self, model: SpatiaModel, values: csr_matrix, surroundings: Surroundings):
         self.model, self.values, self.surroundings = model, values, surroundings

@@ -48,16 +48,16 @@ def generate_to_npz(
         np.save(staging / "um_per_px.npy", np.float64(info.um_per_px))
         images = np.lib.format.open_memmap(staging / "images.npy", mode="w+", dtype=np.float32, shape=shape)
         masks = np.lib.format.open_memmap(staging / "masks.npy", mode="w+", dtype=bool, shape=shape[:2] + shape[3:])
+        drawn_from = bound.shuffled(seed) if shuffle else bound
         for start in range(0, len(cell_idx), CELLS_AT_ONCE):
             stop = min(start + CELLS_AT_ONCE, len(cell_idx))
             span = part(progress, 0.95 * start / len(cell_idx), 0.95 * stop / len(cell_idx))
-            drawn, mask = bound.generate(
+            drawn, mask = drawn_from.generate(
                 cell_idx[start:stop],
                 samples=samples,
                 seed=seed,
                 nfe=nfe,
                 merge_ratio=merge_ratio,
-                shuffle=shuffle,
                 progress=span,
             )
             images[start:stop], masks[start:stop] = drawn, mask >= 0.5

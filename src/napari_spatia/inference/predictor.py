@@ -61,7 +61,8 @@ class CheckpointInfo:
 @dataclass(frozen=True, slots=True)
 class CellOutputs:
     """n cells: embeddings ``cell``, ``niche``, ``tissue``, ``fused`` `(n, D)`, ``type_probability`` `(n, T)` summing
-    to 1, and ``expression`` `(n, G)`, the expected log1p of counts scaled to `TARGET_LIBRARY`; all float32."""
+    to 1, and ``expression`` `(n, G)`, the expected log1p of counts scaled to `TARGET_LIBRARY`; all float32.
+    """
 
     cell: NDArray[np.float32]
     niche: NDArray[np.float32]
@@ -159,19 +160,13 @@ class BoundSlide:
         seed: int = 0,
         nfe: int = DEFAULT_NFE,
         merge_ratio: float = 0.0,
-        shuffle: bool = False,
         progress: Progress = silent,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Draws cells from expression, niche and tissue alone: counterfactual pictures, never from their own pixels.
 
         → pictures `(n, samples, C, H, W)` in the slide's intensity units, and masks `(n, samples, H, W)` in [0, 1].
-        A cell's noise depends on (seed, cell id, sample) alone, however many are drawn at once. ``shuffle`` first
-        gives every cell, neighbours too, another cell's expression: the null row of every score.
+        A cell's noise depends on (seed, cell id, sample) alone, however many are drawn at once.
         """
-        if shuffle:
-            return self._shuffled(seed).generate(
-                cell_idx, samples=samples, seed=seed, nfe=nfe, merge_ratio=merge_ratio, progress=progress
-            )
         pictures, masks = [], []
         jobs = [(cell, sample_no) for cell in np.asarray(cell_idx) for sample_no in range(samples)]
         for start in range(0, len(jobs), CELLS_AT_ONCE):
@@ -188,6 +183,14 @@ class BoundSlide:
         shape = (len(np.asarray(cell_idx)), samples)
         joined = np.concatenate(pictures), np.concatenate(masks)
         return joined[0].reshape(*shape, *joined[0].shape[1:]), joined[1].reshape(*shape, *joined[1].shape[1:])
+
+    def shuffled(self, seed: int = 0) -> "BoundSlide":
+        """The slide with each cell's expression given to another cell, neighbours included: the null row of scores."""
+        order = np.random.default_rng(seed).permutation(self.slide.num_cells)
+        slide = replace(self.slide, counts=self.slide.counts[order])
+        shuffled = self.predictor.bind(slide, inputs=self.inputs, hide_genes=self.hidden, channel_map=self.channel_map)
+        shuffled.__dict__["scale"] = self.scale  # the pictures are the same; measure them once
+        return shuffled
 
     # What the editor and the calls above are made of; tensors, on the model's device.
 
@@ -212,8 +215,8 @@ class BoundSlide:
         """What lies around some cells, or nothing where niche or tissue is not read."""
         neighbour, regions = self.surroundings.neighbour[cell_idx], self.surroundings.regions_around(cell_idx)
         cells = self.embeddings.of_cells(neighbour[neighbour >= 0])
-        regions = self.embeddings.of_regions(np.unique(regions[regions >= 0]))
-        around = look_around(self.surroundings, cell_idx, cells, np.arange(self.slide.num_cells), regions)
+        pooled = self.embeddings.of_regions(np.unique(regions[regions >= 0]))
+        around = look_around(self.surroundings, cell_idx, cells, np.arange(self.slide.num_cells), pooled)
         return around.without(niche="niche" not in self.inputs, tissue="tissue" not in self.inputs)
 
     @torch.no_grad()
@@ -234,13 +237,13 @@ class BoundSlide:
         return sample(velocity, self.model.start(white, condition), nfe)
 
     def restore(self, drawn: torch.Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Standardised (n, C + 1, H, W) → stains `(n, C, H, W)` in the slide's units and mask `(n, H, W)` in [0, 1]."""
-        drawn = drawn.cpu().numpy()
-        return self.scale.restore(drawn[:, :-1]), np.clip((drawn[:, -1] + 1) / 2, 0, 1)
+        """Standardised (n, C + 1, H, W) → stains `(n, C, H, W)` in the slide's units, masks `(n, H, W)` in [0, 1]."""
+        values = drawn.cpu().numpy()
+        return self.scale.restore(values[:, :-1]), np.clip((values[:, -1] + 1) / 2, 0, 1)
 
     @cached_property
     def scale(self) -> IntensityScale:
-        """The checkpoint's intensity scale where the slide was exposed alike, else the slide's own (`notes` says so)."""
+        """The checkpoint's intensity scale where the slide was exposed alike, else the slide's own (see `notes`)."""
         info, there = self.predictor.info, np.flatnonzero(self.channel_idx >= 0)
         own = IntensityScale.of_slide(self.slide, info.um_per_px, info.crop_px).pick(self.channel_idx[there])
         if info.intensity.pick(there).agrees_with(own):
@@ -271,13 +274,6 @@ class BoundSlide:
         )
         return tuple(column.cpu().numpy() for column in columns)
 
-    def _shuffled(self, seed: int) -> "BoundSlide":
-        order = np.random.default_rng(seed).permutation(self.slide.num_cells)
-        slide = replace(self.slide, counts=self.slide.counts[order])
-        shuffled = self.predictor.bind(slide, inputs=self.inputs, hide_genes=self.hidden, channel_map=self.channel_map)
-        shuffled.__dict__["scale"] = self.scale  # the pictures are the same; measure them once
-        return shuffled
-
     def _fit_genes(self, panel: Panel) -> csr_matrix:
         position = panel.align(self.slide.panel)
         missing = [gene for gene, at in zip(panel.genes, position, strict=True) if at < 0]
@@ -307,13 +303,14 @@ class BoundSlide:
         unknown += [name for name in channel_map.values() if name not in self.slide.channels]
         if unknown:
             raise CheckpointError(
-                f"--channel-map names {', '.join(unknown)}; the checkpoint has channels {', '.join(channels)} and image "
-                f"'{self.slide.image_name}' has {', '.join(self.slide.channels)}. Write CHECKPOINT_CHANNEL=IMAGE_CHANNEL."
+                f"--channel-map names {', '.join(unknown)}; the checkpoint has channels {', '.join(channels)} and "
+                f"image '{self.slide.image_name}' has {', '.join(self.slide.channels)}. "
+                "Write CHECKPOINT_CHANNEL=IMAGE_CHANNEL."
             )
         names = [channel_map.get(channel, channel) for channel in channels]
         index = np.array([self.slide.channels.index(n) if n in self.slide.channels else -1 for n in names], np.intp)
         missing = [channel for channel, at in zip(channels, index, strict=True) if at < 0]
-        if missing:
+        if missing and "image" in self.inputs:
             raise CheckpointError(
                 f"Checkpoint '{self.predictor.info.name}' reads channels {', '.join(channels)}; image "
                 f"'{self.slide.image_name}' has {', '.join(self.slide.channels)}. Missing: {', '.join(missing)}. Name "

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: ``config.json`` and ``model.safetensors`` in one folder. Nothing is unpickled; loading is strict."""
+"""Checkpoints on disk: a folder with ``config.json`` and ``model.safetensors``; no pickles, strict loading."""
 
 import hashlib
 import json

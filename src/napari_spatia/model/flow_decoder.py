@@ -37,8 +37,8 @@ class FlowDecoder(nn.Module):
         self.from_coarse = nn.Conv2d(coarse, fine, 1)
         self.fine_out = ConvBlock(2 * fine, fine, width)
         self.head = nn.Conv2d(fine, 4 * drawn, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        for parameter in self.head.parameters():  # the first velocity is zero
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, t: Tensor, step: Tensor, condition: Condition, merge_ratio: float = 0.0) -> Tensor:
         """``x`` (B, C, H, W), ``t`` and ``step`` (B,) in [0, 1] → mean velocity from t to t + step, (B, C, H, W)."""
@@ -89,8 +89,8 @@ class CoreBlock(nn.Module):
         self.attention = Attention(width, head_width)
         self.cross = Attention(width, head_width)
         self.mlp = MLP(width)
-        nn.init.zeros_(self.adapt.weight)
-        nn.init.zeros_(self.adapt.bias)
+        for parameter in self.adapt.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, vector: Tensor, context: Tensor, grid: tuple[int, int], merge_ratio: float) -> Tensor:
         """``x`` (B, N, D), ``vector`` (B, D), ``context`` (B, T, D) → (B, N, D); merged tokens get one update."""

@@ -17,6 +17,8 @@ FLOOR = 0.1
 class NoiseSpectrum(nn.Module):
     """Amplitude of each frequency of the base noise, ``amplitude`` (C, H, W // 2 + 1); white until it is measured."""
 
+    amplitude: Tensor
+
     def __init__(self, channels: int, crop_px: int):
         super().__init__()
         self.register_buffer("amplitude", torch.ones(channels, crop_px, crop_px // 2 + 1))

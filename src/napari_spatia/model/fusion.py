@@ -18,10 +18,7 @@ class Fusion(nn.Module):
         width = config.width
         self.no_image = nn.Parameter(torch.randn(1, width) * 0.02)
         self.no_genes = nn.Parameter(torch.randn(config.gene_latents, width) * 0.02)
-        pair = lambda: nn.ModuleDict(  # noqa: E731
-            {name: Block(width, config.head_width, cross=True, self_attention=False) for name in ("genes", "image")}
-        )
-        self.blocks = nn.ModuleList([pair() for _ in range(config.fusion_depth)])
+        self.blocks = nn.ModuleList([FusionBlock(width, config.head_width) for _ in range(config.fusion_depth)])
         self.join = nn.Linear(2 * width, width)
         self.norm = nn.LayerNorm(width)
 
@@ -32,5 +29,18 @@ class Fusion(nn.Module):
         genes = self.no_genes.expand(num_cells, -1, -1) if gene_tokens is None else gene_tokens
         image = self.no_image.expand(num_cells, -1, -1) if image_tokens is None else image_tokens
         for block in self.blocks:
-            genes, image = block["genes"](genes, image), block["image"](image, genes)
+            genes, image = block(genes, image)
         return self.norm(self.join(torch.cat([genes.mean(1), image.mean(1)], dim=-1))), genes, image
+
+
+class FusionBlock(nn.Module):
+    """Each modality reads the other as it was before the block."""
+
+    def __init__(self, width: int, head_width: int):
+        super().__init__()
+        self.genes = Block(width, head_width, cross=True, self_attention=False)
+        self.image = Block(width, head_width, cross=True, self_attention=False)
+
+    def forward(self, genes: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        """``genes`` (B, L, D) and ``image`` (B, P, D) → the same shapes."""
+        return self.genes(genes, image), self.image(image, genes)

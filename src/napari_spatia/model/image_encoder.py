@@ -27,7 +27,7 @@ class ImageEncoder(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, image: Tensor, has_channel: Tensor, masked: Tensor | None = None) -> Tensor:
-        """``image`` (B, C + 1, H, W) standardised, ``has_channel`` (C + 1,) bool, ``masked`` (B, P) bool → (B, P, D)."""
+        """``image`` (B, C + 1, H, W) standardised, ``has_channel`` (C + 1,), ``masked`` (B, P) bool → (B, P, D)."""
         tokens = torch.zeros((), device=image.device)
         for channel, embed in enumerate(self.patch):
             if has_channel[channel]:

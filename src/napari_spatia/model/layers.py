@@ -50,16 +50,18 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None, present: Tensor | None = None) -> Tensor:
         """``x`` (B, Q, D) → (B, Q, D); ``present`` masks the context when there is one, else ``x`` itself."""
-        if self.cross is not None:
+        if self.cross is not None and self.cross_norm is not None:
             x = x + self.cross(self.cross_norm(x), context, present)
             present = None
-        if self.self_attention is not None:
+        if self.self_attention is not None and self.self_norm is not None:
             x = x + self.self_attention(self.self_norm(x), present=present)
         return x + self.mlp(self.mlp_norm(x))
 
 
 class FourierFeatures(nn.Module):
     """Offsets in µm as sines and cosines of wavelengths spaced evenly in log from ``shortest_um`` to ``longest_um``."""
+
+    wave_number: Tensor
 
     def __init__(self, width: int, shortest_um: float, longest_um: float, num_waves: int = 8):
         super().__init__()

@@ -50,7 +50,7 @@ def run_stage(
             group["lr"] = _learning_rate(stage.peak_lr, step, done)
         losses = stage.losses(step, done)
         optimizer.zero_grad(set_to_none=True)
-        sum(losses.values()).backward()
+        torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         stage.after_step(step)

@@ -1,5 +1,6 @@
 """The objectives. Letters: B cells, G panel genes, P patches, C drawn channels, H = W crop pixels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,7 @@ from napari_spatia.model.flow_decoder import FlowDecoder
 from napari_spatia.model.flow_path import path_velocity, point_on_path
 from napari_spatia.model.heads import contrastive_loss, negative_binomial_loss
 from napari_spatia.model.image_encoder import patches
-from napari_spatia.model.inputs import Around, Condition, Encoding
+from napari_spatia.model.inputs import Around, Condition, Encoding, GeneTokens
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.train.config import TrainConfig
 
@@ -70,16 +71,17 @@ def encoder_losses(
     image = model.image(batch.image, has_channel, masking.patches) if masking.modalities.image else None
     around = around.without(masking.no_niche, masking.no_tissue)
     encoding = model.encode(around, genes, image, masking.cells)
-    losses = {
+    losses: dict[str, tuple[float, Callable[[], Tensor]]] = {
         "genes": (config.gene_weight, lambda: _masked_genes(model, encoding, batch, masking)),
         "type": (config.type_weight, lambda: _cell_types(model, encoding, batch)),
     }
     if not masking.modalities.image:
         losses["picture"] = (config.picture_weight, lambda: _picture(model, encoding, batch))
-    elif masking.patches is not None:
-        losses["patches"] = (config.mask_weight, lambda: _masked_patches(model, encoding, batch, masking.patches))
+    elif (masked := masking.patches) is not None:
+        losses["patches"] = (config.mask_weight, lambda: _masked_patches(model, encoding, batch, masked))
     if image is not None and genes is not None:
-        losses["contrast"] = (config.contrast_weight, lambda: _contrast(model, image, genes))
+        pair = image, genes
+        losses["contrast"] = (config.contrast_weight, lambda: _contrast(model, *pair))
     return {name: weight * loss() for name, (weight, loss) in losses.items() if weight > 0}
 
 
@@ -126,7 +128,7 @@ def _cell_types(model: SpatiaModel, encoding: Encoding, batch: Batch) -> Tensor:
 
 def _picture(model: SpatiaModel, encoding: Encoding, batch: Batch) -> Tensor:
     expected = model.expected_picture(encoding.fused)
-    return F.mse_loss(expected, F.adaptive_avg_pool2d(batch.image, expected.shape[-2:]))
+    return F.mse_loss(expected, F.adaptive_avg_pool2d(batch.image, model.config.prior_px))
 
 
 def _masked_patches(model: SpatiaModel, encoding: Encoding, batch: Batch, masked: Tensor) -> Tensor:
@@ -134,7 +136,7 @@ def _masked_patches(model: SpatiaModel, encoding: Encoding, batch: Batch, masked
     return F.mse_loss(model.heads.patch(encoding.image_tokens)[masked], target[masked])
 
 
-def _contrast(model: SpatiaModel, image_tokens: Tensor, genes: object) -> Tensor:
+def _contrast(model: SpatiaModel, image_tokens: Tensor, genes: GeneTokens) -> Tensor:
     pooled = model.embed_genes(genes)
     return contrastive_loss(
         model.heads.image_contrast(image_tokens.mean(1)), model.heads.gene_contrast(pooled), model.heads.log_temperature
