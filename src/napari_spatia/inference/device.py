@@ -10,7 +10,10 @@ DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
 
 
 def pick_device(choice: str = "auto") -> str:
-    """ "cpu", "cuda" or "mps"; ``auto`` takes a GPU when torch can use one. A device that is not there is an error."""
+    """Name of the device, cpu, cuda or mps; ``auto`` takes a GPU where torch can use one.
+
+    Raises `SpatiaError` for a device that is not there.
+    """
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if choice == "auto":
         return next(name for name in ("cuda", "mps", "cpu") if available[name])
