@@ -259,6 +259,7 @@ def state(obs: pd.DataFrame, width: int, genes: tuple[str, ...]) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kill -9 and fork are needed")
 def test_kill_9_at_many_points_leaves_the_old_or_the_new_state(any_slide_path: Path, tmp_path: Path) -> None:
     ids = read_ids(any_slide_path)
