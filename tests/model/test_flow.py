@@ -10,7 +10,7 @@ from napari_spatia.model.flow_solver import invert, sample
 @pytest.fixture
 def condition(model, around, genes):
     with torch.no_grad():
-        return model.condition(model.encode(around, genes))
+        return model.condition(model.encode(around, genes), genes)
 
 
 def velocity_of(model, condition, merge_ratio=0.0):

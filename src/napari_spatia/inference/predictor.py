@@ -222,7 +222,7 @@ class BoundSlide:
     @torch.no_grad()
     def condition(self, cell_idx: NDArray, genes: GeneTokens) -> Condition:
         """What the decoder reads of some cells when they express ``genes``."""
-        return self.model.condition(self.model.encode(self.around(cell_idx), genes))
+        return self.model.condition(self.model.encode(self.around(cell_idx), genes), genes)
 
     def noise(self, cell_idx: int, seed: int, sample_no: int = 0) -> NDArray[np.float32]:
         """White noise `(C + 1, H, W)` of one cell."""

@@ -17,6 +17,7 @@ from napari_spatia.model.heads import Heads
 from napari_spatia.model.image_encoder import ImageEncoder
 from napari_spatia.model.inputs import Around, Condition, Encoding, GeneTokens
 from napari_spatia.model.layers import MLP
+from napari_spatia.model.linear_picture import LinearPicture
 
 
 class SpatiaModel(nn.Module):
@@ -36,6 +37,7 @@ class SpatiaModel(nn.Module):
         self.join_norm = nn.LayerNorm(width)
         self.heads = Heads(config)
         self.prior = MLP(width, config.drawn_channels * config.prior_px**2, ratio=2)
+        self.linear_prior = LinearPicture(len(config.panel), config.drawn_channels * config.prior_px**2)
         self.spectrum = NoiseSpectrum(config.drawn_channels, config.crop_px)
         self.decoder = FlowDecoder(config)
 
@@ -62,15 +64,16 @@ class SpatiaModel(nn.Module):
         fused = self.join_norm(self.join(torch.cat([seen, niche, tissue], dim=-1)))  # (B, D)
         return Encoding(cell, niche, tissue, fused, gene_tokens, image_tokens)
 
-    def expected_picture(self, fused: Tensor) -> Tensor:
-        """(B, D) → (B, C + 1, prior_px, prior_px): the mean picture of cells with this embedding, coarse."""
-        return self.prior(fused).unflatten(1, (self.config.drawn_channels, self.config.prior_px, -1))
+    def expected_picture(self, fused: Tensor, genes: GeneTokens) -> Tensor:
+        """(B, D) and the genes → (B, C + 1, prior_px, prior_px): the mean picture of such cells, coarse."""
+        pixels = self.prior(fused) + self.linear_prior(genes)  # (B, (C + 1) · prior_px²)
+        return pixels.unflatten(1, (self.config.drawn_channels, self.config.prior_px, -1))
 
-    def condition(self, encoding: Encoding) -> Condition:
-        """What the decoder reads, from an encoding that was made without the cell's own image."""
+    def condition(self, encoding: Encoding, genes: GeneTokens) -> Condition:
+        """What the decoder reads, from an encoding that was made of ``genes`` without the cell's own image."""
         tokens = torch.cat([encoding.gene_tokens, encoding.niche[:, None], encoding.tissue[:, None]], dim=1)
         size = (self.config.crop_px, self.config.crop_px)
-        prior = F.interpolate(self.expected_picture(encoding.fused), size=size, mode="bilinear")
+        prior = F.interpolate(self.expected_picture(encoding.fused, genes), size=size, mode="bilinear")
         return Condition(tokens, encoding.fused, prior)
 
     def start(self, white: Tensor, condition: Condition) -> Tensor:

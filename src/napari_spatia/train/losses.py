@@ -76,7 +76,7 @@ def encoder_losses(
         "type": (config.type_weight, lambda: _cell_types(model, encoding, batch)),
     }
     if not masking.modalities.image:
-        losses["picture"] = (config.picture_weight, lambda: _picture(model, encoding, batch))
+        losses["picture"] = (config.picture_weight, lambda: _picture(model, encoding, genes or batch.genes, batch))
     elif (masked := masking.patches) is not None:
         losses["patches"] = (config.mask_weight, lambda: _masked_patches(model, encoding, batch, masked))
     if image is not None and genes is not None:
@@ -126,8 +126,8 @@ def _cell_types(model: SpatiaModel, encoding: Encoding, batch: Batch) -> Tensor:
     return F.cross_entropy(logits, batch.cell_type[known]) if known.any() else encoding.fused.sum() * 0
 
 
-def _picture(model: SpatiaModel, encoding: Encoding, batch: Batch) -> Tensor:
-    expected = model.expected_picture(encoding.fused)
+def _picture(model: SpatiaModel, encoding: Encoding, genes: GeneTokens, batch: Batch) -> Tensor:
+    expected = model.expected_picture(encoding.fused, genes)
     return F.mse_loss(expected, F.adaptive_avg_pool2d(batch.image, model.config.prior_px))
 
 

@@ -65,6 +65,7 @@ def train(
     model.decoder.requires_grad_(True)
     decoder = DecoderStage(model, parts["training"], parts["validation"], config)
     if not resumed or resumed["stage"] == "encoder":
+        decoder.solve_linear_picture()
         decoder.measure_spectrum()
         decoder.averaged.load_state_dict(model.decoder.state_dict())
     run_stage(decoder, config, working / "state", log, resumed, part(progress, 0.1 + 0.9 * config.encoder_share, 1))

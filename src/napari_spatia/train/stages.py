@@ -11,12 +11,16 @@ from torch import Tensor, nn
 
 from napari_spatia.batching.tensors import embed_cells, look_around, pool_regions
 from napari_spatia.batching.training_slide import Batch, TrainingSlide, turn_offsets
-from napari_spatia.model.inputs import Around, Condition
+from napari_spatia.model.inputs import Around, Condition, Encoding
+from napari_spatia.model.linear_picture import dense_values
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.losses import draw_masking, draw_modalities, encoder_losses, flow_loss, shortcut_loss
 
 VALIDATION_CELLS = 512
+LINEAR_CELLS = 24_000
+"""Cells of a slide that the linear part of the expected picture is solved on."""
+PENALTIES = (0.001, 0.01, 0.1, 1.0)
 
 
 class Stage(Protocol):
@@ -125,7 +129,7 @@ class EncoderStage:
                 right = self.model.heads.cell_type(fused).argmax(1)[known] == batch.cell_type[known]
                 scores.setdefault(f"type_accuracy_{name}", []).append(right.float().mean().item())
                 if name == "genes":
-                    expected = self.model.expected_picture(fused)
+                    expected = self.model.expected_picture(fused, batch.genes)
                     scores.setdefault("expected_mean_r2", []).append(_mean_r2(expected, batch.image))
         self.model.train()
         return {name: float(np.nanmean(values)) for name, values in scores.items()}
@@ -145,6 +149,31 @@ class DecoderStage:
         self.trained = nn.ModuleDict({"decoder": model.decoder})
         self.averaged = deepcopy(model.decoder).requires_grad_(False)
         self._embedding: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def solve_linear_picture(self) -> None:
+        """Fits what is linear in expression and the encoders leave unexplained; the penalty by held-out cells."""
+        values, target = self._unexplained(self.slides, LINEAR_CELLS)
+        seen, wanted = self._unexplained(self.held_out, LINEAR_CELLS)
+        linear = self.model.linear_prior
+        scores = {}
+        for penalty in PENALTIES:
+            linear.solve(values, target, penalty)
+            scores[penalty] = (seen @ linear.weight + linear.bias - wanted).square().mean().item()
+        best = min(scores, key=lambda penalty: scores[penalty])
+        linear.solve(values, target, best)
+
+    @torch.no_grad()
+    def _unexplained(self, slides: list[TrainingSlide], at_most: int) -> tuple[Tensor, Tensor]:
+        """(n, G) log2(1 + counts) and (n, V) coarse pictures minus the expected ones."""
+        values, rest = [], []
+        for slide in slides:
+            for cells in np.array_split(_spread(slide.num_cells, at_most), max(1, slide.num_cells // 512)):
+                batch = slide.batch(cells)
+                encoding = self._encoding(slide, batch, 0)
+                expected = self.model.expected_picture(encoding.fused, batch.genes)
+                values.append(dense_values(batch.genes, len(self.model.config.panel)))
+                rest.append((F.adaptive_avg_pool2d(batch.image, expected.shape[-1]) - expected).flatten(1))
+        return torch.cat(values), torch.cat(rest)
 
     def measure_spectrum(self) -> None:
         """Sets the base noise from what the encoders leave unexplained on training cells."""
@@ -193,9 +222,12 @@ class DecoderStage:
 
     @torch.no_grad()
     def _condition(self, slide: TrainingSlide, batch: Batch, turn: int) -> Condition:
+        return self.model.condition(self._encoding(slide, batch, turn), batch.genes)
+
+    def _encoding(self, slide: TrainingSlide, batch: Batch, turn: int) -> Encoding:
         cells, regions = self._embeddings(slide)
         around = look_around(slide.surroundings, batch.cell_idx, cells, np.arange(slide.num_cells), regions)
-        return self.model.condition(self.model.encode(turned(around, turn), batch.genes))
+        return self.model.encode(turned(around, turn), batch.genes)
 
     def _embeddings(self, slide: TrainingSlide) -> tuple[Tensor, Tensor]:
         """Gene embeddings of a slide's cells and regions, made once: the encoders no longer change."""
