@@ -56,12 +56,12 @@ def display_limits(image: FloatImage, low: float = 1.0, high: float = 99.7) -> L
     return np.stack([bottom, np.where(top > bottom, top, bottom + 1.0)], axis=1).astype(np.float32)
 
 
-def slide_limits(image: Raster) -> Limits:
+def slide_limits(image: Raster, high: float = 99.7) -> Limits:
     """Display limits of a whole slide, from a coarse level of its pyramid: read in a moment, the same for all cells."""
     small = (level for level in image.levels if max(level.shape[-2:]) <= _LIMITS_MAX_PX)
     level = next(small, image.levels[-1])
     step = max(1, max(level.shape[-2:]) // _LIMITS_MAX_PX)
-    return display_limits(np.asarray(level[:, ::step, ::step], dtype=np.float32))
+    return display_limits(np.asarray(level[:, ::step, ::step], dtype=np.float32), high=high)
 
 
 def normalised(image: FloatImage, limits: Limits) -> FloatImage:

@@ -13,9 +13,9 @@ from napari_spatia.data.colors import from_hex, palette_color
 from napari_spatia.data.crops import read_crops
 from napari_spatia.data.io import open_slide
 from napari_spatia.data.keys import OBS_ANNOTATION, OBS_KNOWN_CELL_TYPE, UNS_ANNOTATION, UNS_ANNOTATION_COLORS
-from napari_spatia.data.slide import Raster, Slide
+from napari_spatia.data.slide import Slide
 from napari_spatia.data.store import read_uns, write_obs_columns
-from napari_spatia.inference.picture import display_limits
+from napari_spatia.inference.picture import slide_limits
 from napari_spatia.progress import Progress, part, silent
 from napari_spatia.session.annotations import Annotations, Journal
 from napari_spatia.session.backend import Backend
@@ -28,8 +28,6 @@ from napari_spatia.session.values import from_column
 if TYPE_CHECKING:
     from napari_spatia.inference.predict import Prediction
 
-LIMITS_MAX_PX = 512
-"""The finest level that is no larger than this tells the limits of the display."""
 BRIGHTEST_PERCENT = 99.9
 """Pixels above this percentile are shown in full colour."""
 TOP_GENES = 8
@@ -66,21 +64,13 @@ def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progr
         genes=slide.counts.tocsc(),
         position=pd.Index(slide.cell_id),
         index=InstanceIndex.from_ids(slide.instance_id),
-        limits=slide_limits(slide.image),
+        limits=slide_limits(slide.image, high=BRIGHTEST_PERCENT),
         prediction=backend.read_prediction(slide),
         annotations=journal.replay(stored_annotations(slide)),
         journal=journal,
     )
     progress(1.0, "opened")
     return opened
-
-
-def slide_limits(image: Raster) -> NDArray[np.float32]:
-    """`(C, 2)` display limits of the whole slide, from a coarse level of its pyramid."""
-    small = (level for level in image.levels if max(level.shape[-2:]) <= LIMITS_MAX_PX)
-    level = next(small, image.levels[-1])
-    step = max(1, max(level.shape[-2:]) // LIMITS_MAX_PX)
-    return display_limits(np.asarray(level[:, ::step, ::step], dtype=np.float32), high=BRIGHTEST_PERCENT)
 
 
 def stored_annotations(slide: Slide) -> Annotations:

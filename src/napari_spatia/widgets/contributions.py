@@ -14,7 +14,8 @@ from qtpy.QtCore import QTimer
 from napari_spatia.data.export import export_slide
 from napari_spatia.data.io import open_slide
 from napari_spatia.errors import SlideError
-from napari_spatia.session.opened import slide_limits, with_annotations
+from napari_spatia.inference.picture import slide_limits
+from napari_spatia.session.opened import BRIGHTEST_PERCENT, with_annotations
 from napari_spatia.viewer.layers import COLOURS, cells_spec, channel_specs
 from napari_spatia.viewer.slide_view import SESSION_KEY
 from napari_spatia.widgets.annotate_dock import AnnotateDock
@@ -71,7 +72,7 @@ def read_slide(path: str | list[str]) -> list[tuple[Any, ...]]:
     viewer = current_viewer()
     if viewer is None:
         slide = open_slide(first)
-        specs = (*channel_specs(slide, slide_limits(slide.image)), cells_spec(slide))
+        specs = (*channel_specs(slide, slide_limits(slide.image, high=BRIGHTEST_PERCENT)), cells_spec(slide))
         return [spec.as_tuple() for spec in specs]
     _open(viewer, first)
     return NO_LAYERS
