@@ -1,5 +1,7 @@
 """Which device the model runs on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -23,3 +25,18 @@ def pick_device(choice: str = "auto") -> str:
         there = ", ".join(name for name, is_there in available.items() if is_there)
         raise SpatiaError(f"Device '{choice}' was asked for, but torch finds only {there} here. Use --device auto.")
     return choice
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One CPU thread for work on a single cell.
+
+    So little work gains nothing from a second thread, and where a window draws on the other core the two would wait for
+    each other: on two cores a picture took 265 ms with two threads beside a busy core, 77 ms with one.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

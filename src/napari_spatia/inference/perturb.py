@@ -14,6 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from napari_spatia.batching.tensors import gene_tokens
 from napari_spatia.errors import PanelError
+from napari_spatia.inference.device import one_thread
 from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
 from napari_spatia.model.flow_solver import invert
 from napari_spatia.model.inputs import Condition
@@ -67,6 +68,7 @@ class CellEditor:
         self.bound, self.model = bound, bound.model
         self._panel = bound.predictor.info.panel
 
+    @one_thread()
     def select(self, cell_id: str, nfe: int = DEFAULT_NFE) -> SelectedCell:
         """Reads, encodes and inverts one cell: the costly part of a click. Raises `CellError` for an unknown id."""
         cell_idx = self.bound.slide.cell_idx(cell_id)
@@ -90,6 +92,7 @@ class CellEditor:
             white=white,
         )
 
+    @one_thread()
     def render(
         self, cell: SelectedCell, log2_fc: Mapping[str, float], *, nfe: int | None = None, merge_ratio: float = 0.0
     ) -> Counterfactual:
