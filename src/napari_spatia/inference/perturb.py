@@ -17,7 +17,7 @@ from napari_spatia.errors import PanelError
 from napari_spatia.inference.device import one_thread
 from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
 from napari_spatia.model.flow_solver import invert
-from napari_spatia.model.inputs import Condition
+from napari_spatia.model.inputs import Condition, GeneTokens
 
 REFERENCE_CELLS = 1500
 """Cells of the slide that stand for "seen" in `Counterfactual.reach_percentile`."""
@@ -105,11 +105,12 @@ class CellEditor:
         edits = {gene: float(fc) for gene, fc in log2_fc.items() if fc}
         nfe = nfe or cell.nfe
         white = cell.white if nfe == cell.nfe else self._invert(cell.cell_idx, self._picture(cell), nfe)
-        condition = self._condition(cell.cell_idx, edits)
+        genes = self._genes(cell.cell_idx, edits)
+        condition = self.bound.condition(np.array([cell.cell_idx]), genes)
         image, mask = self.bound.restore(self.bound.draw(white, condition, nfe, merge_ratio))
         with torch.no_grad():
             type_probability = self.model.heads.cell_type(condition.vector)[0].softmax(-1).cpu().numpy()
-        reach = self._reach(cell.cell_idx, edits)
+        reach = self._reach(cell.cell_idx, genes)
         ms = 1000 * (time.perf_counter() - began)
         return Counterfactual(image[0], mask[0], type_probability, reach, nfe, ms, edits)
 
@@ -123,8 +124,10 @@ class CellEditor:
             return self.model.white_of(invert(velocity, picture, nfe), condition)
 
     def _condition(self, cell_idx: int, edits: Mapping[str, float]) -> Condition:
-        genes = gene_tokens(self._edited(cell_idx, edits)).to(self.bound.predictor.device)
-        return self.bound.condition(np.array([cell_idx]), genes)
+        return self.bound.condition(np.array([cell_idx]), self._genes(cell_idx, edits))
+
+    def _genes(self, cell_idx: int, edits: Mapping[str, float]) -> GeneTokens:
+        return gene_tokens(self._edited(cell_idx, edits)).to(self.bound.predictor.device)
 
     def _edited(self, cell_idx: int, edits: Mapping[str, float]) -> csr_matrix:
         """`(1, G)` log2(1 + counts) of the cell after the edit."""
@@ -136,12 +139,10 @@ class CellEditor:
             values[0, position] = max(0.0, values[0, position] + fc)
         return csr_matrix(values)
 
-    def _reach(self, cell_idx: int, edits: Mapping[str, float]) -> float:
+    def _reach(self, cell_idx: int, genes: GeneTokens) -> float:
         index, cells, seen = self._seen
         with torch.no_grad():
-            embedding = self.model.embed_genes(
-                gene_tokens(self._edited(cell_idx, edits)).to(self.bound.predictor.device)
-            )
+            embedding = self.model.embed_genes(genes)
         distance, nearest = index.kneighbors(embedding.cpu().numpy(), n_neighbors=2)
         distance = distance[0][cells[nearest[0]] != cell_idx][0]  # the cell itself is not evidence for its edit
         return float(100 * np.mean(seen < distance))

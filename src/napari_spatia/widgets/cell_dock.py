@@ -15,7 +15,7 @@ from napari_spatia.widgets.pictures import SIDE_PX, SMALL_SIDE_PX, CellPictures,
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import Counterfactual
 
-RENDER_AFTER_MS = 8
+RENDER_AFTER_MS = 0
 """A slider's moves within this time become one request; while a picture is drawn, only the newest request waits."""
 FAR_PERCENTILE = 95.0
 TALL_PX = 760
