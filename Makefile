@@ -1,4 +1,4 @@
-# make demo | test | lint | docs | bench-live     Variables: PYTHON=python3.12  VENV=.venv  OUT=build/demo
+# make demo | test | test-slow | lint | docs | bench-live     Variables: PYTHON=python3.12  VENV=.venv  OUT=build/demo
 VENV ?= .venv
 PYTHON ?=
 OUT ?= build/demo
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 export VENV PYTHON
 
-.PHONY: help demo test lint docs bench-live
+.PHONY: help demo test test-slow lint docs bench-live
 
 help:
 	@sed -n 1p Makefile | cut -c3-
@@ -26,6 +26,10 @@ demo: $(INSTALLED)
 
 test: lint
 	@scripts/test.sh
+
+# What takes too long for every change: whole commands, kill -9 at every step, the demo in the real window.
+test-slow: $(INSTALLED)
+	@QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1680x1050x24" $(BIN)/python -m pytest -m slow
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check .

@@ -12,8 +12,8 @@ if ! command -v xvfb-run >/dev/null; then
 fi
 "$python" -m coverage erase
 status=0
-QT_QPA_PLATFORM=offscreen "$python" -m pytest -m "not gl" --cov --cov-report= "$@" || status=$?
+QT_QPA_PLATFORM=offscreen "$python" -m pytest -m "not gl and not slow" --cov --cov-report= "$@" || status=$?
 QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1680x1050x24" \
-    "$python" -m pytest -m gl --cov --cov-append --cov-report= "$@" || status=$?
+    "$python" -m pytest -m "gl and not slow" --cov --cov-append --cov-report= "$@" || status=$?
 "$python" -m coverage report --skip-covered || status=$?
 exit "$status"
