@@ -5,7 +5,7 @@ import pytest
 
 from app_fakes import make_slide
 from napari_spatia.data.splits import Split
-from napari_spatia.errors import Cancelled, CheckpointError, SlideError
+from napari_spatia.errors import Cancelled, CheckpointError, SlideError, SpatiaError
 from napari_spatia.model.checkpoint import load_checkpoint
 from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.run import train
@@ -82,6 +82,12 @@ def test_slides_that_do_not_fit_are_said(slide, tmp_path):
         train([slide, other], tmp_path / "out", OPTIONS, SPLIT)
     with pytest.raises(SlideError, match="Missing: rna_18S"):
         train([slide], tmp_path / "out", OPTIONS.model_copy(update={"channels": ("DAPI", "rna_18S")}), SPLIT)
+
+
+def test_a_device_that_is_not_trained_on_is_refused(slide, tmp_path):
+    with pytest.raises(SpatiaError, match="trains on the CPU only"):
+        train([slide], tmp_path / "out", OPTIONS.model_copy(update={"device": "cuda"}), SPLIT)
+    assert not (tmp_path / "out").exists()
 
 
 def test_training_learns(slide, tmp_path):

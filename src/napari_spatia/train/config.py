@@ -15,7 +15,7 @@ class TrainConfig(BaseModel):
     name: str = Field("my-slide", description="name that the checkpoint goes by")
     preset: Preset = Field("small", description="size of the model")
     seed: int = Field(0, ge=0, description="seed of the weights, the batches and the noise")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to train")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto and cpu: the CPU; no other yet")
     max_minutes: float | None = Field(None, gt=0, description="stop after this many minutes of training")
     label_column: str = Field("cell_type", description="obs column with known cell types, if any")
     channels: tuple[str, ...] | None = Field(None, description="stains to learn; all of the first slide's if left out")

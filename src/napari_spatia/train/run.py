@@ -15,7 +15,7 @@ from napari_spatia.data.intensity import IntensityScale
 from napari_spatia.data.io import open_slide
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.splits import Split
-from napari_spatia.errors import SlideError
+from napari_spatia.errors import SlideError, SpatiaError
 from napari_spatia.model.checkpoint import CheckpointConfig, save_checkpoint
 from napari_spatia.model.config import ModelConfig
 from napari_spatia.model.spatia import SpatiaModel
@@ -41,8 +41,13 @@ def train(
 
     ``split`` keeps tissue out (default: stripes, `Split.blocks`, of each slide); its test part is never looked at.
     ``resume`` goes on from where a killed run with the same options stopped; without it the folder starts afresh.
-    Raises `SlideError` when the slides do not fit together or have too few cells.
+    Raises `SpatiaError` for a device other than the CPU,
+    `SlideError` when the slides do not fit together or have too few cells.
     """
+    if config.device not in ("auto", "cpu"):
+        raise SpatiaError(
+            f"Training on '{config.device}' was asked for; this version trains on the CPU only. Use --device cpu."
+        )
     opened = [slide if isinstance(slide, Slide) else open_slide(slide) for slide in slides]
     working = out / "unfinished"
     if not resume:
