@@ -17,6 +17,7 @@ from qtpy.QtWidgets import QApplication
 from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.errors import SpatiaError
 from napari_spatia.widgets.driving import Driver, Watchdog, median_and_p95
+from napari_spatia.widgets.launch import start
 
 CELLS_TRIED = 10
 SIMULATED_CELLS, SIMULATED_SEED = 600, 4207
@@ -26,7 +27,7 @@ DEFAULT_CHECKPOINT = "sim-small"
 def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str, Any]:
     """Random moves of random sliders on `CELLS_TRIED` cells; times in ms."""
     rng = np.random.default_rng(seed)
-    driver = Driver(slide, checkpoint)
+    driver = Driver(start(slide, checkpoint, {}))
     driver.ready()
     session = driver.session
     times: list[float] = []

@@ -23,6 +23,7 @@ from napari_spatia.widgets.annotate_dock import AnnotateDock
 from napari_spatia.widgets.arrange import ANNOTATE, CELL, EXPORT
 from napari_spatia.widgets.driving import Driver, Watchdog, median_and_p95
 from napari_spatia.widgets.export_dock import ExportDock
+from napari_spatia.widgets.launch import start
 
 NUM_MOVES = 36
 """Timed slider moves, over all sliders."""
@@ -38,7 +39,7 @@ class Demo:
     def __init__(self, slide: Path, checkpoint: str, out: Path, seed: int) -> None:
         self.out, self.seed = out, seed
         self.began = time.perf_counter()
-        self.driver = Driver(slide, checkpoint, sidecar=out / "journal")
+        self.driver = Driver(start(slide, checkpoint, {}, sidecar=out / "journal"))
         self.session = self.driver.session
         self.told: dict[str, Any] = {"slide": slide.name, "checkpoint": checkpoint, "seed": seed, "screenshots": []}
 

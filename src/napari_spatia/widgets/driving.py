@@ -19,7 +19,6 @@ from napari_spatia.widgets.arrange import CELL, show_docks
 from napari_spatia.widgets.cell_dock import CellDock
 from napari_spatia.widgets.gene_sliders import STEPS_PER_UNIT
 from napari_spatia.widgets.host import session_for
-from napari_spatia.widgets.launch import start
 
 TICK_S = 0.001
 LEFT = Qt.MouseButton.LeftButton
@@ -28,10 +27,10 @@ LEFT = Qt.MouseButton.LeftButton
 class Driver:
     """One window, its session, and the means to use it by hand."""
 
-    def __init__(self, slide: Path, checkpoint: str, sidecar: Path | None = None) -> None:
-        self.viewer: Viewer = start(slide, checkpoint, {}, sidecar=sidecar)
-        self.session: Session = session_for(self.viewer)
-        self.docks = show_docks(self.viewer)
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+        self.session: Session = session_for(viewer)
+        self.docks = show_docks(viewer)
         inner = self.docks[CELL].findChild(CellDock)
         assert inner is not None, "the Cell dock is open"
         self.cell_dock: CellDock = inner
@@ -75,16 +74,22 @@ class Driver:
         assert found, "napari draws on a vispy canvas"
         return found[0]
 
-    def click_slide(self, y_um: float, x_um: float) -> None:
-        """A real left click on the canvas at a point of the slide."""
+    def place_of(self, y_um: float, x_um: float) -> QPoint:
+        """Where a point of the slide lies on the canvas."""
         canvas, camera = self.canvas, self.viewer.scene.camera
         _, center_y, center_x = camera.center
-        x = round(canvas.width() / 2 + (x_um - center_x) * camera.zoom)
-        y = round(canvas.height() / 2 + (y_um - center_y) * camera.zoom)
-        mouse(canvas, QMouseEvent.Type.MouseMove, QPoint(x, y), Qt.MouseButton.NoButton)
+        return QPoint(
+            round(canvas.width() / 2 + (x_um - center_x) * camera.zoom),
+            round(canvas.height() / 2 + (y_um - center_y) * camera.zoom),
+        )
+
+    def click_slide(self, y_um: float, x_um: float) -> None:
+        """A real left click on the canvas at a point of the slide."""
+        canvas, place = self.canvas, self.place_of(y_um, x_um)
+        mouse(canvas, QMouseEvent.Type.MouseMove, place, Qt.MouseButton.NoButton)
         self.settle(0.05)
-        mouse(canvas, QMouseEvent.Type.MouseButtonPress, QPoint(x, y), LEFT)
-        mouse(canvas, QMouseEvent.Type.MouseButtonRelease, QPoint(x, y), LEFT)
+        mouse(canvas, QMouseEvent.Type.MouseButtonPress, place, LEFT)
+        mouse(canvas, QMouseEvent.Type.MouseButtonRelease, place, LEFT)
 
     def drag_slider(self, slider: QSlider, values: Sequence[float]) -> list[float]:
         """Drag a gene slider through log2_fc ``values``; ms from each move to the new picture on screen."""

@@ -1,0 +1,106 @@
+"""What the real window draws: pixels of the canvas and of the docks, under a real mouse. Needs OpenGL."""
+
+import napari
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QImage
+
+from napari_spatia.viewer import layers
+from napari_spatia.widgets.driving import Driver
+from napari_spatia.widgets.explorer import ExplorerDock
+from napari_spatia.widgets.host import host_for
+
+pytestmark = pytest.mark.gl
+
+ROUNDING = 3
+"""Levels of 255 by which a drawn colour may differ from the colour asked for."""
+
+
+@pytest.fixture
+def window(small_slide, fake_backend, tmp_path, qtbot):
+    """A window with the small slide, every cell in full colour, and the model without a network."""
+    viewer = napari.Viewer()
+    viewer.window.resize(1400, 900)
+    session = host_for(viewer, fake_backend, tmp_path / "sidecar").session
+    driver = Driver(viewer)
+    session.show(small_slide)
+    session.load_checkpoint("fake")
+    driver.ready()
+    session.state.opacity = 1.0
+    colour(driver, "obs:cell_type")
+    yield driver
+    driver.close()
+
+
+def colour(driver, key):
+    driver.session.colour_by(key)
+    driver.until(lambda: driver.session.state.lookup and driver.session.state.lookup.key == key, "colouring")
+    driver.settle(0.1)
+
+
+def canvas_pixels(driver):
+    """`(H, W, 3)` of the canvas as OpenGL drew it."""
+    return driver.viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
+
+
+def drawn_at(driver, cell_idx):
+    """Colour on the canvas at a cell's centre."""
+    place = driver.place_of(*driver.session.slide.centers_um[cell_idx])
+    return canvas_pixels(driver)[place.y(), place.x()]
+
+
+def picture_pixels(view):
+    """`(H, W, 3)` of a picture as its widget paints it."""
+    image = view.grab().toImage().convertToFormat(QImage.Format.Format_RGBA8888)
+    return np.frombuffer(image.bits().asstring(image.sizeInBytes()), np.uint8).reshape(image.height(), image.width(), 4)
+
+
+def test_each_cell_is_drawn_in_the_colour_of_its_type_and_of_its_gene(window):
+    for key in ("obs:cell_type", "gene:GENE0"):
+        colour(window, key)
+        pixels, rgba = canvas_pixels(window), window.session.state.lookup.rgba
+        for cell_idx, center in enumerate(window.session.slide.centers_um):
+            place = window.place_of(*center)
+            assert np.abs(pixels[place.y(), place.x()] - rgba[cell_idx, :3]).max() <= ROUNDING, (key, cell_idx)
+
+
+def test_unchecking_a_category_uncovers_the_stains_under_its_cells(window):
+    explorer = window.docks["Explorer"].findChild(ExplorerDock)
+    rows = explorer.legend.categories
+    acinar, other = 0, 1
+    before = [drawn_at(window, cell_idx) for cell_idx in (acinar, other)]
+    rows.findItems("acinar", Qt.MatchFlag.MatchExactly)[0].setCheckState(0, Qt.CheckState.Unchecked)
+    window.until(lambda: window.session.state.lookup.rgba[acinar, 3] == 0, "hiding the category")
+    window.settle(0.1)
+    after = [drawn_at(window, cell_idx) for cell_idx in (acinar, other)]
+    assert np.abs(after[0] - before[0]).max() > 30 and after[0].argmax() == 2, "DAPI is blue"
+    assert np.abs(after[1] - before[1]).max() <= ROUNDING
+
+
+def test_a_real_click_selects_the_cell_under_it_and_outlines_it(window):
+    center = window.session.slide.centers_um[6]
+    window.look_at(*center, 20.0)
+    before = canvas_pixels(window)
+    window.click_slide(*center)
+    window.until(lambda: window.session.state.selected is not None, "selecting the clicked cell", limit_s=20.0)
+    assert window.session.state.selected == "cell-6"
+    window.settle(0.1)
+    changed = np.abs(canvas_pixels(window) - before).max(axis=-1) > 60
+    assert layers.SELECTED in window.viewer.layers and changed.sum() > 100
+    edge = window.place_of(center[0] - 3.0, center[1])  # the cell is 12 px of 0.5 µm wide
+    assert changed[edge.y() - 12 : edge.y() + 13, edge.x()].any(), "the outline runs around the cell"
+    middle = window.place_of(*center)
+    assert not changed[middle.y(), middle.x()], "the outline leaves the cell's middle as it was"
+
+
+def test_dragging_a_slider_paints_another_picture_in_the_cell_dock(window):
+    window.session.select_cell("cell-5")
+    window.until(lambda: window.session.state.counterfactual is not None, "inverting the cell")
+    window.settle(0.1)
+    pictures = window.cell_dock.pictures
+    real, edited = picture_pixels(pictures.real), picture_pixels(pictures.edited)
+    row = next(iter(window.cell_dock.sliders.rows.values()))
+    assert len(window.drag_slider(row.slider, [3.0])) == 1
+    assert (picture_pixels(pictures.edited) != edited).mean() > 0.3
+    assert np.array_equal(picture_pixels(pictures.real), real), "the real cell stays as it is"
