@@ -61,6 +61,18 @@ def test_real_drag_edits_draws_and_is_one_undo(dock, ready, qtbot):
     assert row.slider.value() == round(value * STEPS_PER_UNIT)
 
 
+def test_each_edit_is_asked_for_once(dock, ready, fake_backend):
+    row = next(iter(dock.sliders.rows.values()))
+    rebuilt = []
+    dock.search.completer().model().modelReset.connect(lambda: rebuilt.append(1))
+    mouse(row.slider, QMouseEvent.Type.MouseButtonPress, handle(row.slider), LEFT)
+    mouse(row.slider, QMouseEvent.Type.MouseMove, handle(row.slider, 2 * STEPS_PER_UNIT), LEFT)
+    mouse(row.slider, QMouseEvent.Type.MouseButtonRelease, handle(row.slider), LEFT)
+    ready.set_log2_fc("GENE9", 0.0)
+    assert fake_backend.editors[-1].rendered == [{}, {row.gene: ready.state.edit.present[0][1]}]
+    assert not rebuilt, "the list of genes is the model's, not the edit's"
+
+
 def test_typed_number_and_double_click(dock, ready, qtbot):
     row = next(iter(dock.sliders.rows.values()))
     row.number.setValue(-1.5)

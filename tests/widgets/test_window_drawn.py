@@ -3,7 +3,7 @@
 import napari
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, QPoint, Qt
 from qtpy.QtGui import QImage
 
 from napari_spatia.viewer import layers
@@ -50,10 +50,35 @@ def drawn_at(driver, cell_idx):
     return canvas_pixels(driver)[place.y(), place.x()]
 
 
-def picture_pixels(view):
-    """`(H, W, 3)` of a picture as its widget paints it."""
-    image = view.grab().toImage().convertToFormat(QImage.Format.Format_RGBA8888)
+def pixels_of(pixmap):
+    """`(H, W, 4)` of a Qt picture."""
+    image = pixmap.toImage().convertToFormat(QImage.Format.Format_RGBA8888)
     return np.frombuffer(image.bits().asstring(image.sizeInBytes()), np.uint8).reshape(image.height(), image.width(), 4)
+
+
+def picture_pixels(view):
+    """A widget as it paints itself."""
+    return pixels_of(view.grab())
+
+
+def screen_pixels(view):
+    """The part of the screen where a widget lies, whatever is in front there."""
+    corner = view.mapToGlobal(QPoint(0, 0))
+    return pixels_of(view.screen().grabWindow(0, corner.x(), corner.y(), view.width(), view.height()))
+
+
+class Painted(QObject):
+    """Counts how often widgets are painted."""
+
+    def __init__(self, *widgets):
+        super().__init__()
+        self.times = dict.fromkeys(widgets, 0)
+        for widget in widgets:
+            widget.installEventFilter(self)
+
+    def eventFilter(self, widget, event):
+        self.times[widget] += event.type() == QEvent.Type.Paint
+        return False
 
 
 def test_each_cell_is_drawn_in_the_colour_of_its_type_and_of_its_gene(window):
@@ -94,13 +119,36 @@ def test_a_real_click_selects_the_cell_under_it_and_outlines_it(window):
     assert not changed[middle.y(), middle.x()], "the outline leaves the cell's middle as it was"
 
 
-def test_dragging_a_slider_paints_another_picture_in_the_cell_dock(window):
+@pytest.fixture
+def edited(window):
+    """The window with a cell whose genes can be edited."""
     window.session.select_cell("cell-5")
     window.until(lambda: window.session.state.counterfactual is not None, "inverting the cell")
     window.settle(0.1)
-    pictures = window.cell_dock.pictures
+    return window
+
+
+def test_dragging_a_slider_paints_another_picture_in_the_cell_dock(edited):
+    window, pictures = edited, edited.cell_dock.pictures
     real, edited = picture_pixels(pictures.real), picture_pixels(pictures.edited)
     row = next(iter(window.cell_dock.sliders.rows.values()))
     assert len(window.drag_slider(row.slider, [3.0])) == 1
     assert (picture_pixels(pictures.edited) != edited).mean() > 0.3
     assert np.array_equal(picture_pixels(pictures.real), real), "the real cell stays as it is"
+
+
+def test_a_new_picture_leaves_the_rest_of_the_window_alone(edited):
+    main, picture = edited.cell_dock.window(), edited.cell_dock.pictures.edited
+    painted = Painted(main, edited.canvas, picture)
+    edited.drag_slider(next(iter(edited.cell_dock.sliders.rows.values())).slider, [1.0, -2.0])
+    assert painted.times[picture] == 2
+    assert painted.times[main] == painted.times[edited.canvas] == 0, "OpenGL would compose the whole window anew"
+
+
+def test_the_tab_in_front_is_the_one_on_the_screen(edited):
+    picture = edited.cell_dock.pictures.edited
+    shown = picture_pixels(picture)
+    for name, is_on_screen in (("Annotate", False), ("Cell", True), ("Export", False)):
+        edited.docks[name].raise_()
+        edited.settle(0.3)
+        assert np.array_equal(screen_pixels(picture), shown) == is_on_screen, name

@@ -96,8 +96,10 @@ class SlideView:
             self._colours.visible = False
             return
         self._source.table = self.session.opened.index.table(lookup.rgba)
-        self._colours.visible = True
-        self._colours.refresh(extent=False, highlight=False)
+        if self._colours.visible:
+            self._colours.refresh(extent=False, highlight=False)
+        else:
+            self._colours.visible = True  # napari then refreshes the layer itself
 
     def _show_opacity(self, opacity: float) -> None:
         if self._colours is not None:

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QComboBox, QLabel
 
@@ -15,8 +14,6 @@ from napari_spatia.widgets.pictures import SIDE_PX, SMALL_SIDE_PX, CellPictures,
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import Counterfactual
 
-RENDER_AFTER_MS = 0
-"""A slider's moves within this time become one request; while a picture is drawn, only the newest request waits."""
 FAR_PERCENTILE = 95.0
 TALL_PX = 760
 """A dock at least this high has room for large pictures."""
@@ -41,14 +38,11 @@ class CellDock(Dock):
             self.body.addWidget(widget)
         self._build_sliders()
         self.body.addStretch(1)
-        self._render_soon = QTimer(self)
-        self._render_soon.setSingleShot(True)
-        self._render_soon.setInterval(RENDER_AFTER_MS)
-        self._render_soon.timeout.connect(self.session.render)
+        self._asked: dict[str, float] | None = None
+        self.watch(self._render, "edit")
         self.watch(self._show_card, "slide", "selected", "card", "checkpoint", "bound")
         self.watch(self._show_pictures, "crop", "cell", "counterfactual", "limits")
         self.watch(self._show_edit, "edit", "checkpoint", "selected")
-        self.watch(self._render_later, "edit")
         self.watch(self._show_nfe, "nfe", "cell")
 
     def _build_sliders(self) -> None:
@@ -124,9 +118,14 @@ class CellDock(Dock):
     def _move(self, gene: str, value: float) -> None:
         self.attempt(self.session.set_log2_fc, gene, value, gene)
 
-    def _render_later(self) -> None:
-        if self.state.cell is not None:
-            self._render_soon.start()
+    def _render(self) -> None:
+        """Ask for the picture of the edit at once, before anything is painted: it is drawn while Qt paints the slider.
+
+        While a picture is drawn, only the newest request waits.
+        """
+        asked, self._asked = self._asked, log2_fc_of(self.state.edit.present)
+        if self._asked != asked and self.state.cell is not None:
+            self.session.render()
 
     def _ask_nfe(self) -> None:
         text = self.nfe.currentText()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from napari.viewer import Viewer
-from qtpy.QtCore import QPoint, QPointF, Qt, QTimer
+from qtpy.QtCore import QEventLoop, QPoint, QPointF, Qt, QTimer
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QSlider, QStyle, QStyleOptionSlider, QWidget
 
@@ -20,7 +20,7 @@ from napari_spatia.widgets.cell_dock import CellDock
 from napari_spatia.widgets.gene_sliders import STEPS_PER_UNIT
 from napari_spatia.widgets.host import session_for
 
-TICK_S = 0.001
+TICK_MS = 10
 LEFT = Qt.MouseButton.LeftButton
 
 
@@ -34,25 +34,29 @@ class Driver:
         inner = self.docks[CELL].findChild(CellDock)
         assert inner is not None, "the Cell dock is open"
         self.cell_dock: CellDock = inner
+        self._tick = QTimer()
+        self._tick.start(TICK_MS)
 
     def until(self, done: Callable[[], bool], doing: str, limit_s: float = 120.0) -> None:
         """Let the window live until ``done``. Raises the window's own error message when it shows one."""
         end = time.monotonic() + limit_s
         while not done():
-            QApplication.processEvents()
+            self._next_events()
             notice = self.session.state.notice
             if notice is not None and notice.is_error:
                 raise SpatiaError(notice.text)
             if time.monotonic() > end:
                 raise SpatiaError(f"The window did not finish {doing} within {limit_s:g} s.")
-            time.sleep(TICK_S)
 
     def settle(self, seconds: float = 0.3) -> None:
         """Let the window draw what is pending."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            QApplication.processEvents()
-            time.sleep(TICK_S)
+            self._next_events()
+
+    def _next_events(self) -> None:
+        """Sleep until something happens in the window, as its own event loop does, or until the next tick."""
+        QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
 
     def ready(self) -> None:
         """Wait for the slide and the checkpoint."""
@@ -129,6 +133,7 @@ class Driver:
 
     def close(self) -> None:
         """Stop all work and close the window."""
+        self._tick.stop()
         self.session.close()
         self.viewer.close()
 

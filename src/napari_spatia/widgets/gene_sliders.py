@@ -104,6 +104,8 @@ class GeneSearch(QLineEdit):
         self.setPlaceholderText("Add a gene…")
         self.setClearButtonEnabled(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setEnabled(False)
+        self._shown: tuple[str, ...] = ()
         self._genes = QStringListModel(self)
         completer = QCompleter(self._genes, self)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
@@ -113,8 +115,10 @@ class GeneSearch(QLineEdit):
         self.returnPressed.connect(lambda: self._choose(self.text()))
 
     def show_genes(self, genes: tuple[str, ...]) -> None:
-        self._genes.setStringList(sorted(genes))
-        self.setEnabled(bool(genes))
+        if genes != self._shown:
+            self._shown = genes
+            self._genes.setStringList(sorted(genes))
+            self.setEnabled(bool(genes))
 
     def _choose(self, text: str) -> None:
         typed = text.strip()
