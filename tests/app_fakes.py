@@ -114,7 +114,7 @@ class FakeBackend:
             raise CheckpointError(f"There is no checkpoint '{checkpoint}'. Shipped: fake.")
         info = SimpleNamespace(
             name="fake", panel=Panel(GENES[:10]), channels=CHANNELS, cell_types=TYPES, crop_px=CROP_PX, um_per_px=0.32,
-            num_parameters=12, sha256="0" * 64,
+            num_parameters=12, sha256="0" * 64, path=Path("fake"),
         )  # fmt: skip
         return SimpleNamespace(info=info, device="cpu")
 

@@ -21,6 +21,19 @@ def test_slide_and_model_are_named(dock):
     assert dock.predict_button.isEnabled() and not dock.save_button.isEnabled()
 
 
+def test_list_of_models_shows_the_loaded_one_and_loads_it_again(dock, ready, fake_backend, small_slide, qtbot):
+    assert dock.model_choice.currentText() == "fake", "a checkpoint from a folder joins the shipped ones"
+    dock.model_choice.setCurrentText("sim-small")
+    ready.show(small_slide)
+    assert dock.model_choice.currentText() == "sim-small", "what a person chose stays until it is loaded"
+    dock.model_choice.setCurrentText("fake")
+    loaded = []
+    ready.state.events.checkpoint.connect(loaded.append)
+    qtbot.mouseClick(dock.load_button, Qt.MouseButton.LeftButton)
+    assert [info.name for info in loaded] == ["fake"] and ready.state.notice is None
+    assert [dock.model_choice.itemText(row) for row in range(dock.model_choice.count())].count("fake") == 1
+
+
 def test_predict_and_save(dock, ready, fake_backend, small_slide, qtbot):
     qtbot.mouseClick(dock.predict_button, Qt.MouseButton.LeftButton)
     assert ready.state.colour == "type" and dock.choice.currentText() == "Cell type (predicted)"

@@ -5,7 +5,7 @@ from pathlib import Path
 from qtpy.QtCore import QStringListModel, Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QCompleter, QFileDialog, QLabel, QSizePolicy, QSlider
 
-from napari_spatia.inference.registry import best_checkpoint, list_shipped
+from napari_spatia.inference.registry import best_checkpoint, find_checkpoint, list_shipped
 from napari_spatia.session.session import Session
 from napari_spatia.widgets.legend import Legend
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, row
@@ -27,6 +27,7 @@ class ExplorerDock(Dock):
         self._build_model()
         self._build_colour()
         self.watch(self._show_slide, "slide")
+        self.watch(self._show_loaded, "checkpoint")
         self.watch(self._show_model, "slide", "checkpoint", "bound", "notes", "prediction", "prediction_saved", "jobs")
         self.watch(self._show_choices, "slide", "prediction")
         self.watch(self._show_colour, "colour", "lookup")
@@ -67,7 +68,9 @@ class ExplorerDock(Dock):
 
     def _build_model(self) -> None:
         self.model_choice = QComboBox()
-        self.model_choice.addItems([*list_shipped(), OTHER_FOLDER])
+        for name in list_shipped():
+            self.model_choice.addItem(name, str(find_checkpoint(name)))
+        self.model_choice.addItem(OTHER_FOLDER)
         self.model_choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.load_button = button("Load", "Load this model", self._load)
         self.model_label = hint(NO_MODEL)
@@ -83,11 +86,19 @@ class ExplorerDock(Dock):
         self.body.addWidget(line())
 
     def _load(self) -> None:
-        name = self.model_choice.currentText()
-        if name == OTHER_FOLDER:
-            name = QFileDialog.getExistingDirectory(self, "Open a checkpoint folder")
-        if name:
-            self.attempt(self.session.load_checkpoint, name)
+        folder = self.model_choice.currentData() or QFileDialog.getExistingDirectory(self, "Open a checkpoint folder")
+        if folder:
+            self.attempt(self.session.load_checkpoint, folder)
+
+    def _show_loaded(self) -> None:
+        """The list shows the loaded model; one from a folder joins the list, so that it can be loaded again."""
+        info = self.state.checkpoint
+        if info is None:
+            return
+        if self.model_choice.findData(str(info.path)) < 0:
+            self.model_choice.insertItem(0, info.name, str(info.path))
+            self.model_choice.setItemData(0, str(info.path), Qt.ItemDataRole.ToolTipRole)
+        self.model_choice.setCurrentIndex(self.model_choice.findData(str(info.path)))
 
     def _show_model(self) -> None:
         state = self.state
@@ -99,9 +110,6 @@ class ExplorerDock(Dock):
         if info is None:
             self.model_label.setText(NO_MODEL)
             return
-        if self.model_choice.findText(info.name) < 0:
-            self.model_choice.insertItem(0, info.name)
-            self.model_choice.setCurrentIndex(0)
         notes = "".join(f"<br>{note}" for note in state.notes)
         self.model_label.setText(
             f"<b>{info.name}</b> · {info.num_parameters / 1e6:.1f} M parameters · {state.device}{notes}"
