@@ -211,6 +211,15 @@ def test_class_added_between_two_clicks_survives_undo(session):
     assert not session.state.annotations.assigned
 
 
+def test_new_class_has_its_types_colour_or_one_of_its_own(session):
+    types = {row.name: row.colour for row in session.state.lookup.legend}
+    for name in ("mast", "ductal", "odd"):
+        session.add_class(name)
+    colours = {entry.name: entry.colour for entry in session.state.annotations.classes}
+    assert colours["ductal"] == types["ductal"]
+    assert len({*types.values(), *colours.values()}) == len({*types, *colours})
+
+
 def test_newest_render_wins_while_a_slider_moves(background, fake_backend):
     app = background()
     app.session.select_cell("cell-1")

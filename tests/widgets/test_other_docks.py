@@ -3,6 +3,7 @@ import weakref
 
 import pytest
 from napari.components import ViewerModel
+from npe2 import PluginManager
 from qtpy.QtCore import Qt
 
 from napari_spatia.widgets import contributions
@@ -81,6 +82,19 @@ def test_reader_leaves_other_paths_alone(tmp_path, name):
     (tmp_path / "file.txt").write_text("x")
     (tmp_path / "folder").mkdir()
     assert contributions.get_reader(str(tmp_path / name)) is None
+
+
+def test_a_sample_opens_its_slide_and_leaves_no_layer_of_its_own(qtbot, tmp_path, monkeypatch):
+    viewer, opened = ViewerModel(), []
+    place = tmp_path / "pancreas" / "roi_B.zarr"
+    place.mkdir(parents=True)
+    monkeypatch.setenv(contributions.DATA_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(contributions, "_viewer", lambda: viewer)
+    monkeypatch.setattr(contributions, "_open", lambda viewer, path: opened.append(path))
+    PluginManager.instance().discover()
+    viewer.open_sample("napari-spatia", "pancreas-region")
+    assert opened == [place]
+    qtbot.waitUntil(lambda: not viewer.layers, timeout=5000)
 
 
 def test_launcher_takes_the_parts_of_a_slide():

@@ -1,6 +1,7 @@
 """Verbs of annotation. Every change is in the journal, on disk, before its verb returns."""
 
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from napari_spatia.data.colors import Rgb, palette_color
@@ -15,8 +16,13 @@ class AnnotationVerbs(ColourVerbs):
     """Classes, and which cell is in which."""
 
     def add_class(self, name: str, colour: Rgb | None = None) -> None:
-        """A class to annotate cells with; a known name gets the new colour."""
-        colour = colour or palette_color(len(self.state.annotations.classes))
+        """A class to annotate cells with; a known name gets the new colour.
+
+        Without a colour it takes that of the category of its name, or one that no category on screen has.
+        """
+        shown = self.class_colours()
+        free = (spare for spare in map(palette_color, count()) if spare not in shown.values())
+        colour = colour or shown.get(name.strip()) or next(free)
         annotations = self.state.annotations.with_class(name, colour)
         self.opened.journal.add_class(annotations.find(name.strip()))
         self._marks = replace(

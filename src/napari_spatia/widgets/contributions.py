@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import platformdirs
 from napari import current_viewer
 from napari.viewer import Viewer
@@ -16,7 +17,7 @@ from napari_spatia.data.io import open_slide
 from napari_spatia.errors import SlideError
 from napari_spatia.inference.picture import slide_limits
 from napari_spatia.session.opened import BRIGHTEST_PERCENT, with_annotations
-from napari_spatia.viewer.layers import COLOURS, cells_spec, channel_specs
+from napari_spatia.viewer.layers import COLOURS, UNITS, cells_spec, channel_specs
 from napari_spatia.viewer.slide_view import SESSION_KEY
 from napari_spatia.widgets.annotate_dock import AnnotateDock
 from napari_spatia.widgets.arrange import EXPORT, show_docks
@@ -27,6 +28,7 @@ from napari_spatia.widgets.host import session_for
 
 NO_LAYERS: list[tuple[Any, ...]] = [(None,)]
 """napari's way of saying: read, and the layers are added elsewhere."""
+OPENING = "opening…"
 DATA_VARIABLE = "NAPARI_SPATIA_DATA"
 SAMPLE_CELLS, SAMPLE_SEED = 2000, 11
 
@@ -83,6 +85,15 @@ def _open(viewer: Viewer, path: str | Path) -> None:
     QTimer.singleShot(0, lambda: show_docks(viewer))
 
 
+def _opening(viewer: Viewer) -> list[tuple[Any, ...]]:
+    """What a sample returns while its slide opens.
+
+    napari takes a sample without layers for a failure; the slide's layers come from the session, so this one leaves.
+    """
+    QTimer.singleShot(0, lambda: viewer.layers.remove(viewer.layers[OPENING]))
+    return [(np.empty((0, 2)), {"name": OPENING, "units": UNITS}, "points")]
+
+
 def _viewer() -> Viewer:
     viewer = current_viewer()
     if viewer is None:
@@ -99,7 +110,7 @@ def simulated_tissue() -> list[tuple[Any, ...]]:
         seed=SAMPLE_SEED,
     )
     QTimer.singleShot(0, lambda: show_docks(viewer))
-    return []
+    return _opening(viewer)
 
 
 def pancreas_region() -> list[tuple[Any, ...]]:
@@ -110,8 +121,9 @@ def pancreas_region() -> list[tuple[Any, ...]]:
             f"The pancreas sample is not on this machine: no folder '{place}'. "
             f"Set {DATA_VARIABLE} to the folder that holds pancreas/roi_B.zarr, or take the simulated tissue."
         )
-    _open(_viewer(), place)
-    return []
+    viewer = _viewer()
+    _open(viewer, place)
+    return _opening(viewer)
 
 
 def write_cells(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
