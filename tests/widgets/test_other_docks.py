@@ -1,5 +1,7 @@
 import gc
 import weakref
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from napari.components import ViewerModel
@@ -52,6 +54,16 @@ def test_export_needs_a_format_and_a_folder(put, session, tmp_path, monkeypatch)
         box.setChecked(False)
     dock.export.click()
     assert len(asked) == 1 and "at least one format" in session.state.notice.text
+
+
+def test_export_suggests_a_folder_for_each_slide_and_keeps_a_chosen_one(put, session, small_slide):
+    dock = put(ExportDock, session)
+    assert Path(dock.folder.text()).name == "small-export"
+    session.show(replace(small_slide, name="second"))
+    assert Path(dock.folder.text()).name == "second-export"
+    dock.folder.setText("/chosen")
+    session.show(small_slide)
+    assert dock.folder.text() == "/chosen"
 
 
 def test_a_viewer_has_one_session_that_goes_with_it(qtbot, fake_backend):

@@ -39,15 +39,22 @@ class ExportDock(Dock):
         for widget in (row(self.folder, self.browse), self.export, Busy(self, "export"), self.done):
             self.body.addWidget(widget)
         self.body.addStretch(1)
+        self._suggested = ""
+        self.watch(self._suggest, "slide")
         self.watch(self._show, "slide", "exported", "jobs")
+
+    def _suggest(self) -> None:
+        """A folder named after the slide, unless a person chose another one."""
+        slide = self.state.slide
+        if slide is not None and self.folder.text() in ("", self._suggested):
+            self._suggested = str(Path.home() / f"{slide.name}-export")
+            self.folder.setText(self._suggested)
 
     def _show(self) -> None:
         state = self.state
         running = "export" in state.jobs and state.jobs["export"].running
         self.hint.setVisible(state.slide is None)
         self.export.setEnabled(state.slide is not None and not running)
-        if state.slide is not None and not self.folder.text():
-            self.folder.setText(str(Path.home() / f"{state.slide.name}-export"))
         names = "<br>".join(path.name for path in state.exported)
         self.done.setText(f"Exported to {state.exported[0].parent}:<br>{names}" if state.exported else "")
 
