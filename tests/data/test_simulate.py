@@ -127,6 +127,12 @@ def test_same_seed_same_slide_other_seed_other_slide(path, store, tmp_path):
     assert (image[:, :height, :width] != different[:, :height, :width]).any()
 
 
+def test_every_cell_of_a_small_slide_is_seen(tmp_path):
+    path = simulate_slide(tmp_path / "small.zarr", num_cells=60, seed=3)  # its first tissue hides a cell
+    labels = pixels(spatialdata.read_zarr(path).labels["cell_labels"])
+    assert set(np.unique(labels)) >= set(range(1, 61))
+
+
 @pytest.mark.parametrize("stop_at", [0.02, 0.3, 0.8])
 def test_cancel_leaves_nothing(tmp_path, stop_at):
     def progress(fraction: float, doing: str) -> None:

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_spatia.model.flow_path import NoiseSpectrum, path_velocity, point_on_path
+from napari_spatia.model.flow_path import Spectrum, path_velocity, point_on_path
 from napari_spatia.model.flow_solver import invert, sample
 
 
@@ -27,16 +27,44 @@ def test_the_path_ends_at_noise_and_picture_and_its_velocity_is_its_slope(t, see
     assert torch.allclose(at(t) + (1 - t) * path_velocity(start, picture), picture, atol=1e-5)
 
 
-def test_coloured_noise_has_the_measured_spectrum_and_can_be_undone():
-    smooth = 5 * torch.nn.functional.avg_pool2d(torch.randn(400, 1, 68, 68), 5, 1)
-    spectrum = NoiseSpectrum(1, 64)
-    spectrum.measure(smooth)
+@pytest.fixture
+def smooth():
+    """Pictures whose pixels are means over 5 × 5: neighbours correlate by 4/5."""
+    return 5 * torch.nn.functional.avg_pool2d(torch.randn(400, 1, 68, 68), 5, 1)
+
+
+@pytest.fixture
+def spectrum(smooth):
+    measured = Spectrum(1, 64)
+    measured.measure(smooth)
+    return measured
+
+
+def neighbours_correlate(pictures):
+    return (pictures[..., 1:] * pictures[..., :-1]).mean() / pictures.var()
+
+
+def test_noise_is_between_white_and_the_pictures_has_their_power_and_can_be_undone(smooth, spectrum):
     white = torch.randn(400, 1, 64, 64)
     coloured = spectrum.colour(white)
     assert torch.allclose(spectrum.whiten(coloured), white, atol=1e-3)
-    # the correlation of neighbouring pixels of a 5 px mean is 4/5
-    correlation = (coloured[..., 1:] * coloured[..., :-1]).mean() / coloured.var()
-    assert 0.7 < correlation < 0.9
+    assert 0.2 < neighbours_correlate(coloured) < 0.6 < neighbours_correlate(smooth)
+    assert coloured.var().item() == pytest.approx(smooth.var().item(), rel=0.1)
+
+
+@pytest.mark.parametrize("nfe", [1, 2, 4])
+def test_gaussian_pictures_are_drawn_without_a_network(spectrum, nfe):
+    drawn = sample(spectrum.velocity, spectrum.colour(torch.randn(400, 1, 64, 64)), nfe)
+    assert 0.7 < neighbours_correlate(drawn) < 0.9
+
+
+def test_the_velocity_is_the_limit_of_short_steps_and_a_step_can_be_undone(spectrum, smooth):
+    x, t = smooth[:3], torch.tensor([0.1, 0.5, 0.9])
+    slope, short = (spectrum.velocity(x, t, torch.full((3,), step)) for step in (0.0, 1e-3))
+    assert torch.allclose(slope, short, atol=0.05)
+    step = torch.full((3,), 0.1)
+    after = x + step[:, None, None, None] * spectrum.velocity(x, t, step)
+    assert torch.allclose(spectrum.step_back(after, t, step), x, atol=1e-4)
 
 
 @pytest.mark.parametrize("nfe", [1, 2, 4, 9])
@@ -52,7 +80,7 @@ def test_as_many_passes_are_made_as_are_reported(model, condition, nfe):
 def test_inversion_finds_the_noise_that_draws_the_picture(model, condition, image):
     velocity = velocity_of(model, condition)
     with torch.no_grad():
-        again = sample(velocity, invert(velocity, image, 4), 4)
+        again = sample(velocity, invert(velocity, model.decoder.spectrum.step_back, image, 4), 4)
     assert torch.nn.functional.mse_loss(again, image) < 1e-4 * image.var()
 
 

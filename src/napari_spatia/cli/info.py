@@ -26,7 +26,8 @@ def info(
     Example: `napari-spatia info tissue.zarr`
     """
     with reporting(json) as report:
-        from napari_spatia.inference.registry import CONFIG, describe, list_shipped
+        from napari_spatia.inference.registry import describe, list_shipped
+        from napari_spatia.model.config import CONFIG
 
         if what in list_shipped() or (Path(what) / CONFIG).is_file():
             report.result(_of_checkpoint(describe(what)))

@@ -121,7 +121,8 @@ class CellEditor:
         condition = self._condition(cell_idx, {})
         velocity = lambda x, t, step: self.model.decoder(x, t, step, condition)  # noqa: E731
         with torch.no_grad():
-            return self.model.white_of(invert(velocity, picture, nfe), condition)
+            start = invert(velocity, self.model.decoder.spectrum.step_back, picture, nfe)
+            return self.model.white_of(start, condition)
 
     def _condition(self, cell_idx: int, edits: Mapping[str, float]) -> Condition:
         return self.bound.condition(np.array([cell_idx]), self._genes(cell_idx, edits))

@@ -13,10 +13,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from napari_spatia.errors import CheckpointError
-from napari_spatia.model.config import ModelConfig
+from napari_spatia.model.config import CONFIG, WEIGHTS, ModelConfig
 from napari_spatia.model.spatia import SpatiaModel
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = 1
 
 

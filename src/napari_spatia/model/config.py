@@ -4,6 +4,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+"""The two files of a checkpoint's folder."""
+
 Preset = Literal["tiny", "small", "base"]
 
 
@@ -36,7 +39,7 @@ class ModelConfig(BaseModel):
     region_window: int = 5
 
     prior_px: int = 16
-    decoder_channels: tuple[int, int] = (24, 64)
+    decoder_channels: tuple[int, int] = (32, 64)
     decoder_depth: int = 4
 
     @classmethod

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_spatia.model.config import ModelConfig
+from napari_spatia.model.flow_path import Spectrum
 from napari_spatia.model.inputs import Condition
 from napari_spatia.model.layers import MLP, Attention, modulate, time_features
 from napari_spatia.model.token_merge import merge, plan_merge, unmerge
@@ -14,6 +15,9 @@ from napari_spatia.model.token_merge import merge, plan_merge, unmerge
 
 class FlowDecoder(nn.Module):
     """Convolutions at H/2 and H/4, a transformer at H/8, skip connections; reads the condition at every level.
+
+    The network gives what is added to the velocity that the ``spectrum`` alone implies: without that, most of its fine
+    channels would be busy with passing the noise through.
 
     ``step`` is the length of the step that will be taken: the network gives the mean velocity over it, so one network
     draws in 1, 2, 4 … passes (Frans et al. 2025, shortcut models). step = 0 is the velocity itself.
@@ -24,10 +28,12 @@ class FlowDecoder(nn.Module):
         drawn, width = config.drawn_channels, config.width
         fine, coarse = config.decoder_channels
         self.width, self.grid_px = width, config.crop_px // 8
+        self.spectrum = Spectrum(drawn, config.crop_px)
         self.clock = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
-        self.stem = nn.Conv2d(2 * 4 * drawn, fine, 3, padding=1)
+        self.stem = nn.Conv2d(4 * drawn, fine, 3, padding=1)
         self.fine_in = ConvBlock(fine, fine, width)
         self.to_coarse = nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
+        self.read_prior = nn.Conv2d(drawn, coarse, 3, padding=1)
         self.coarse_in = nn.ModuleList([ConvBlock(coarse, coarse, width) for _ in range(2)])
         self.to_core = nn.Conv2d(coarse, width, 3, stride=2, padding=1)
         self.position = nn.Parameter(torch.randn(self.grid_px**2, width) * 0.02)
@@ -37,16 +43,16 @@ class FlowDecoder(nn.Module):
         self.from_coarse = nn.Conv2d(coarse, fine, 1)
         self.fine_out = ConvBlock(2 * fine, fine, width)
         self.head = nn.Conv2d(fine, 4 * drawn, 3, padding=1)
-        for parameter in self.head.parameters():  # the first velocity is zero
+        for parameter in self.head.parameters():  # at first nothing is added
             nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, t: Tensor, step: Tensor, condition: Condition, merge_ratio: float = 0.0) -> Tensor:
         """``x`` (B, C, H, W), ``t`` and ``step`` (B,) in [0, 1] → mean velocity from t to t + step, (B, C, H, W)."""
         clock = torch.cat([time_features(t, self.width), time_features(step, self.width)], dim=-1)
         vector = F.silu(self.clock(clock) + condition.vector)  # (B, D)
-        fine = self.stem(F.pixel_unshuffle(torch.cat([x, condition.prior], dim=1), 2))  # (B, fine, H/2, W/2)
-        fine = self.fine_in(fine, vector)
-        coarse = self.to_coarse(fine)  # (B, coarse, H/4, W/4)
+        around = x - condition.prior
+        fine = self.fine_in(self.stem(F.pixel_unshuffle(around, 2)), vector)  # (B, fine, H/2, W/2)
+        coarse = self.to_coarse(fine) + self.read_prior(F.avg_pool2d(condition.prior, 4))  # (B, coarse, H/4, W/4)
         for block in self.coarse_in:
             coarse = block(coarse, vector)
         core = self.to_core(coarse).flatten(2).mT + self.position  # (B, N, D)
@@ -57,7 +63,8 @@ class FlowDecoder(nn.Module):
         for block in self.coarse_out:
             coarse = block(coarse, vector)
         up = F.interpolate(self.from_coarse(coarse), scale_factor=2.0)  # (B, fine, H/2, W/2)
-        return F.pixel_shuffle(self.head(self.fine_out(torch.cat([up, fine], dim=1), vector)), 2)
+        added = F.pixel_shuffle(self.head(self.fine_out(torch.cat([up, fine], dim=1), vector)), 2)
+        return self.spectrum.velocity(around, t, step) + added
 
 
 class ConvBlock(nn.Module):

@@ -8,8 +8,11 @@ from torch import Tensor
 Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(x (B, C, H, W), t (B,), step (B,)) → the mean velocity from t to t + step, (B, C, H, W)."""
 
+StepBack = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(change of x (B, C, H, W) after a step, t (B,), step (B,)) → about the change before it."""
+
 INVERSION_PASSES = 6
-"""Fixed-point passes per step of `invert`; the error shrinks by the step times the velocity's slope each pass."""
+"""Fixed-point passes per step of `invert`."""
 
 
 def sample(velocity: Velocity, start: Tensor, nfe: int) -> Tensor:
@@ -20,16 +23,19 @@ def sample(velocity: Velocity, start: Tensor, nfe: int) -> Tensor:
     return x
 
 
-def invert(velocity: Velocity, picture: Tensor, nfe: int, passes: int = INVERSION_PASSES) -> Tensor:
+def invert(
+    velocity: Velocity, step_back: StepBack, picture: Tensor, nfe: int, passes: int = INVERSION_PASSES
+) -> Tensor:
     """The start from which `sample` draws ``picture``, up to the error that the passes leave.
 
-    Each step x_next = x + v(x) / nfe is solved for x by fixed-point iteration (Pan et al. 2023, AIDI).
+    Each step x_next = x + v(x) / nfe is solved for x by fixed-point iteration (Pan et al. 2023, AIDI); ``step_back``
+    undoes the part of the step that is known, so that only the network's own part is left to iterate on.
     """
     x = picture
     for i in reversed(range(nfe)):
-        after, t, step = x, *_clock(x, i, nfe)
+        after, clock = x, _clock(x, i, nfe)
         for _ in range(passes):
-            x = after - velocity(x, t, step) / nfe
+            x = x + step_back(after - x - velocity(x, *clock) / nfe, *clock)
     return x
 
 

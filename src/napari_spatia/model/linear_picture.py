@@ -1,4 +1,6 @@
-"""What is linear in expression, solved rather than learned. Letters: B cells, G panel genes, V values of a picture."""
+"""What is linear in expression, solved rather than learned. Letters: B cells, D width, G panel genes, V values of a
+picture.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +9,7 @@ from napari_spatia.model.inputs import GeneTokens
 
 
 class LinearPicture(nn.Module):
-    """A ridge regression from log2(1 + counts) to coarse pictures; zero until it is solved.
+    """A ridge regression from a cell's embedding and its log2(1 + counts) to coarse pictures; zero until it is solved.
 
     Gradient descent finds what separates cell types first and the effect of one gene within a type last. That effect
     is what an edit asks for, and least squares has it from one pass over the cells.
@@ -16,28 +18,29 @@ class LinearPicture(nn.Module):
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, num_genes: int, num_values: int):
+    def __init__(self, width: int, num_genes: int, num_values: int):
         super().__init__()
-        self.register_buffer("weight", torch.zeros(num_genes, num_values))
+        self.num_genes = num_genes
+        self.register_buffer("weight", torch.zeros(width + num_genes, num_values))
         self.register_buffer("bias", torch.zeros(num_values))
 
-    def forward(self, genes: GeneTokens) -> Tensor:
-        """→ (B, V)."""
-        return dense_values(genes, len(self.weight)) @ self.weight + self.bias
+    def forward(self, fused: Tensor, genes: GeneTokens) -> Tensor:
+        """``fused`` (B, D) and the genes → (B, V)."""
+        return self.features(fused, genes) @ self.weight + self.bias
+
+    def features(self, fused: Tensor, genes: GeneTokens) -> Tensor:
+        """(B, D + G): the embedding, and log2(1 + counts) with 0 for genes that are absent."""
+        values = fused.new_zeros(len(fused), self.num_genes)
+        values = values.scatter_add(1, genes.gene_idx, genes.value * genes.present)
+        return torch.cat([fused, values], dim=1)
 
     @torch.no_grad()
-    def solve(self, values: Tensor, target: Tensor, penalty: float) -> None:
-        """Least squares of (n, V) ``target`` on (n, G) ``values``; ``penalty`` in units of one cell's mean square."""
-        mean, middle = values.double().mean(0), target.double().mean(0)
-        centred = values.double() - mean
+    def solve(self, features: Tensor, target: Tensor, penalty: float) -> None:
+        """Least squares of (n, V) ``target`` on (n, D + G) ``features``; a ``penalty`` of 1 weighs as one cell does."""
+        mean, middle = features.double().mean(0), target.double().mean(0)
+        centred = features.double() - mean
         gram = centred.mT @ centred
         gram += penalty * torch.eye(len(gram), dtype=torch.float64) * gram.diagonal().mean()
         weight = torch.linalg.solve(gram, centred.mT @ (target.double() - middle))
         self.weight.copy_(weight)
         self.bias.copy_(middle - mean @ weight)
-
-
-def dense_values(genes: GeneTokens, num_genes: int) -> Tensor:
-    """(B, G) log2(1 + counts), 0 for genes that are absent."""
-    values = genes.value.new_zeros(len(genes.value), num_genes)
-    return values.scatter_add(1, genes.gene_idx, genes.value * genes.present)

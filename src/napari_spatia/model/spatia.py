@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from napari_spatia.model.config import ModelConfig
 from napari_spatia.model.context import ContextTransformer
 from napari_spatia.model.flow_decoder import FlowDecoder
-from napari_spatia.model.flow_path import NoiseSpectrum
 from napari_spatia.model.fusion import Fusion
 from napari_spatia.model.gene_encoder import GeneEncoder
 from napari_spatia.model.heads import Heads
@@ -37,8 +36,7 @@ class SpatiaModel(nn.Module):
         self.join_norm = nn.LayerNorm(width)
         self.heads = Heads(config)
         self.prior = MLP(width, config.drawn_channels * config.prior_px**2, ratio=2)
-        self.linear_prior = LinearPicture(len(config.panel), config.drawn_channels * config.prior_px**2)
-        self.spectrum = NoiseSpectrum(config.drawn_channels, config.crop_px)
+        self.linear_prior = LinearPicture(width, len(config.panel), config.drawn_channels * config.prior_px**2)
         self.decoder = FlowDecoder(config)
 
     def embed_genes(self, genes: GeneTokens) -> Tensor:
@@ -66,7 +64,7 @@ class SpatiaModel(nn.Module):
 
     def expected_picture(self, fused: Tensor, genes: GeneTokens) -> Tensor:
         """(B, D) and the genes → (B, C + 1, prior_px, prior_px): the mean picture of such cells, coarse."""
-        pixels = self.prior(fused) + self.linear_prior(genes)  # (B, (C + 1) · prior_px²)
+        pixels = self.prior(fused) + self.linear_prior(fused, genes)  # (B, (C + 1) · prior_px²)
         return pixels.unflatten(1, (self.config.drawn_channels, self.config.prior_px, -1))
 
     def condition(self, encoding: Encoding, genes: GeneTokens) -> Condition:
@@ -78,8 +76,8 @@ class SpatiaModel(nn.Module):
 
     def start(self, white: Tensor, condition: Condition) -> Tensor:
         """White noise (B, C + 1, H, W) → the start of the path, x at t = 0."""
-        return condition.prior + self.spectrum.colour(white)
+        return condition.prior + self.decoder.spectrum.colour(white)
 
     def white_of(self, start: Tensor, condition: Condition) -> Tensor:
         """The inverse of `start`."""
-        return self.spectrum.whiten(start - condition.prior)
+        return self.decoder.spectrum.whiten(start - condition.prior)

@@ -24,10 +24,10 @@ def plan_merge(tokens: Tensor, grid: tuple[int, int], merge_ratio: float) -> Mer
     One token of each 2 × 2 square is kept; the others whose nearest kept token is most alike (cosine) join it.
     """
     num_tokens = tokens.shape[1]
-    kept, others = _squares(grid, tokens.device)
-    num_merged = min(round(merge_ratio * num_tokens), len(others))
+    num_merged = min(round(merge_ratio * num_tokens), num_tokens - num_tokens // 4)
     if num_merged == 0:
         return None
+    kept, others = _squares(grid, tokens.device)
     unit = torch.nn.functional.normalize(tokens.detach(), dim=-1)
     similarity, nearest = (unit[:, others] @ unit[:, kept].mT).max(-1)  # (B, S)
     order = similarity.argsort(dim=-1, descending=True, stable=True)

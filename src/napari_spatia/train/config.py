@@ -28,7 +28,7 @@ class TrainConfig(BaseModel):
     decoder_steps: int = Field(8000, gt=0, description="steps of the decoder stage")
     decoder_groups: int = Field(16, gt=0, description="neighbourhoods in a decoder batch")
     decoder_group_size: int = Field(2, gt=0, description="cells in each of them")
-    decoder_lr: float = Field(6e-4, gt=0, description="peak learning rate of the decoder stage")
+    decoder_lr: float = Field(8e-4, gt=0, description="peak learning rate of the decoder stage")
     shortcut_after: float = Field(0.4, ge=0, le=1, description="share of the decoder stage before few-step training")
     shortcut_share: float = Field(0.25, ge=0, le=1, description="share of each batch that learns longer steps")
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the decoder's averaged weights, per step")

@@ -21,7 +21,7 @@ def save_state(folder: Path, modules: nn.ModuleDict, optimizer: torch.optim.Opti
         {name: value.contiguous() for name, value in modules.state_dict().items()}, staged / "weights.safetensors"
     )
     moments = {
-        f"{index}.{name}": value
+        f"{index}.{name}": value.contiguous()
         for index, state in optimizer.state_dict()["state"].items()
         for name, value in state.items()
     }

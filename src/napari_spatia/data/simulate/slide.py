@@ -20,6 +20,7 @@ from napari_spatia.progress import Progress, part, silent
 DEFAULT_UM_PER_PX = 0.32
 _TILE_PX = 512
 _FEWEST_CELLS = 50
+_MOST_ATTEMPTS, _NEXT_SEED = 8, 1_000_003
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,24 @@ def simulate_slide(
 
     out_path = Path(out_path)
     _check(out_path, num_cells, seed, um_per_px, overwrite)
-    cells = simulate_cells(num_cells, seed, um_per_px, part(progress, 0.0, 0.1))
-    drawn = draw_slide(cells, part(progress, 0.1, 0.7))
-    write_slide(out_path, cells, drawn, seed, part(progress, 0.7, 1.0))
+    cells, drawn = _draw_all_cells(num_cells, seed, um_per_px, part(progress, 0.0, 0.7))
+    write_slide(out_path, cells, drawn, part(progress, 0.7, 1.0))
     progress(1.0, "slide written")
     return out_path
+
+
+def _draw_all_cells(
+    num_cells: int, seed: int, um_per_px: float, progress: Progress
+) -> tuple["SimulatedCells", "DrawnSlide"]:
+    """A slide on which every cell has a pixel: where neighbours cover one whole, another tissue is laid out."""
+    for attempt in range(_MOST_ATTEMPTS):
+        cells = simulate_cells(num_cells, seed + attempt * _NEXT_SEED, um_per_px, part(progress, 0.0, 0.15))
+        drawn = draw_slide(cells, part(progress, 0.15, 1.0))
+        if np.isin(np.arange(1, num_cells + 1), drawn.labels).all():
+            return cells, drawn
+    raise SlideError(
+        f"No tissue of {num_cells} cells in {_MOST_ATTEMPTS} shows every cell (seed {seed}). Choose another seed."
+    )
 
 
 def _check(out_path: Path, num_cells: int, seed: int, um_per_px: float, overwrite: bool) -> None:

@@ -22,7 +22,6 @@ from napari_spatia.data.simulate.catalogue import CHANNELS, NICHE_NAMES, PANEL, 
 from napari_spatia.data.simulate.outlines import PLAN_COLUMNS
 from napari_spatia.data.simulate.rules import RULES
 from napari_spatia.data.simulate.slide import DrawnSlide, SimulatedCells
-from napari_spatia.errors import SlideError
 from napari_spatia.files import staged_folder
 from napari_spatia.progress import Progress, part, silent
 
@@ -33,12 +32,10 @@ _SMALLEST_LEVEL_PX = 128
 _TILE = 1024
 
 
-def write_slide(
-    out_path: Path, cells: SimulatedCells, drawn: DrawnSlide, seed: int, progress: Progress = silent
-) -> None:
+def write_slide(out_path: Path, cells: SimulatedCells, drawn: DrawnSlide, progress: Progress = silent) -> None:
     """Write the store; it appears at ``out_path`` whole or not at all."""
     labels, polygons = _outline_cells(drawn.labels, len(cells.plan), part(progress, 0.0, 0.5))
-    slide = _assemble(cells, drawn, labels, polygons, seed)
+    slide = _assemble(cells, drawn, labels, polygons)
     progress(0.55, "writing the slide")
     with staged_folder(out_path) as stage, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="(zarr|spatialdata|anndata|ome_zarr|dask)")
@@ -56,8 +53,6 @@ def _outline_cells(
     for number, box in enumerate(boxes, start=1):
         if number % 500 == 0:
             progress(number / num_cells, "outlining cells")
-        if box is None:
-            raise SlideError(f"Cell {number} of {num_cells} got no pixel. Choose another seed.")
         window = labels[box]
         pieces = label(window == number, connectivity=1)
         largest = 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
@@ -72,7 +67,6 @@ def _assemble(
     drawn: DrawnSlide,
     labels: NDArray[np.int32],
     polygons: list[shapely.Polygon],
-    seed: int,
 ) -> SpatialData:
     """All elements, in coordinate system "global" (µm)."""
     um_per_px = cells.scene.um_per_px
@@ -88,11 +82,11 @@ def _assemble(
         },
         labels={LABELS: Labels2DModel.parse(labels, dims=("y", "x"), chunks=(_TILE, _TILE), **raster)},
         shapes={SHAPES: ShapesModel.parse(frame, transformations=scale)},
-        tables={TABLE: _table(cells, drawn, labels, seed)},
+        tables={TABLE: _table(cells, drawn, labels)},
     )
 
 
-def _table(cells: SimulatedCells, drawn: DrawnSlide, labels: NDArray[np.int32], seed: int) -> ad.AnnData:
+def _table(cells: SimulatedCells, drawn: DrawnSlide, labels: NDArray[np.int32]) -> ad.AnnData:
     """Counts, truth, and what `load_simulation` needs to draw any cell again."""
     num_cells, um_per_px = len(cells.plan), cells.scene.um_per_px
     cell_id = [f"cell-{number:06d}" for number in range(1, num_cells + 1)]
@@ -120,7 +114,7 @@ def _table(cells: SimulatedCells, drawn: DrawnSlide, labels: NDArray[np.int32], 
     table.obsm[PLAN_KEY] = cells.plan
     table.uns[UNS_KEY] = {
         "version": FORMAT_VERSION,
-        "seed": seed,
+        "seed": cells.scene.seed,
         "um_per_px": um_per_px,
         "shape_px": np.array(cells.scene.shape_px),
         "plan_columns": np.array(PLAN_COLUMNS),
