@@ -36,7 +36,7 @@ class LinearPicture(nn.Module):
 
     @torch.no_grad()
     def solve(self, features: Tensor, target: Tensor, penalty: float) -> None:
-        """Least squares of (n, V) ``target`` on (n, D + G) ``features``; a ``penalty`` of 1 weighs as one cell does."""
+        """Least squares of (n, V) ``target`` on (n, D + G) ``features``; a ``penalty`` of 1 weighs as all cells do."""
         mean, middle = features.double().mean(0), target.double().mean(0)
         centred = features.double() - mean
         gram = centred.mT @ centred
