@@ -4,6 +4,7 @@ PYTHON ?=
 OUT ?= build/demo
 INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
+VIRTUAL_SCREEN := QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1680x1050x24"
 
 export VENV PYTHON
 
@@ -29,7 +30,7 @@ test: lint
 
 # What takes too long for every change: whole commands, kill -9 at every step, the demo in the real window.
 test-slow: $(INSTALLED)
-	@QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1680x1050x24" $(BIN)/python -m pytest -m slow
+	@$(VIRTUAL_SCREEN) $(BIN)/python -m pytest -m slow
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check .
@@ -42,4 +43,4 @@ docs: $(INSTALLED)
 
 # A slider move to a new picture on the screen, through the real dock; ends in one JSON line.
 bench-live: $(INSTALLED)
-	@$(BIN)/python -m napari_spatia.widgets.bench_live
+	@$(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(VIRTUAL_SCREEN)) $(BIN)/python -m napari_spatia.widgets.bench_live
