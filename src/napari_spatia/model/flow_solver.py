@@ -12,7 +12,9 @@ StepBack = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(change of x (B, C, H, W) after a step, t (B,), step (B,)) → about the change before it."""
 
 INVERSION_PASSES = 6
-"""Fixed-point passes per step of `invert`."""
+"""Network passes per step of `invert`."""
+MEMORY = 3
+"""Earlier passes that `invert` learns from."""
 
 
 def sample(velocity: Velocity, start: Tensor, nfe: int) -> Tensor:
@@ -28,15 +30,33 @@ def invert(
 ) -> Tensor:
     """The start from which `sample` draws ``picture``, up to the error that the passes leave.
 
-    Each step x_next = x + v(x) / nfe is solved for x by fixed-point iteration (Pan et al. 2023, AIDI); ``step_back``
-    undoes the part of the step that is known, so that only the network's own part is left to iterate on.
+    Each step x_next = x + v(x) / nfe is solved for x by iteration (Pan et al. 2023, AIDI). ``step_back`` undoes what is
+    known of the step, so that only the network's own part is left to iterate on; Anderson's acceleration (Walker & Ni
+    2011, eq. 2.3) does so where the plain fixed point runs away.
     """
     x = picture
     for i in reversed(range(nfe)):
         after, clock = x, _clock(x, i, nfe)
+        tried: list[Tensor] = []
+        gaps: list[Tensor] = []
         for _ in range(passes):
-            x = x + step_back(after - x - velocity(x, *clock) / nfe, *clock)
+            gap = step_back(after - x - velocity(x, *clock) / nfe, *clock)
+            tried, gaps = [*tried[-MEMORY:], x], [*gaps[-MEMORY:], gap]
+            x = x + gap - _known_of_gap(tried, gaps)
     return x
+
+
+def _known_of_gap(tried: list[Tensor], gaps: list[Tensor]) -> Tensor:
+    """What the changes of earlier passes tell about the next one; each (B, C, H, W), newest last."""
+    newest = gaps[-1].flatten(1)[..., None]  # (B, n, 1)
+    if len(gaps) == 1:
+        return torch.zeros_like(gaps[-1])
+    stacks = (torch.stack(values, -1).flatten(1, 3) for values in (gaps, tried))  # (B, n, m + 1) each
+    change_of_gap, change = (stack.diff(dim=-1) for stack in stacks)
+    gram = change_of_gap.mT @ change_of_gap
+    ridge = 1e-6 * gram.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] + torch.finfo(gram.dtype).tiny
+    weight = torch.linalg.solve(gram + ridge * torch.eye(len(gaps) - 1, device=gram.device), change_of_gap.mT @ newest)
+    return ((change + change_of_gap) @ weight).view_as(gaps[-1])
 
 
 def _clock(x: Tensor, i: int, nfe: int) -> tuple[Tensor, Tensor]:
