@@ -16,7 +16,7 @@ from napari_spatia.errors import SpatiaError
 def check_with(oracle, simulation, monkeypatch):
     """An `EditCheck` whose editor follows the truth times ``gain`` (0: it copies the cell)."""
 
-    def make(gain):
+    def make(gain, feature=None):
         class Editor:
             def __init__(self, bound):
                 self.bound = bound
@@ -34,7 +34,7 @@ def check_with(oracle, simulation, monkeypatch):
 
         monkeypatch.setattr(module, "CellEditor", Editor)
         monkeypatch.setattr(module, "RULES", tuple(rule for rule in RULES if rule.gene in ("LMNB1", "LMNA", "ATP1A1")))
-        return EditCheck(oracle, simulation)
+        return EditCheck(oracle, simulation, feature)
 
     return make
 
@@ -83,6 +83,12 @@ def test_crops_are_whole_and_types_are_scored(check_with, slide):
     assert 0 < len(cells) < slide.num_cells
     assert (slide.centers_um[cells] > 10.24).all() and (slide.centers_um[cells] < y1 - 10.24).all()
     assert check.type_accuracy() == 1.0
+
+
+def test_one_features_rules_can_be_tried_alone(check_with):
+    assert {edit.gene for edit in check_with(1.0, "nucleus_area").edits()} == {"LMNB1", "LMNA"}
+    with pytest.raises(SpatiaError, match="No rule of the simulator drives 'colour'.*nucleus_area"):
+        check_with(1.0, "colour")
 
 
 def test_another_pixel_size_is_refused(oracle, simulation):

@@ -56,10 +56,14 @@ class Trials:
 
 
 class EditCheck:
-    """One bound simulated slide and its truth."""
+    """One bound simulated slide and its truth; with ``feature``, only the rules that drive it are tried."""
 
-    def __init__(self, bound: BoundSlide, simulation: Simulation):
+    def __init__(self, bound: BoundSlide, simulation: Simulation, feature: str | None = None):
         info = bound.predictor.info
+        self.rules = tuple(rule for rule in RULES if feature in (None, rule.feature))
+        if not self.rules:
+            known = ", ".join(sorted({rule.feature for rule in RULES}))
+            raise SpatiaError(f"No rule of the simulator drives '{feature}'. Features with rules: {known}.")
         if abs(simulation.um_per_px - info.um_per_px) > 1e-6:
             raise SpatiaError(
                 f"Checkpoint '{info.name}' draws {info.um_per_px} µm/px; slide '{bound.slide.name}' was simulated at "
@@ -71,8 +75,8 @@ class EditCheck:
         self.channels = [slide.channels.index(bound.channel_map.get(name, name)) for name in info.channels]
 
     def edits(self) -> tuple[Edit, ...]:
-        """Every rule gene, up and down."""
-        return tuple(Edit(r.gene, fc, r.feature, r.weight) for r in RULES for fc in (LOG2_FC, -LOG2_FC))
+        """Every gene of the rules, up and down."""
+        return tuple(Edit(r.gene, fc, r.feature, r.weight) for r in self.rules for fc in (LOG2_FC, -LOG2_FC))
 
     def choose_cells(self, num_cells: int, seed: int) -> NDArray[np.intp]:
         """Cells whose whole crop lies on the slide."""
@@ -231,15 +235,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("slide", metavar="SLIDE", help="a slide that `napari-spatia simulate` wrote")
     parser.add_argument("--checkpoint", required=True, metavar="C", help="a folder or a shipped name")
     parser.add_argument("--cells", type=int, default=100, metavar="N", help="cells to edit (default 100)")
+    parser.add_argument("--feature", metavar="F", help="only the rules that drive this feature, such as nucleus_area")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     options = parser.parse_args(arguments)
     with report_errors():
         simulation, slide = load_simulation(options.slide), open_slide(options.slide)
-        check = EditCheck(Predictor.load(options.checkpoint, options.device).bind(slide), simulation)
+        check = EditCheck(Predictor.load(options.checkpoint, options.device).bind(slide), simulation, options.feature)
         cells, progress = check.choose_cells(options.cells, options.seed), printed_progress()
         trials = check.run(cells, part(progress, 0.0, 0.75))
-        genes = [rule.gene for rule in RULES if rule.feature == "nucleus_area"]
+        genes = [rule.gene for rule in check.rules if rule.feature == "nucleus_area"]
         spans = np.linspace(0.75, 0.95, len(genes) + 1)
         series = {
             gene: check.series(cells, gene, part(progress, *spans[number : number + 2]))
