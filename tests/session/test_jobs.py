@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -144,3 +146,23 @@ def test_close_ends_the_threads():
     assert jobs.wait(10)
     jobs.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "spatia-draw" and thread.is_alive()]
+
+
+def test_the_end_of_the_program_waits_for_work_that_runs(tmp_path):
+    script = """
+import pathlib, sys, threading, time
+from napari_spatia.session.jobs import ThreadJobs
+
+began = threading.Event()
+
+def work(report):
+    began.set()
+    time.sleep(0.5)
+    pathlib.Path(sys.argv[1]).touch()
+
+ThreadJobs(lambda call: call()).submit("read", work, lambda result: None)
+began.wait()
+"""
+    ended = tmp_path / "ended"
+    subprocess.run([sys.executable, "-c", script, str(ended)], check=True, timeout=60)
+    assert ended.exists()

@@ -4,6 +4,7 @@ A job's *work* computes from a snapshot and touches nothing shared; its *accept*
 called where the owner wants it (`deliver`), in a window on the GUI thread.
 """
 
+import atexit
 import itertools
 import logging
 import threading
@@ -19,6 +20,8 @@ T = TypeVar("T")
 Deliver = Callable[[Callable[[], None]], None]
 
 REPORT_EVERY_S = 0.05
+MOST_S_AT_EXIT = 30.0
+"""How long the end of the program waits for work that was cancelled: a thread cut off inside a library aborts it."""
 _log = logging.getLogger(__name__)
 
 
@@ -163,6 +166,7 @@ class _Lane:
         self._closed = False
         self._thread = threading.Thread(target=self._loop, name=f"spatia-{kind}", daemon=True)
         self._thread.start()
+        atexit.register(self._at_exit)
 
     def put(self, work: Callable[[Progress], Any], accept: Callable[[Any], None], drop_stale: bool) -> None:
         with self._condition:
@@ -185,6 +189,11 @@ class _Lane:
             self._condition.notify()
         if self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
+        if not self._thread.is_alive():
+            atexit.unregister(self._at_exit)
+
+    def _at_exit(self) -> None:
+        self.close(MOST_S_AT_EXIT)
 
     def _loop(self) -> None:
         while (request := self._next()) is not None:
