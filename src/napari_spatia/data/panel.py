@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 from napari_spatia.errors import PanelError
 
-LEAST_SHARED_GENES = 0.3
-"""Share of a model's genes that a slide must have measured; below it the slide is another panel's."""
-
 
 @dataclass(frozen=True)
 class Panel:

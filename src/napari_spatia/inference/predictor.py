@@ -19,7 +19,7 @@ from napari_spatia.batching.training_slide import surroundings_for
 from napari_spatia.data.counts import TARGET_LIBRARY, align_counts, log2_counts
 from napari_spatia.data.crops import read_crops, read_masks
 from napari_spatia.data.intensity import IntensityScale
-from napari_spatia.data.panel import LEAST_SHARED_GENES, Panel
+from napari_spatia.data.panel import Panel
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import CheckpointError, PanelError
 from napari_spatia.inference.cache import GeneEmbeddings
@@ -33,6 +33,8 @@ from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, silent
 
 CELLS_AT_ONCE = 64
+LEAST_SHARED_GENES = 0.3
+"""Share of the model's genes that a slide must have measured; below it the slide is another panel's."""
 INPUTS = ("image", "genes", "niche", "tissue")
 DEFAULT_NFE = 4
 

@@ -7,11 +7,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from napari_spatia.data.panel import LEAST_SHARED_GENES, Panel
+from napari_spatia.data.panel import Panel
 from napari_spatia.errors import CheckpointError
 from napari_spatia.model.config import CONFIG, WEIGHTS
 
 SHIPPED = Path(__file__).parent.parent / "weights"
+MIN_SHARED_GENES = 0.5
+"""Share of a checkpoint's genes that a slide must have measured before the checkpoint is offered for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,9 @@ def describe(name_or_path: str | Path) -> CheckpointSummary:
 def best_checkpoint(panel: Panel, channels: Sequence[str]) -> str | None:
     """The shipped checkpoint that reads most of a slide: the largest share of its genes, then of its channels.
 
-    None when no shipped checkpoint knows `LEAST_SHARED_GENES` of its genes on this slide.
+    None when no shipped checkpoint knows `MIN_SHARED_GENES` of its genes on this slide.
     """
-    best, best_fit = None, (LEAST_SHARED_GENES, 0.0)
+    best, best_fit = None, (MIN_SHARED_GENES, 0.0)
     for name in list_shipped():
         summary = describe(name)
         genes = float((summary.panel.align(panel) >= 0).mean())

@@ -48,9 +48,9 @@ def invert(
 
 def _known_of_gap(tried: list[Tensor], gaps: list[Tensor]) -> Tensor:
     """What the changes of earlier passes tell about the next one; each (B, C, H, W), newest last."""
-    newest = gaps[-1].flatten(1)[..., None]  # (B, n, 1)
     if len(gaps) == 1:
         return torch.zeros_like(gaps[-1])
+    newest = gaps[-1].flatten(1)[..., None]  # (B, n, 1)
     stacks = (torch.stack(values, -1).flatten(1, 3) for values in (gaps, tried))  # (B, n, m + 1) each
     change_of_gap, change = (stack.diff(dim=-1) for stack in stacks)
     gram = change_of_gap.mT @ change_of_gap

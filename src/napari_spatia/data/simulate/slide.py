@@ -65,7 +65,8 @@ def simulate_slide(
     num_cells
         Exact number of cells, at least 50; the slide is as large as they need.
     seed
-        Any integer ≥ 0: another seed, another tissue with the same genes and the same rules.
+        Any integer ≥ 0: another seed, another tissue with the same genes and the same rules. Where its tissue would
+        hide a cell whole, another seed that follows from it is taken; the store names the one that was used.
     um_per_px
         Pixel edge, 0.1 to 1 µm.
     overwrite
@@ -88,7 +89,7 @@ def simulate_slide(
 
 def _draw_all_cells(
     num_cells: int, seed: int, um_per_px: float, progress: Progress
-) -> tuple["SimulatedCells", "DrawnSlide"]:
+) -> tuple[SimulatedCells, DrawnSlide]:
     """A slide on which every cell has a pixel: where neighbours cover one whole, another tissue is laid out."""
     for attempt in range(_MOST_ATTEMPTS):
         cells = simulate_cells(num_cells, seed + attempt * _NEXT_SEED, um_per_px, part(progress, 0.0, 0.15))
