@@ -38,18 +38,20 @@ def test_training_leaves_a_checkpoint_with_scores_log_and_curves(slide, tmp_path
     assert model.decoder.spectrum.noise.std() > 0.01  # measured, no longer white
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("killed_at", ["encoder: step 3", "decoder: step 5"])
-def test_a_killed_run_goes_on_to_the_same_losses(slide, tmp_path, killed_at):
-    whole = train([slide], tmp_path / "whole", OPTIONS, SPLIT)
+def test_a_killed_run_goes_on_to_the_same_losses(slide, tmp_path, killed_at, precision):
+    options = OPTIONS.model_copy(update={"precision": precision})
+    whole = train([slide], tmp_path / "whole", options, SPLIT)
 
     def kill(fraction: float, doing: str) -> None:
         if doing == killed_at:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        train([slide], tmp_path / "parts", OPTIONS, SPLIT, progress=kill)
+        train([slide], tmp_path / "parts", options, SPLIT, progress=kill)
     assert not (tmp_path / "parts" / "model.safetensors").exists()
-    parts = train([slide], tmp_path / "parts", OPTIONS, SPLIT, resume=True)
+    parts = train([slide], tmp_path / "parts", options, SPLIT, resume=True)
     assert losses(parts) == losses(whole)
     for name, value in load_checkpoint(whole)[0].state_dict().items():
         assert np.array_equal(value, load_checkpoint(parts)[0].state_dict()[name]), name
@@ -84,8 +86,8 @@ def test_slides_that_do_not_fit_are_said(slide, tmp_path):
         train([slide], tmp_path / "out", OPTIONS.model_copy(update={"channels": ("DAPI", "rna_18S")}), SPLIT)
 
 
-def test_a_device_that_is_not_trained_on_is_refused(slide, tmp_path):
-    with pytest.raises(SpatiaError, match="trains on the CPU only"):
+def test_a_device_that_is_not_there_is_refused(slide, tmp_path):
+    with pytest.raises(SpatiaError, match="torch finds only cpu"):
         train([slide], tmp_path / "out", OPTIONS.model_copy(update={"device": "cuda"}), SPLIT)
     assert not (tmp_path / "out").exists()
 

@@ -14,8 +14,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from napari_spatia.batching.tensors import gene_tokens
 from napari_spatia.errors import PanelError
-from napari_spatia.inference.device import one_thread
 from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
+from napari_spatia.model.device import one_thread
 from napari_spatia.model.flow_solver import invert
 from napari_spatia.model.inputs import Condition, GeneTokens
 

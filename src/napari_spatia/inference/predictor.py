@@ -23,10 +23,10 @@ from napari_spatia.data.panel import Panel
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import CheckpointError, PanelError
 from napari_spatia.inference.cache import GeneEmbeddings
-from napari_spatia.inference.device import pick_device
 from napari_spatia.inference.noise import white_noise
 from napari_spatia.inference.registry import find_checkpoint
 from napari_spatia.model.checkpoint import load_checkpoint
+from napari_spatia.model.device import pick_device
 from napari_spatia.model.flow_solver import sample
 from napari_spatia.model.inputs import Around, Condition, GeneTokens
 from napari_spatia.model.spatia import SpatiaModel

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from napari_spatia.model.layers import Block, FourierFeatures
+from napari_spatia.model.layers import Block, FourierFeatures, LayerNorm
 
 
 class ContextTransformer(nn.Module):
@@ -19,7 +19,7 @@ class ContextTransformer(nn.Module):
         self.unknown = nn.Parameter(torch.randn(width) * 0.02)
         self.offset = FourierFeatures(width, shortest_um, longest_um)
         self.blocks = nn.ModuleList([Block(width, head_width) for _ in range(depth)])
-        self.norm = nn.LayerNorm(width)
+        self.norm = LayerNorm(width)
 
     def forward(
         self, center: Tensor, around: Tensor, offset_um: Tensor, exists: Tensor, masked: Tensor | None = None

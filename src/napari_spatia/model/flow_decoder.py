@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from napari_spatia.model.config import ModelConfig
 from napari_spatia.model.flow_path import Spectrum
 from napari_spatia.model.inputs import Condition
-from napari_spatia.model.layers import MLP, Attention, modulate, time_features
+from napari_spatia.model.layers import MLP, Attention, GroupNorm, LayerNorm, modulate, time_features
 from napari_spatia.model.token_merge import merge, plan_merge, unmerge
 
 
@@ -72,10 +72,10 @@ class ConvBlock(nn.Module):
 
     def __init__(self, channels_in: int, channels: int, width: int):
         super().__init__()
-        self.norm_in = nn.GroupNorm(8, channels_in)
+        self.norm_in = GroupNorm(8, channels_in)
         self.conv_in = nn.Conv2d(channels_in, channels, 3, padding=1)
         self.adapt = nn.Linear(width, 2 * channels)
-        self.norm_out = nn.GroupNorm(8, channels)
+        self.norm_out = GroupNorm(8, channels)
         self.conv_out = nn.Conv2d(channels, channels, 3, padding=1)
         self.skip = nn.Conv2d(channels_in, channels, 1) if channels_in != channels else nn.Identity()
 
@@ -91,7 +91,7 @@ class CoreBlock(nn.Module):
 
     def __init__(self, width: int, head_width: int):
         super().__init__()
-        self.norms = nn.ModuleList([nn.LayerNorm(width, elementwise_affine=False) for _ in range(3)])
+        self.norms = nn.ModuleList([LayerNorm(width, elementwise_affine=False) for _ in range(3)])
         self.adapt = nn.Linear(width, 6 * width)
         self.attention = Attention(width, head_width)
         self.cross = Attention(width, head_width)

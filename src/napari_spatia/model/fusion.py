@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_spatia.model.config import ModelConfig
-from napari_spatia.model.layers import Block
+from napari_spatia.model.layers import Block, LayerNorm
 
 
 class Fusion(nn.Module):
@@ -20,7 +20,7 @@ class Fusion(nn.Module):
         self.no_genes = nn.Parameter(torch.randn(config.gene_latents, width) * 0.02)
         self.blocks = nn.ModuleList([FusionBlock(width, config.head_width) for _ in range(config.fusion_depth)])
         self.join = nn.Linear(2 * width, width)
-        self.norm = nn.LayerNorm(width)
+        self.norm = LayerNorm(width)
 
     def forward(
         self, gene_tokens: Tensor | None, image_tokens: Tensor | None, num_cells: int

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from napari_spatia.model.config import ModelConfig
 from napari_spatia.model.inputs import GeneTokens
-from napari_spatia.model.layers import Block
+from napari_spatia.model.layers import Block, LayerNorm
 
 
 class GeneEncoder(nn.Module):
@@ -24,8 +24,8 @@ class GeneEncoder(nn.Module):
         self.library = nn.Linear(1, width)
         self.latent = nn.Parameter(torch.randn(config.gene_latents, width) * 0.02)
         self.blocks = nn.ModuleList([Block(width, config.head_width, cross=True) for _ in range(config.gene_depth)])
-        self.norm = nn.LayerNorm(width)
-        self.token_norm = nn.LayerNorm(width)
+        self.norm = LayerNorm(width)
+        self.token_norm = LayerNorm(width)
         for table in (self.gene, self.level, self.sum):
             nn.init.normal_(table.weight, std=0.1)
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_spatia.model.config import ModelConfig
-from napari_spatia.model.layers import Block
+from napari_spatia.model.layers import Block, LayerNorm
 
 
 class ImageEncoder(nn.Module):
@@ -24,7 +24,7 @@ class ImageEncoder(nn.Module):
         self.masked = nn.Parameter(torch.randn(width) * 0.02)
         self.position = nn.Parameter(torch.randn(num_patches, width) * 0.02)
         self.blocks = nn.ModuleList([Block(width, config.head_width) for _ in range(config.image_depth)])
-        self.norm = nn.LayerNorm(width)
+        self.norm = LayerNorm(width)
 
     def forward(self, image: Tensor, has_channel: Tensor, masked: Tensor | None = None) -> Tensor:
         """``image`` (B, C + 1, H, W) standardised, ``has_channel`` (C + 1,), ``masked`` (B, P) bool → (B, P, D)."""

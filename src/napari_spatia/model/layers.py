@@ -1,4 +1,8 @@
-"""Building blocks. Letters: B cells, Q queries, K keys, D width, h heads, d width of a head."""
+"""Building blocks. Letters: B cells, Q queries, K keys, D width, h heads, d width of a head.
+
+Under autocast, products of weights run in bfloat16; norms run in float32 on every device, and so does attention on the
+CPU, where the backward passes of both are several times slower in bfloat16 than in float32.
+"""
 
 import math
 
@@ -22,11 +26,32 @@ class Attention(nn.Module):
         query = self._split(self.query(x))  # (B, h, Q, d)
         key, value = self.key_value(x if context is None else context).chunk(2, dim=-1)
         mask = None if present is None else present[:, None, None, :]
-        read = F.scaled_dot_product_attention(query, self._split(key), self._split(value), attn_mask=mask)
+        read = _attend(query, self._split(key), self._split(value), mask)
         return self.out(read.transpose(1, 2).flatten(2))
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    if query.device.type != "cpu":
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    with torch.autocast("cpu", enabled=False):
+        return F.scaled_dot_product_attention(query.float(), key.float(), value.float(), attn_mask=mask)
+
+
+class LayerNorm(nn.LayerNorm):
+    """A layer norm in float32, as autocast has it on a GPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float())
+
+
+class GroupNorm(nn.GroupNorm):
+    """A group norm in float32, as autocast has it on a GPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float())
 
 
 class MLP(nn.Sequential):
@@ -41,11 +66,11 @@ class Block(nn.Module):
 
     def __init__(self, width: int, head_width: int, cross: bool = False, self_attention: bool = True):
         super().__init__()
-        self.cross_norm = nn.LayerNorm(width) if cross else None
+        self.cross_norm = LayerNorm(width) if cross else None
         self.cross = Attention(width, head_width) if cross else None
-        self.self_norm = nn.LayerNorm(width) if self_attention else None
+        self.self_norm = LayerNorm(width) if self_attention else None
         self.self_attention = Attention(width, head_width) if self_attention else None
-        self.mlp_norm = nn.LayerNorm(width)
+        self.mlp_norm = LayerNorm(width)
         self.mlp = MLP(width)
 
     def forward(self, x: Tensor, context: Tensor | None = None, present: Tensor | None = None) -> Tensor:

@@ -15,7 +15,7 @@ from napari_spatia.model.gene_encoder import GeneEncoder
 from napari_spatia.model.heads import Heads
 from napari_spatia.model.image_encoder import ImageEncoder
 from napari_spatia.model.inputs import Around, Condition, Encoding, GeneTokens
-from napari_spatia.model.layers import MLP
+from napari_spatia.model.layers import MLP, LayerNorm
 from napari_spatia.model.linear_picture import LinearPicture
 
 
@@ -33,7 +33,7 @@ class SpatiaModel(nn.Module):
         self.niche = ContextTransformer(width, head_width, config.niche_depth, 4.0, 4 * config.niche_radius_um)
         self.tissue = ContextTransformer(width, head_width, config.tissue_depth, config.region_um / 2, 2 * tissue_um)
         self.join = nn.Linear(3 * width, width)
-        self.join_norm = nn.LayerNorm(width)
+        self.join_norm = LayerNorm(width)
         self.heads = Heads(config)
         self.prior = MLP(width, config.drawn_channels * config.prior_px**2, ratio=2)
         self.linear_prior = LinearPicture(width, len(config.panel), config.drawn_channels * config.prior_px**2)

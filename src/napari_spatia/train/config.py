@@ -1,10 +1,9 @@
 """What a training run is: one frozen description that the command line fills and the checkpoint records."""
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_spatia.model.config import Preset
+from napari_spatia.model.device import DeviceChoice, PrecisionChoice
 
 
 class TrainConfig(BaseModel):
@@ -15,7 +14,10 @@ class TrainConfig(BaseModel):
     name: str = Field("my-slide", description="name that the checkpoint goes by")
     preset: Preset = Field("small", description="size of the model")
     seed: int = Field(0, ge=0, description="seed of the weights, the batches and the noise")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto and cpu: the CPU; no other yet")
+    device: DeviceChoice = Field("auto", description="where to train; auto takes a GPU if there is one")
+    precision: PrecisionChoice = Field(
+        "auto", description="format of the network's products; auto: bfloat16 where it is fast. Weights are float32"
+    )
     max_minutes: float | None = Field(None, gt=0, description="stop after this many minutes of training")
     label_column: str = Field("cell_type", description="obs column with known cell types, if any")
     channels: tuple[str, ...] | None = Field(None, description="stains to learn; all of the first slide's if left out")

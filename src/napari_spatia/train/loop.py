@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from napari_spatia.progress import Progress
 from napari_spatia.train.config import TrainConfig
@@ -20,8 +21,7 @@ def run_stage(
     stage: Stage, config: TrainConfig, state: Path, log: Log, resumed: dict | None, progress: Progress
 ) -> None:
     """Trains one stage to its end, going on from ``resumed`` when that is this stage's progress."""
-    parameters = list(stage.trained.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=stage.peak_lr, weight_decay=0.01, betas=(0.9, 0.98))
+    optimizer = make_optimizer(stage)
     step, spent_s = 0, 0.0
     if resumed and resumed["stage"] == stage.name:
         restore_state(state, stage.modules(), optimizer)
@@ -48,15 +48,29 @@ def run_stage(
         progress(done, f"{stage.name}: step {step}")
         for group in optimizer.param_groups:
             group["lr"] = _learning_rate(stage.peak_lr, step, done)
-        losses = stage.losses(step, done)
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        stage.after_step(step)
+        losses = train_step(stage, optimizer, config, step, done)
         step += 1
         for name, loss in losses.items():
             seen.setdefault(name, []).append(loss.item())
+
+
+def make_optimizer(stage: Stage) -> torch.optim.Optimizer:
+    """AdamW over what the stage trains."""
+    return torch.optim.AdamW(stage.trained.parameters(), lr=stage.peak_lr, weight_decay=0.01, betas=(0.9, 0.98))
+
+
+def train_step(
+    stage: Stage, optimizer: torch.optim.Optimizer, config: TrainConfig, step: int, done: float
+) -> dict[str, Tensor]:
+    """One gradient step; returns each objective's loss. Products are in ``config.precision``, the rest in float32."""
+    with torch.autocast(config.device, torch.bfloat16, enabled=config.precision == "bfloat16"):
+        losses = stage.losses(step, done)
+    optimizer.zero_grad(set_to_none=True)
+    torch.stack(list(losses.values())).sum().backward()
+    torch.nn.utils.clip_grad_norm_(stage.trained.parameters(), 1.0)
+    optimizer.step()
+    stage.after_step(step)
+    return losses
 
 
 def _learning_rate(peak: float, step: int, done: float) -> float:

@@ -82,7 +82,8 @@ def encoder_losses(
     if image is not None and genes is not None:
         pair = image, genes
         losses["contrast"] = (config.contrast_weight, lambda: _contrast(model, *pair))
-    return {name: weight * loss() for name, (weight, loss) in losses.items() if weight > 0}
+    with torch.autocast(batch.image.device.type, enabled=False):  # heads and losses in float32
+        return {name: weight * loss() for name, (weight, loss) in losses.items() if weight > 0}
 
 
 def flow_loss(decoder: FlowDecoder, picture: Tensor, start: Tensor, condition: Condition, t: Tensor) -> Tensor:

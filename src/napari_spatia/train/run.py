@@ -15,9 +15,10 @@ from napari_spatia.data.intensity import IntensityScale
 from napari_spatia.data.io import open_slide
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.splits import Split
-from napari_spatia.errors import SlideError, SpatiaError
+from napari_spatia.errors import SlideError
 from napari_spatia.model.checkpoint import CheckpointConfig, save_checkpoint
 from napari_spatia.model.config import ModelConfig
+from napari_spatia.model.device import pick_device, pick_precision
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, part, silent
 from napari_spatia.train.config import TrainConfig
@@ -41,13 +42,12 @@ def train(
 
     ``split`` keeps tissue out (default: stripes, `Split.blocks`, of each slide); its test part is never looked at.
     ``resume`` goes on from where a killed run with the same options stopped; without it the folder starts afresh.
-    Raises `SpatiaError` for a device other than the CPU,
-    `SlideError` when the slides do not fit together or have too few cells.
+    Raises `SpatiaError` for a device that is not there, `SlideError` when the slides do not fit together or have too
+    few cells.
     """
-    if config.device not in ("auto", "cpu"):
-        raise SpatiaError(
-            f"Training on '{config.device}' was asked for; this version trains on the CPU only. Use --device cpu."
-        )
+    device = pick_device(config.device)
+    precision = pick_precision(config.precision, device)
+    config = config.model_copy(update={"device": device, "precision": precision})
     opened = [slide if isinstance(slide, Slide) else open_slide(slide) for slide in slides]
     working = out / "unfinished"
     if not resume:
@@ -56,7 +56,7 @@ def train(
     (working / "crops").mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)  # the weights' start only; batches and noise have generators of their own
     model = SpatiaModel(model_config(opened, config))
-    parts, scale, splits = _prepare(opened, model.config, config, split, working, part(progress, 0, 0.1))
+    parts, scale, splits = prepare_slides(opened, model.config, config, split, working, part(progress, 0, 0.1))
     resumed = read_progress(working / "state")
     log = Log(out / "log.jsonl", keep=resumed["log_lines"] if resumed else 0)
 
@@ -122,7 +122,7 @@ def cell_type_names(slide: Slide, column: str) -> NDArray[np.str_]:
     return names.where(names.notna(), "").astype(str).to_numpy(dtype=str)
 
 
-def _prepare(
+def prepare_slides(
     slides: Sequence[Slide],
     model: ModelConfig,
     config: TrainConfig,

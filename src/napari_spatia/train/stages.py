@@ -231,7 +231,8 @@ class DecoderStage:
         """Gene embeddings of a slide's cells and regions, made once: the encoders no longer change."""
         if id(slide) not in self._embedding:
             around = slide.surroundings
-            cells = embed_cells(self.model, slide.values)
+            with torch.autocast(self.config.device, enabled=False):  # the same whichever step asks first
+                cells = embed_cells(self.model, slide.values)
             members = around.region_members(np.arange(len(around.region_center_um)))
             region = torch.from_numpy(around.region_of_cell[members])
             regions = pool_regions(cells[torch.from_numpy(members)], region, len(around.region_center_um))

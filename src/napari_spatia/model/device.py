@@ -1,4 +1,4 @@
-"""Which device the model runs on."""
+"""Which device the model runs on, and in which number format it trains there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ import torch
 from napari_spatia.errors import SpatiaError
 
 DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
+PrecisionChoice = Literal["auto", "float32", "bfloat16"]
 
 
 def pick_device(choice: str = "auto") -> str:
@@ -25,6 +26,18 @@ def pick_device(choice: str = "auto") -> str:
         there = ", ".join(name for name, is_there in available.items() if is_there)
         raise SpatiaError(f"Device '{choice}' was asked for, but torch finds only {there} here. Use --device auto.")
     return choice
+
+
+def pick_precision(choice: PrecisionChoice, device: str) -> PrecisionChoice:
+    """``auto`` is bfloat16 where ``device`` has units for its products, float32 elsewhere; other choices stay."""
+    if choice != "auto":
+        return choice
+    if device == "cpu":
+        units = torch.cpu.get_capabilities()
+        fast = units.get("avx512_bf16", False) or units.get("amx_bf16", False)
+    else:
+        fast = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if fast else "float32"
 
 
 @contextmanager
