@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_spatia.model.flow_path import Spectrum, path_velocity, point_on_path
+from napari_spatia.model.flow_path import START_STD, Spectrum, path_velocity, point_on_path
 from napari_spatia.model.flow_solver import invert, sample
 
 
@@ -44,12 +44,26 @@ def neighbours_correlate(pictures):
     return (pictures[..., 1:] * pictures[..., :-1]).mean() / pictures.var()
 
 
-def test_noise_is_between_white_and_the_pictures_has_their_power_and_can_be_undone(smooth, spectrum):
+def test_the_start_is_white_stronger_than_the_pictures_and_can_be_undone(smooth, spectrum):
     white = torch.randn(400, 1, 64, 64)
-    coloured = spectrum.colour(white)
-    assert torch.allclose(spectrum.whiten(coloured), white, atol=1e-3)
-    assert 0.2 < neighbours_correlate(coloured) < 0.6 < neighbours_correlate(smooth)
-    assert coloured.var().item() == pytest.approx(smooth.var().item(), rel=0.1)
+    noise = spectrum.colour(white)
+    assert torch.allclose(spectrum.whiten(noise), white, atol=1e-5)
+    assert abs(neighbours_correlate(noise)) < 0.01 < neighbours_correlate(smooth)
+    assert noise.std().item() == pytest.approx(START_STD * smooth.std().item(), rel=0.05)
+
+
+@pytest.mark.parametrize("t", [0.0, 0.3, 0.6, 0.9])
+def test_what_the_spectrum_says_at_a_point_of_the_path(spectrum, smooth, t):
+    start = spectrum.colour(torch.randn_like(smooth))
+    at = torch.full((len(smooth),), t)
+    x = point_on_path(start, smooth, at)
+    assert spectrum.unit(x, at).std().item() == pytest.approx(1, rel=0.1)
+    missed = path_velocity(start, smooth) - spectrum.velocity(x, at, torch.zeros_like(at))
+    assert missed.std().item() == pytest.approx(spectrum.missed(at)[0].item(), rel=0.1)
+    guess = spectrum.smoothed(x, at) * spectrum.std
+    assert (guess - smooth).square().mean() <= smooth.square().mean() * 1.01
+    if t > 0:
+        assert (guess - smooth).square().mean() < (x / t - smooth).square().mean()
 
 
 @pytest.mark.parametrize("nfe", [1, 2, 4])

@@ -35,7 +35,7 @@ def test_training_leaves_a_checkpoint_with_scores_log_and_curves(slide, tmp_path
     assert config.provenance["splits"][0]["validation"] and config.provenance["options"]["seed"] == 0
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert not (out / "unfinished").exists()
-    assert model.decoder.spectrum.noise.std() > 0.01  # measured, no longer white
+    assert model.decoder.spectrum.picture.std() > 0.01  # measured, no longer white
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

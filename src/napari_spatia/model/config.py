@@ -39,7 +39,7 @@ class ModelConfig(BaseModel):
     region_window: int = 5
 
     prior_px: int = 16
-    decoder_channels: tuple[int, int] = (32, 64)
+    decoder_channels: tuple[int, int] = (48, 96)
     decoder_depth: int = 4
 
     @classmethod

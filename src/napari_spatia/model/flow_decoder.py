@@ -16,8 +16,8 @@ from napari_spatia.model.token_merge import merge, plan_merge, unmerge
 class FlowDecoder(nn.Module):
     """Convolutions at H/2 and H/4, a transformer at H/8, skip connections; reads the condition at every level.
 
-    The network gives what is added to the velocity that the ``spectrum`` alone implies: without that, most of its fine
-    channels would be busy with passing the noise through.
+    The network reads the noisy picture and the best linear guess of the clean one, and gives what is added to the
+    velocity that the ``spectrum`` alone implies: without that, most of its fine channels would pass the noise through.
 
     ``step`` is the length of the step that will be taken: the network gives the mean velocity over it, so one network
     draws in 1, 2, 4 … passes (Frans et al. 2025, shortcut models). step = 0 is the velocity itself.
@@ -30,7 +30,7 @@ class FlowDecoder(nn.Module):
         self.width, self.grid_px = width, config.crop_px // 8
         self.spectrum = Spectrum(drawn, config.crop_px)
         self.clock = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
-        self.stem = nn.Conv2d(4 * drawn, fine, 3, padding=1)
+        self.stem = nn.Conv2d(8 * drawn, fine, 3, padding=1)
         self.fine_in = ConvBlock(fine, fine, width)
         self.to_coarse = nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
         self.read_prior = nn.Conv2d(drawn, coarse, 3, padding=1)
@@ -51,7 +51,8 @@ class FlowDecoder(nn.Module):
         clock = torch.cat([time_features(t, self.width), time_features(step, self.width)], dim=-1)
         vector = F.silu(self.clock(clock) + condition.vector)  # (B, D)
         around = x - condition.prior
-        fine = self.fine_in(self.stem(F.pixel_unshuffle(around, 2)), vector)  # (B, fine, H/2, W/2)
+        seen = torch.cat([self.spectrum.unit(around, t), self.spectrum.smoothed(around, t)], dim=1)
+        fine = self.fine_in(self.stem(F.pixel_unshuffle(seen, 2)), vector)  # (B, fine, H/2, W/2)
         coarse = self.to_coarse(fine) + self.read_prior(F.avg_pool2d(condition.prior, 4))  # (B, coarse, H/4, W/4)
         for block in self.coarse_in:
             coarse = block(coarse, vector)
@@ -64,7 +65,7 @@ class FlowDecoder(nn.Module):
             coarse = block(coarse, vector)
         up = F.interpolate(self.from_coarse(coarse), scale_factor=2.0)  # (B, fine, H/2, W/2)
         added = F.pixel_shuffle(self.head(self.fine_out(torch.cat([up, fine], dim=1), vector)), 2)
-        return self.spectrum.velocity(around, t, step) + added
+        return self.spectrum.velocity(around, t, step) + self.spectrum.missed(t) * added.float()
 
 
 class ConvBlock(nn.Module):

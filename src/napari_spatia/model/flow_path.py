@@ -1,36 +1,36 @@
 """The path from noise to a cell picture, and its velocity. Letters: B cells, C drawn channels, H = W crop pixels.
 
-Noise lies around the picture that the condition makes expected, and its spectrum follows what the condition leaves
-unexplained. White noise hides a stain's mean for only the first hundredth of the path, so that a network hardly learns
-what the condition says about it; noise with the very spectrum of the pictures shows all frequencies at once, so that
-nothing is drawn from coarse to fine. The noise lies halfway between them. Straight paths as in Lipman et al. 2023 (flow
-matching), eq. 22 with sigma_min = 0.
+White noise lies around the picture that the condition makes expected. Cell pictures are smooth: noise of their own
+strength hides their coarse half for a few hundredths of the path only, in which all structure would have to be drawn. The
+start is `START_STD` times as strong, so that equal steps bring out ever finer structure. Straight paths as in Lipman et al.
+2023 (flow matching), eq. 22 with sigma_min = 0; a stronger start is the shift of Esser et al. 2024, eq. 23.
 """
 
 import torch
 from torch import Tensor, nn
 
-FLOOR = 0.1
-"""Least amplitude of any frequency, in standardised intensity, so that the noise can be inverted."""
-COLOUR = 0.5
-"""Exponent of the pictures' amplitude in the noise's: 0 is white noise, 1 has the spectrum of the pictures."""
+FLOOR = 0.01
+"""Least amplitude of any frequency of a picture, in standardised intensity."""
+START_STD = 6.0
+"""Standard deviation of the start, in standard deviations of what the condition leaves unexplained."""
 
 
 class Spectrum(nn.Module):
-    """Amplitudes of each frequency, (C, H, W // 2 + 1): ``picture`` of what the condition leaves unexplained in
-    pictures, ``noise`` of the start, with the same total power. Both are 1 until they are measured.
+    """``picture`` (C, H, W // 2 + 1): amplitude of each frequency of what the condition leaves unexplained in pictures;
+    ``std`` (C, 1, 1): the standard deviation of its pixels. Both are 1 until they are measured.
 
     If pictures had no structure but their spectrum, the whole flow would be known: each frequency is scaled as its
-    standard deviation grows or shrinks along the path (`velocity`). The network adds what is not so simple.
+    standard deviation grows or shrinks along the path (`velocity`). The network adds what is not so simple, in units of
+    what that velocity misses (`missed`), so that its task is of one size all along the path (Karras et al. 2022, EDM).
     """
 
     picture: Tensor
-    noise: Tensor
+    std: Tensor
 
     def __init__(self, channels: int, crop_px: int):
         super().__init__()
-        for name in ("picture", "noise"):
-            self.register_buffer(name, torch.ones(channels, crop_px, crop_px // 2 + 1))
+        self.register_buffer("picture", torch.ones(channels, crop_px, crop_px // 2 + 1))
+        self.register_buffer("std", torch.ones(channels, 1, 1))
 
     @torch.no_grad()
     def measure(self, unexplained: Tensor) -> None:
@@ -42,18 +42,25 @@ class Spectrum(nn.Module):
         members = torch.bincount(ring).clamp(min=1)
         mean = torch.zeros(len(power), len(members)).index_add_(1, ring, power.flatten(1)) / members
         self.picture.copy_(mean[:, ring].view_as(power).sqrt().clamp(min=FLOOR))
-        times = 2.0 - ((column == 0) | (column == 0.5)).float()  # rfft2 leaves the mirrored frequencies out
-        total = lambda amplitude: (amplitude.square() * times).sum((1, 2), keepdim=True)  # noqa: E731
-        noise = self.picture**COLOUR
-        self.noise.copy_(noise * (total(self.picture) / total(noise)).sqrt())
+        self.std.copy_(_mean(self.picture.square()).sqrt())
 
     def colour(self, white: Tensor) -> Tensor:
-        """White noise (B, C, H, W) → noise with the start's spectrum."""
-        return _filter(white, self.noise)
+        """White noise (B, C, H, W) of unit variance → the start's."""
+        return white * (START_STD * self.std)
 
-    def whiten(self, coloured: Tensor) -> Tensor:
+    def whiten(self, noise: Tensor) -> Tensor:
         """The inverse of `colour`."""
-        return _filter(coloured, 1 / self.noise)
+        return noise / (START_STD * self.std)
+
+    def unit(self, x: Tensor, t: Tensor) -> Tensor:
+        """``x`` (B, C, H, W), taken from the expected picture, with about unit variance at every t."""
+        t = t[:, None, None, None]
+        return x / (self.std * ((START_STD * (1 - t)).square() + t.square()).sqrt())
+
+    def smoothed(self, x: Tensor, t: Tensor) -> Tensor:
+        """The best linear guess of the picture from ``x`` at ``t`` (Wiener's filter), in units of its deviation."""
+        t = t[:, None, None, None]
+        return _filter(x, t * self.picture.square() / self._std(t).square()) / self.std
 
     def velocity(self, x: Tensor, t: Tensor, step: Tensor) -> Tensor:
         """Mean velocity of (B, C, H, W) from ``t`` (B,) to ``t + step`` if pictures were Gaussian with this spectrum;
@@ -61,17 +68,26 @@ class Spectrum(nn.Module):
         """
         t, step = t[:, None, None, None], step[:, None, None, None]
         now = self._std(t)
-        slope = (t * self.picture.square() - (1 - t) * self.noise.square()) / now.square()
+        slope = (t * self.picture.square() - (1 - t) * self._start**2) / now.square()
         growth = (self._std(t + step) / now - 1) / step.clamp(min=1e-6)
         return _filter(x, torch.where(step > 0, growth, slope))
+
+    def missed(self, t: Tensor) -> Tensor:
+        """(B, C, 1, 1) root mean square of what `velocity` misses of Gaussian pictures' velocities at ``t`` (B,)."""
+        spread = self.picture.square() * self._start**2 / self._std(t[:, None, None, None]).square()
+        return _mean(spread).sqrt()
 
     def step_back(self, x: Tensor, t: Tensor, step: Tensor) -> Tensor:
         """Undoes the step that `velocity` makes."""
         t, step = t[:, None, None, None], step[:, None, None, None]
         return _filter(x, self._std(t) / self._std(t + step))
 
+    @property
+    def _start(self) -> Tensor:
+        return START_STD * self.std
+
     def _std(self, t: Tensor) -> Tensor:
-        return ((1 - t).square() * self.noise.square() + t.square() * self.picture.square()).sqrt()
+        return (((1 - t) * self._start).square() + t.square() * self.picture.square()).sqrt()
 
 
 def point_on_path(start: Tensor, picture: Tensor, t: Tensor) -> Tensor:
@@ -87,3 +103,10 @@ def path_velocity(start: Tensor, picture: Tensor) -> Tensor:
 
 def _filter(x: Tensor, gain: Tensor) -> Tensor:
     return torch.fft.irfft2(torch.fft.rfft2(x) * gain, s=x.shape[-2:])
+
+
+def _mean(power: Tensor) -> Tensor:
+    """(..., H, W // 2 + 1) power of each frequency → (..., 1, 1) of a pixel."""
+    column = torch.fft.rfftfreq(power.shape[-2], device=power.device)
+    times = 2.0 - ((column == 0) | (column == 0.5)).float()  # rfft2 leaves the mirrored frequencies out
+    return (power * times).sum((-2, -1), keepdim=True) / power.shape[-2] ** 2

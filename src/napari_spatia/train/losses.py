@@ -87,9 +87,11 @@ def encoder_losses(
 
 
 def flow_loss(decoder: FlowDecoder, picture: Tensor, start: Tensor, condition: Condition, t: Tensor) -> Tensor:
-    """Mean squared error of the velocity at ``t`` (B,) on the way from start to picture (B, C, H, W)."""
+    """Mean squared error of the velocity at ``t`` (B,) on the way from start to picture (B, C, H, W), in units of what
+    the spectrum's velocity misses: 1 is no better than that.
+    """
     velocity = decoder(point_on_path(start, picture, t), t, torch.zeros_like(t), condition)
-    return F.mse_loss(velocity, path_velocity(start, picture))
+    return _error(decoder, velocity, path_velocity(start, picture), t)
 
 
 def shortcut_loss(
@@ -110,7 +112,11 @@ def shortcut_loss(
     with torch.no_grad():
         first = teacher(x, t, told, condition)
         second = teacher(x + half[:, None, None, None] * first, t + half, told, condition)
-    return F.mse_loss(decoder(x, t, step, condition), (first + second) / 2)
+    return _error(decoder, decoder(x, t, step, condition), (first + second) / 2, t)
+
+
+def _error(decoder: FlowDecoder, velocity: Tensor, wanted: Tensor, t: Tensor) -> Tensor:
+    return ((velocity - wanted) / decoder.spectrum.missed(t)).square().mean()
 
 
 def _masked_genes(model: SpatiaModel, encoding: Encoding, batch: Batch, masking: Masking) -> Tensor:
