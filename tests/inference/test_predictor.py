@@ -98,8 +98,11 @@ def test_another_panels_slide_is_refused_and_a_few_missing_genes_are_said(predic
 
 def test_missing_channels_are_named_and_can_be_mapped(predictor, slide):
     renamed = replace(slide, channels=("nuclei", "boundary"))
-    with pytest.raises(CheckpointError, match=r"has nuclei, boundary. Missing: DAPI"):
-        predictor.bind(renamed)
+    unmapped = predictor.bind(renamed)
+    assert any("has nuclei, boundary. Missing: DAPI." in note for note in unmapped.notes)
+    assert not np.allclose(unmapped.embed().fused, predictor.bind(slide).embed().fused, atol=1e-4)
+    with pytest.raises(CheckpointError, match=r"None of them is there. Name stand-ins with --channel-map"):
+        predictor.bind(replace(slide, channels=("nuclei", "borders")))
     mapped = predictor.bind(renamed, channel_map={"DAPI": "nuclei"})
     assert np.array_equal(mapped.embed().fused, predictor.bind(slide).embed().fused)
     with pytest.raises(CheckpointError, match="--channel-map names nowhere"):
@@ -158,6 +161,8 @@ def test_an_edit_of_nothing_is_the_same_cell_bit_for_bit(bound):
 def test_an_edit_changes_the_picture_more_the_larger_it_is(bound):
     editor = CellEditor(bound)
     cell = editor.select("cell-20")
+    assert editor.render(cell, {}).reach_percentile is None
+    editor.prepare()
     renders = [editor.render(cell, {"GENE3": fc}) for fc in (0.5, 1.0, 2.0, 4.0)]
     change = [float(np.abs(render.image - cell.zero_edit).mean()) for render in renders]
     assert change == sorted(change) and change[0] > 0
