@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from napari_spatia.cli.options import (
 from napari_spatia.cli.report import reporting
 from napari_spatia.cli.slides import SlideParts, with_slide_parts
 from napari_spatia.errors import SpatiaError
+
+if TYPE_CHECKING:
+    from napari_spatia.inference.transfer import Transfer
 
 TASKS = ("embed", "annotate", "cluster", "impute")
 INPUTS = ("image", "genes", "niche", "tissue")
@@ -72,6 +75,12 @@ def predict(
         Path | None,
         typer.Option("--hide-genes", metavar="FILE", help="Genes, one a line, kept from the model and imputed."),
     ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            "--reference", metavar="REF.h5ad", help="Cells with more genes, from which further genes are imputed."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="PATH", help="A copy to write to, instead of the slide's own store.")
     ] = None,
@@ -92,6 +101,7 @@ def predict(
     wanted_tasks, wanted_inputs = _chosen(tasks, TASKS, "--tasks"), _chosen(inputs, INPUTS, "--inputs")
     channels = name_pairs(channel_map, "--channel-map") or None
     with reporting(json) as report, _dask_scheduler(scheduler):
+        from napari_spatia.data.reference import read_reference
         from napari_spatia.inference.predict import predict as predict_slide
         from napari_spatia.inference.write import write_prediction
 
@@ -100,7 +110,14 @@ def predict(
         opened, predictor, bound = bind(
             slide, parts, checkpoint, device, report, inputs=wanted_inputs, hide_genes=hidden, channel_map=channels
         )
-        prediction = predict_slide(bound, tasks=wanted_tasks, genes=to_impute, seed=seed, progress=report.progress)
+        prediction = predict_slide(
+            bound,
+            tasks=wanted_tasks,
+            genes=to_impute,
+            seed=seed,
+            progress=report.progress,
+            reference=None if reference is None else read_reference(reference),
+        )
         written = write_prediction(opened, prediction, out)
         report.result(
             {
@@ -113,8 +130,17 @@ def predict(
                 **_counts(prediction.cluster, "clusters"),
                 **_counts(prediction.domain, "domains"),
                 "imputed_genes": len(prediction.imputed_genes or ()),
+                **({} if prediction.transfer is None else {"reference": _summary(prediction.transfer)}),
+                "notes": list(bound.notes),
             }
         )
+
+
+def _summary(carried: "Transfer") -> dict[str, object]:
+    """What a reference gave, without the lists of genes."""
+    return {name: value for name, value in carried.to_dict().items() if not isinstance(value, list)} | {
+        "shared_genes": len(carried.shared_genes)
+    }
 
 
 def _counts(values: object, name: str) -> dict[str, dict[str, int]]:

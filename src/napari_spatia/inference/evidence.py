@@ -61,7 +61,7 @@ class Evidence:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, without pictures; None for what is not known."""
-        plain = lambda value: round(float(value), 4) if np.isfinite(value) else None  # noqa: E731
+        plain = lambda value: round(value, 4) if np.isfinite(value) else None  # noqa: E731
         return {
             "spread_log2": {
                 feature: {name: plain(value) for name, value in asdict(spread).items()}

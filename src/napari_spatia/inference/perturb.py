@@ -72,10 +72,9 @@ class CellEditor:
         self._panel = bound.predictor.info.panel
 
     @one_thread()
-    def prepare(self, progress: Progress = silent) -> Reach:
-        """Reads the real cells that edits are compared with; again after a prediction, it takes all of them."""
+    def prepare(self, progress: Progress = silent) -> None:
+        """Reads the real cells that edits are compared with; from then on each counterfactual has its reach."""
         self.reach = Reach.of_slide(self.bound.embeddings, progress)
-        return self.reach
 
     @one_thread()
     def select(self, cell_id: str, nfe: int = DEFAULT_NFE) -> SelectedCell:
@@ -130,8 +129,10 @@ class CellEditor:
         self, cell: SelectedCell, edited: Counterfactual, num_seeds: int = NUM_SEEDS, progress: Progress = silent
     ) -> Evidence:
         """What stands behind a counterfactual: its spread over noise seeds and the nearest real cells."""
-        reach = self.reach or self.prepare(part(progress, 0.0, 0.5))
-        return examine(self.bound, reach, cell, edited, num_seeds, part(progress, 0.5, 1.0))
+        if self.reach is None or self.reach.can_grow(self.bound.embeddings):
+            self.prepare(part(progress, 0.0, 0.5))
+        assert self.reach is not None, "prepared"
+        return examine(self.bound, self.reach, cell, edited, num_seeds, part(progress, 0.5, 1.0))
 
     def _picture(self, cell_idx: int) -> torch.Tensor:
         """The cell's crop (1, C + 1, H, W); a stain that the slide lacks as the model expects it."""

@@ -13,6 +13,8 @@ from napari_spatia.progress import Progress, part, silent
 
 MOST_CELLS_EMBEDDED = 20_000
 """Cells that are embedded for this purpose alone; where all cells have been, after a prediction, all are compared."""
+NEARLY_ALL = 0.9
+"""A prediction embeds every cell that is another's neighbour; the few others cost little."""
 SPACING_CELLS = 2000
 EMBEDDED_AT_ONCE = 256
 
@@ -36,14 +38,18 @@ class Reach:
 
     @classmethod
     def of_slide(cls, embeddings: GeneEmbeddings, progress: Progress = silent) -> "Reach":
-        """All cells that have an embedding where every cell has one, else `MOST_CELLS_EMBEDDED` spread evenly."""
+        """All cells where nearly all have an embedding, else `MOST_CELLS_EMBEDDED` spread evenly."""
         num = len(embeddings.has_cell)
-        most = num if embeddings.has_cell.all() else min(num, MOST_CELLS_EMBEDDED)
+        most = num if _nearly_all(embeddings) else min(num, MOST_CELLS_EMBEDDED)
         cells = np.linspace(0, num - 1, most).astype(np.intp)
         for start in range(0, len(cells), EMBEDDED_AT_ONCE):
             embeddings.of_cells(cells[start : start + EMBEDDED_AT_ONCE])
             progress(0.8 * start / len(cells), "reading cells to compare with")
         return cls(embeddings.cells[cells].cpu().numpy(), cells, progress=part(progress, 0.8, 1.0))
+
+    def can_grow(self, embeddings: GeneEmbeddings) -> bool:
+        """Whether a prediction has embedded the cells that were passed over."""
+        return len(self.cell_idx) < len(embeddings.has_cell) and _nearly_all(embeddings)
 
     def percentile(self, embedding: NDArray[np.float32], apart_from: int | None = None) -> float:
         """In [0, 100]: the share of real cells that lie nearer to their nearest other than this `(D,)` lies to any.
@@ -61,3 +67,7 @@ class Reach:
         cells = self.cell_idx[found]
         kept = np.flatnonzero(cells != apart_from)[:k]
         return distance[kept], cells[kept]
+
+
+def _nearly_all(embeddings: GeneEmbeddings) -> bool:
+    return bool(embeddings.has_cell.mean() >= NEARLY_ALL)

@@ -81,7 +81,9 @@ def _write(store: Path, slide: Slide, prediction: Prediction) -> None:
         obsm[keys.OBSM_TYPE_PROBABILITY] = prediction.type_probability
     tables = {}
     if prediction.imputed_genes:
-        tables[keys.TABLE_IMPUTED] = ExpressionTable(prediction.cell_id, prediction.imputed_genes, prediction.imputed)
+        tables[keys.TABLE_IMPUTED] = ExpressionTable(
+            prediction.cell_id, prediction.imputed_genes, prediction.imputed, _of_genes(prediction)
+        )
     write_cells(
         store,
         slide.table_name,
@@ -91,6 +93,19 @@ def _write(store: Path, slide: Slide, prediction: Prediction) -> None:
         uns={keys.UNS_SPATIA: _merged_provenance(store, slide.table_name, prediction)},
         tables=tables,
     )
+
+
+def _of_genes(prediction: Prediction) -> dict[str, NDArray]:
+    """Where each imputed gene comes from, and the held-out scores of those that a reference tells."""
+    carried = prediction.transfer
+    num_own = len(prediction.imputed_genes) - (0 if carried is None else len(carried.genes))
+    source = [f"model {prediction.provenance['checkpoint']['name']}"] * num_own
+    scores = {key: np.full(num_own, np.nan, np.float32) for key in keys.VAR_HELD_OUT}
+    if carried is not None:
+        source += [f"reference {carried.reference}"] * len(carried.genes)
+        for key, values in zip(keys.VAR_HELD_OUT, (carried.score.pearson, carried.score.spearman), strict=True):
+            scores[key] = np.concatenate([scores[key], values])
+    return {keys.VAR_SOURCE: np.array(source, dtype=object), **scores}
 
 
 def _merged_provenance(store: Path, table_name: str, prediction: Prediction) -> dict[str, Any]:

@@ -66,21 +66,22 @@ class PictureView(QWidget):
 
 @dataclass(frozen=True, slots=True)
 class CellPictures:
-    """What is known of the selected cell's looks; ``limits`` `(C, 2)` are those of the slide on screen,
-    in the order of its own channels.
+    """What is known of the selected cell's looks; ``limits`` `(C, 2)` are those of the slide on screen, in the order
+    of its own ``channels``.
     """
 
     crop: CellCrop | None
     cell: "SelectedCell | None"
     counterfactual: "Counterfactual | None"
     limits: NDArray[np.float32] | None
+    channels: tuple[str, ...]
 
 
 def _limits(seen: CellPictures, cell: "SelectedCell") -> NDArray[np.float32]:
     """Display limits in the order of the model's channels."""
-    if seen.limits is None or seen.crop is None:
+    if seen.limits is None:
         return pictures.display_limits(cell.zero_edit)
-    return pictures.limits_by_channel(cell.channels, cell.zero_edit, seen.crop.channels, seen.limits)
+    return pictures.limits_by_channel(cell.channels, cell.zero_edit, seen.channels, seen.limits)
 
 
 class PictureGrid(QWidget):
