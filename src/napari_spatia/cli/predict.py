@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,9 +24,6 @@ from napari_spatia.cli.options import (
 from napari_spatia.cli.report import reporting
 from napari_spatia.cli.slides import SlideParts, with_slide_parts
 from napari_spatia.errors import SpatiaError
-
-if TYPE_CHECKING:
-    from napari_spatia.inference.transfer import Transfer
 
 TASKS = ("embed", "annotate", "cluster", "impute")
 INPUTS = ("image", "genes", "niche", "tissue")
@@ -106,7 +103,7 @@ def predict(
         from napari_spatia.inference.write import write_prediction
 
         hidden = tuple(read_names(hide_genes, "gene ids")) if hide_genes else ()
-        to_impute = tuple(dict.fromkeys([*comma_separated(genes), *hidden])) or None
+        to_impute = tuple(comma_separated(genes)) or None
         opened, predictor, bound = bind(
             slide, parts, checkpoint, device, report, inputs=wanted_inputs, hide_genes=hidden, channel_map=channels
         )
@@ -130,17 +127,18 @@ def predict(
                 **_counts(prediction.cluster, "clusters"),
                 **_counts(prediction.domain, "domains"),
                 "imputed_genes": len(prediction.imputed_genes or ()),
-                **({} if prediction.transfer is None else {"reference": _summary(prediction.transfer)}),
+                **_summary(prediction.provenance.get("reference")),
                 "notes": list(bound.notes),
             }
         )
 
 
-def _summary(carried: "Transfer") -> dict[str, object]:
-    """What a reference gave, without the lists of genes."""
-    return {name: value for name, value in carried.to_dict().items() if not isinstance(value, list)} | {
-        "shared_genes": len(carried.shared_genes)
-    }
+def _summary(carried: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """What a reference gave, without its lists; nothing where there was none."""
+    if carried is None:
+        return {}
+    numbers = {name: value for name, value in carried.items() if not isinstance(value, list)}
+    return {"reference": numbers | {"shared_genes": len(carried["shared_genes"])}}
 
 
 def _counts(values: object, name: str) -> dict[str, dict[str, int]]:

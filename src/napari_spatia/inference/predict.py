@@ -1,7 +1,7 @@
 """Everything the model says about the cells of a slide: embeddings, types, clusters, niche domains, imputed genes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_spatia.data import keys
 from napari_spatia.data.crops import TILE_UM
 from napari_spatia.data.panel import Panel
 from napari_spatia.data.reference import Reference
@@ -34,8 +35,9 @@ class Prediction:
     ``confidence`` `(N,)` float32 in [0, 1] is the probability of ``cell_type``; ``type_probability`` `(N, T)` float32
     has the columns ``cell_types``; ``cluster`` and ``domain`` `(N,)` str are named by size, "1" the largest;
     ``embedding`` maps "cell", "niche", "tissue" to `(N, D)` float32; ``imputed`` `(N, K)` float32 is the expected
-    normalised expression (`data.counts.normalised`) of ``imputed_genes``, of which ``transfer`` tells the last
-    (`inference.transfer.Transfer`, on its own scale) where a reference was given.
+    normalised expression (`data.counts.normalised`; genes from a reference have the scale of `transfer.Transfer`) of
+    ``imputed_genes``; ``of_imputed`` says of each `(K,)` where it comes from (`keys.VAR_SOURCE`) and how well it is
+    told on held-out cells (`keys.VAR_HELD_OUT`, NaN where not measured).
     """
 
     cell_id: NDArray[np.str_]
@@ -49,7 +51,7 @@ class Prediction:
     imputed: NDArray[np.float32]
     imputed_genes: tuple[str, ...]
     provenance: dict[str, Any]
-    transfer: Transfer | None = None
+    of_imputed: dict[str, NDArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,20 @@ def predict(
         imputed_genes=imputed_genes if carried is None else (*imputed_genes, *carried.genes),
         provenance=_provenance(bound, tasks, imputed_genes, seed)
         | ({} if carried is None else {"reference": carried.to_dict()}),
-        transfer=carried,
+        of_imputed=_of_imputed(bound, len(imputed_genes), carried),
     )
+
+
+def _of_imputed(bound: "BoundSlide", num_own: int, carried: Transfer | None) -> dict[str, NDArray]:
+    """Columns `(K,)` of the imputed genes: the model's own come first."""
+    source = [f"model {bound.predictor.info.name}"] * num_own
+    scores = [np.full(num_own, np.nan, np.float32) for _ in keys.VAR_HELD_OUT]
+    if carried is not None:
+        source += [f"reference {carried.reference}"] * len(carried.genes)
+        scores = [
+            np.append(*pair) for pair in zip(scores, (carried.score.pearson, carried.score.spearman), strict=True)
+        ]
+    return {keys.VAR_SOURCE: np.array(source, dtype=object), **dict(zip(keys.VAR_HELD_OUT, scores, strict=True))}
 
 
 def _carry_over(

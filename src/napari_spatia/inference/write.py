@@ -66,6 +66,7 @@ def read_prediction(slide: Slide) -> Prediction | None:
         imputed=imputed,
         imputed_genes=() if table is None else table.genes,
         provenance=provenance,
+        of_imputed={} if table is None else dict(table.of_genes),
     )
 
 
@@ -82,7 +83,7 @@ def _write(store: Path, slide: Slide, prediction: Prediction) -> None:
     tables = {}
     if prediction.imputed_genes:
         tables[keys.TABLE_IMPUTED] = ExpressionTable(
-            prediction.cell_id, prediction.imputed_genes, prediction.imputed, _of_genes(prediction)
+            prediction.cell_id, prediction.imputed_genes, prediction.imputed, prediction.of_imputed
         )
     write_cells(
         store,
@@ -93,19 +94,6 @@ def _write(store: Path, slide: Slide, prediction: Prediction) -> None:
         uns={keys.UNS_SPATIA: _merged_provenance(store, slide.table_name, prediction)},
         tables=tables,
     )
-
-
-def _of_genes(prediction: Prediction) -> dict[str, NDArray]:
-    """Where each imputed gene comes from, and the held-out scores of those that a reference tells."""
-    carried = prediction.transfer
-    num_own = len(prediction.imputed_genes) - (0 if carried is None else len(carried.genes))
-    source = [f"model {prediction.provenance['checkpoint']['name']}"] * num_own
-    scores = {key: np.full(num_own, np.nan, np.float32) for key in keys.VAR_HELD_OUT}
-    if carried is not None:
-        source += [f"reference {carried.reference}"] * len(carried.genes)
-        for key, values in zip(keys.VAR_HELD_OUT, (carried.score.pearson, carried.score.spearman), strict=True):
-            scores[key] = np.concatenate([scores[key], values])
-    return {keys.VAR_SOURCE: np.array(source, dtype=object), **scores}
 
 
 def _merged_provenance(store: Path, table_name: str, prediction: Prediction) -> dict[str, Any]:
