@@ -66,7 +66,7 @@ def read_prediction(slide: Slide) -> Prediction | None:
         imputed=imputed,
         imputed_genes=() if table is None else table.genes,
         provenance=provenance,
-        of_imputed={} if table is None else dict(table.of_genes),
+        of_imputed={} if table is None else {name: np.asarray(values) for name, values in table.of_genes.items()},
     )
 
 

@@ -138,16 +138,12 @@ class PictureGrid(QWidget):
             self._show_edited(seen)
 
     def _show_real(self, seen: CellPictures) -> None:
-        if seen.cell is not None and seen.crop is not None:
-            image, channels, um_per_px = seen.cell.real, seen.cell.channels, seen.cell.um_per_px
-            limits = _limits(seen, seen.cell)
-        elif seen.crop is not None:
-            image, channels, um_per_px = seen.crop.image, seen.crop.channels, seen.crop.um_per_px
-            limits = seen.limits
-        else:
-            self.real.show_picture(None)
-            return
-        self.real.show_picture(self._stained(image, channels, limits, um_per_px))
+        shown, crop, cell = None, seen.crop, seen.cell
+        if cell is not None and crop is not None:
+            shown = self._stained(cell.real, cell.channels, _limits(seen, cell), cell.um_per_px)
+        elif crop is not None:
+            shown = self._stained(crop.image, crop.channels, seen.limits, crop.um_per_px)
+        self.real.show_picture(shown)
 
     def _show_zero_edit(self, seen: CellPictures) -> None:
         cell = seen.cell
