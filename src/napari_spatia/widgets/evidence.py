@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
+from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_spatia.inference import picture as pictures
@@ -39,15 +40,29 @@ class EvidenceView(QWidget):
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MS)
-        self._rest.timeout.connect(lambda: dock.attempt(dock.session.examine))
+        self._rest.timeout.connect(self._examine)
         dock.watch(self._wait, "counterfactual")
         dock.watch(self._show, "evidence")
 
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """An edit that was made while nobody looked is examined now."""
+        super().showEvent(event)
+        self._wait()
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Nothing is measured for a dock that nobody sees."""
+        super().hideEvent(event)
+        self._rest.stop()
+
     def _wait(self) -> None:
-        if self._dock.state.counterfactual is None:
-            self._rest.stop()
-        else:
+        state = self._dock.state
+        if state.counterfactual is not None and state.evidence is None and self.isVisible():
             self._rest.start()
+        else:
+            self._rest.stop()
+
+    def _examine(self) -> None:
+        self._dock.attempt(self._dock.session.examine)
 
     def _show(self) -> None:
         evidence, limits = self._dock.state.evidence, self._dock.state.limits
@@ -75,4 +90,6 @@ def spread_text(evidence: "Evidence") -> str:
         if spread.num_seeds > 1
     ]
     title = "Change" if is_edited else "Spread without an edit"
-    return f"{title} over {num_seeds} seeds, log2: {' · '.join(shown) or 'nothing could be measured'}"
+    # A line never breaks within one feature's numbers.
+    listed = " · ".join(text.replace(" ", "\N{NO-BREAK SPACE}") for text in shown)
+    return f"{title} over {num_seeds} seeds, log2: {listed or 'nothing could be measured'}"
