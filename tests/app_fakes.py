@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix
 from napari_spatia.data.panel import Panel
 from napari_spatia.data.slide import Raster, Slide
 from napari_spatia.errors import CheckpointError
+from napari_spatia.inference.evidence import Evidence, RealCell, Spread
 
 GENES = tuple(f"GENE{idx}" for idx in range(12))
 CHANNELS = ("DAPI", "boundary")
@@ -78,6 +79,7 @@ class FakeEditor:
     slide: Slide
     gate: threading.Event
     rendered: list[dict[str, float]] = field(default_factory=list)
+    examined: list[dict[str, float]] = field(default_factory=list)
 
     def select(self, cell_id: str, nfe: int = 4) -> Any:
         idx = self.slide.cell_idx(cell_id)
@@ -95,6 +97,14 @@ class FakeEditor:
             type_probability=np.array([0.7, 0.2, 0.1], np.float32), reach_percentile=42.0, nfe=nfe or cell.nfe, ms=1.5,
             log2_fc=dict(log2_fc),
         )  # fmt: skip
+
+    def examine(self, cell: Any, edited: Any, progress: Any) -> Evidence:
+        progress(0.5, "drawing from other noise")
+        self.examined.append(dict(edited.log2_fc))
+        change = float(sum(edited.log2_fc.values()))
+        crop = np.full((len(CHANNELS), CROP_PX, CROP_PX), 20, np.float32)
+        nearest = tuple(RealCell(f"cell-{idx}", 0.5 + idx, crop + idx, CHANNELS) for idx in range(2))
+        return Evidence({"cell_area": Spread(6.0, 0.25, change, 0.5 * change, 8)}, nearest, 16, 42.0)
 
 
 class FakeBackend:

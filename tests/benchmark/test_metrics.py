@@ -6,8 +6,6 @@ import pytest
 from napari_spatia.benchmark.metrics import (
     correlation,
     image_statistics,
-    morphology,
-    nucleus_mask,
     plain,
     psnr_db,
     r2,
@@ -34,24 +32,6 @@ def test_statistics_of_regions():
     assert found["cell"]["log_area"][0] == pytest.approx(np.log(disc(10).sum() * 0.25))
     assert np.isnan(found["cell"]["b"][1, 2]) and np.isnan(found["cell"]["log_area"][1, 2])
     assert found["crop"]["b"][1, 2] == pytest.approx(10 * disc(4).mean())
-
-
-def test_the_nucleus_is_the_cell_s_own_even_when_a_brighter_one_touches_it():
-    dapi = 20 + 100 * disc(8) + 300 * disc(8, center=(31.5, 47.5)) + np.random.default_rng(0).normal(size=(64, 64))
-    found = nucleus_mask(dapi, disc(15) & (np.arange(64) < 39.5), um_per_px=0.32)
-    assert found.sum() == pytest.approx(disc(8).sum(), rel=0.1)
-    assert not nucleus_mask(dapi, np.zeros((64, 64), bool), 0.32).any()
-
-
-def test_morphology_is_in_log2():
-    image = np.stack([10 + 90.0 * disc(8), np.full((64, 64), 16.0)])
-    found = morphology(image, disc(15), ("DAPI", "rna"), "DAPI", um_per_px=1.0)
-    assert found["cell_area"] == pytest.approx(np.log2(disc(15).sum()))
-    assert found["nucleus_area"] == pytest.approx(np.log2(disc(8).sum()), abs=0.1)
-    assert found["rna"] == 4.0
-    assert all(
-        np.isnan(value) for value in morphology(image, np.zeros((64, 64), bool), ("DAPI", "rna"), "DAPI", 1.0).values()
-    )
 
 
 def test_r2_is_about_the_truth_s_mean_and_refits_nothing():

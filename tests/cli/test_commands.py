@@ -5,13 +5,17 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
+from scipy.sparse import csr_matrix, hstack
 
 from napari_spatia.cli.edit_files import SWEEP_LOG2_FC
 from napari_spatia.data import keys
 from napari_spatia.data.io import open_slide
+from napari_spatia.data.store import read_table
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:(zarr|anndata|spatialdata)")
 
@@ -68,6 +72,26 @@ def test_predict_out_leaves_the_slide_as_it_was(spatia: Callable, tissue: Path, 
     assert (out / "tables" / keys.TABLE_IMPUTED).exists()
 
 
+def test_predict_imputes_genes_of_a_reference(spatia: Callable, tissue: Path, untrained: Path, tmp_path: Path):
+    slide = open_slide(tissue)
+    further = np.random.default_rng(0).poisson(1.0, (slide.num_cells, 1)).astype(np.float32)
+    reference = ad.AnnData(
+        hstack([slide.counts, csr_matrix(further)]).tocsr(), var=pd.DataFrame(index=[*slide.panel.genes, "BEYOND"])
+    )
+    reference.write_h5ad(tmp_path / "ref.h5ad")
+    done = spatia(
+        *("predict", tissue, "--checkpoint", untrained, "--tasks", "impute", "--inputs", "genes", "--json"),
+        *("--genes", "MKI67,BEYOND", "--reference", tmp_path / "ref.h5ad"),
+    )
+    assert done.code == 0, done.err
+    assert done.json["imputed_genes"] == 2 and done.json["reference"]["shared_genes"] == len(slide.panel)
+    table = read_table(tissue, keys.TABLE_IMPUTED)
+    assert table.genes == ("MKI67", "BEYOND")
+    assert list(table.of_genes[keys.VAR_SOURCE]) == ["model untrained", "reference ref.h5ad"]
+    missing = spatia("predict", tissue, "--checkpoint", untrained, "--reference", tmp_path / "nowhere.h5ad")
+    assert missing.code == 1 and "cannot be read" in missing.err
+
+
 def test_generate_writes_the_promised_arrays(spatia: Callable, tissue: Path, untrained: Path, tmp_path: Path):
     slide = open_slide(tissue)
     cells = tmp_path / "cells.txt"
@@ -93,7 +117,7 @@ def test_perturb_writes_pictures_arrays_and_the_recipe(spatia: Callable, tissue:
     cell = open_slide(tissue).cell_id[7]
     done = spatia(
         *("perturb", tissue, "--checkpoint", untrained, "--cell", cell, "--nfe", 2, "--out", tmp_path / "edit"),
-        *("--set", "LMNB1=2", "LMNA=-1.5", "--sweep", "MKI67", "--json"),
+        *("--set", "LMNB1=2", "LMNA=-1.5", "--sweep", "MKI67", "--seeds", 3, "--json"),
     )
     assert done.code == 0, done.err
     recipe = json.loads((tmp_path / "edit" / "perturb.json").read_text(encoding="utf-8"))
@@ -101,6 +125,7 @@ def test_perturb_writes_pictures_arrays_and_the_recipe(spatia: Callable, tissue:
     assert recipe["nfe"] == 2
     assert recipe["checkpoint_sha256"]
     assert 0 <= recipe["reach_percentile"] <= 100
+    assert recipe["spread_log2"]["cell_area"]["num_seeds"] <= 3 and len(recipe["nearest_cells"]) == 4
     with np.load(tmp_path / "edit" / "perturb.npz") as arrays:
         assert arrays["counterfactual"].shape == arrays["zero_edit"].shape == arrays["real"].shape == (4, 64, 64)
         assert arrays["sweep"].shape == (len(SWEEP_LOG2_FC), 4, 64, 64)

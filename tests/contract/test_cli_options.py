@@ -18,7 +18,8 @@ FROZEN = {
         *("--channels", "--label-column", "--seed", "--device", "--json"),
     },
     "predict": {
-        *("slide", "--tasks", "--inputs", "--genes", "--hide-genes", "--out", "--scheduler", "--seed", "--json"),
+        *("slide", "--tasks", "--inputs", "--genes", "--hide-genes", "--reference", "--out", "--scheduler", "--seed"),
+        "--json",
         *MODEL,
         *SLIDE_PARTS,
     },
@@ -27,7 +28,9 @@ FROZEN = {
         *MODEL,
         *SLIDE_PARTS,
     },
-    "perturb": {"slide", "more", "--cell", "--set", "--out", "--nfe", "--sweep", "--json"} | MODEL | SLIDE_PARTS,
+    "perturb": {"slide", "more", "--cell", "--set", "--out", "--nfe", "--sweep", "--seeds", "--json"}
+    | MODEL
+    | SLIDE_PARTS,
     "export": {"slide", "--to", "--formats", "--json"} | SLIDE_PARTS,
     "models list": {"--json"},
     "models path": {"name", "--json"},

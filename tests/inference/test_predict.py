@@ -4,8 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix, hstack
 
+from napari_spatia.data import keys
 from napari_spatia.data.counts import normalised
+from napari_spatia.data.panel import Panel
+from napari_spatia.data.reference import Reference
 from napari_spatia.errors import Cancelled, PanelError, SpatiaError
 from napari_spatia.inference import predict as module
 from napari_spatia.inference.predict import TASKS, predict
@@ -91,3 +95,25 @@ def test_progress_grows_from_task_to_task_and_cancels(bound):
 
     with pytest.raises(Cancelled):
         predict(bound, TASKS, progress=cancel_when_clustering)
+
+
+def test_a_reference_adds_the_genes_that_neither_slide_nor_checkpoint_has(bound):
+    slide, further = bound.slide, ("BEYOND1", "BEYOND2")
+    rng = np.random.default_rng(0)
+    counts = hstack([slide.counts, csr_matrix(rng.poisson(1.0, (slide.num_cells, 2)).astype(np.float32))]).tocsr()
+    reference = Reference("other.h5ad", counts, Panel((*slide.panel.genes, *further)))
+    own = slide.panel.genes[:2]
+    found = predict(bound, ("impute",), genes=[*own, "BEYOND2"], reference=reference)
+    assert found.imputed_genes == (*own, "BEYOND2") and found.imputed.shape == (150, 3)
+    assert list(found.of_imputed[keys.VAR_SOURCE]) == ["model fake", "model fake", "reference other.h5ad"]
+    scores = found.of_imputed[keys.VAR_HELD_OUT[0]]
+    assert np.isnan(scores[:2]).all() and np.isfinite(scores[2])
+    everything = predict(bound, ("impute",), reference=reference)
+    assert everything.imputed_genes == (*slide.panel.genes, *further)
+    assert everything.provenance["reference"]["shared_genes"] == list(slide.panel.genes)
+    bound.hidden = own
+    assert own[0] not in predict(bound, ("impute",), reference=reference).provenance["reference"]["shared_genes"]
+    with pytest.raises(SpatiaError, match="Add it to --tasks"):
+        predict(bound, ("embed",), reference=reference)
+    with pytest.raises(PanelError, match="'NOPE'"):
+        predict(bound, ("impute",), genes=["NOPE"], reference=reference)

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import dask.array as da
@@ -98,12 +99,62 @@ def test_another_panels_slide_is_refused_and_a_few_missing_genes_are_said(predic
 
 def test_missing_channels_are_named_and_can_be_mapped(predictor, slide):
     renamed = replace(slide, channels=("nuclei", "boundary"))
-    with pytest.raises(CheckpointError, match=r"has nuclei, boundary. Missing: DAPI"):
-        predictor.bind(renamed)
+    unmapped = predictor.bind(renamed)
+    assert any("has nuclei, boundary. Missing: DAPI." in note for note in unmapped.notes)
+    assert not np.allclose(unmapped.embed().fused, predictor.bind(slide).embed().fused, atol=1e-4)
+    with pytest.raises(CheckpointError, match=r"None of them is there. Name stand-ins with --channel-map"):
+        predictor.bind(replace(slide, channels=("nuclei", "borders")))
     mapped = predictor.bind(renamed, channel_map={"DAPI": "nuclei"})
     assert np.array_equal(mapped.embed().fused, predictor.bind(slide).embed().fused)
     with pytest.raises(CheckpointError, match="--channel-map names nowhere"):
         predictor.bind(renamed, channel_map={"DAPI": "nowhere"})
+
+
+def test_a_missing_channel_shows_as_black_and_is_drawn_as_expected(predictor, slide):
+    one = replace(slide, channels=("DAPI", "other"))
+    bound = predictor.bind(one)
+    editor = CellEditor(bound)
+    cell = editor.select("cell-20")
+    real = CellEditor(predictor.bind(slide)).select("cell-20").real
+    assert np.array_equal(cell.real[0], real[0]) and np.ptp(cell.real[1]) == 0
+    assert cell.zero_edit_psnr_db > 30 and np.ptp(cell.zero_edit[1]) > 0
+    assert np.array_equal(editor.render(cell, {}).image, cell.zero_edit)
+
+
+def test_cells_without_counts_or_outside_the_image_are_read_by_what_they_have(predictor, slide):
+    counts, centers = slide.counts.tolil(), slide.centers_um.copy()
+    counts[5] = 0
+    centers[9] = (1e4, 1e4)
+    partly = replace(slide, counts=counts.tocsr(), centers_um=centers)
+    bound = predictor.bind(partly)
+    assert any("1 of 64 cells have no count" in note and "image alone" in note for note in bound.notes)
+    assert any("1 of 64 cells lie outside the image" in note and "genes alone" in note for note in bound.notes)
+    both = bound.embed()
+    by_image, by_genes = (
+        predictor.bind(partly, inputs=(name, "niche", "tissue")).embed() for name in ("image", "genes")
+    )
+    assert np.allclose(both.fused[5], by_image.fused[5], atol=1e-4)
+    assert np.allclose(both.fused[9], by_genes.fused[9], atol=1e-4)
+    assert not np.allclose(both.fused[20], by_image.fused[20], atol=1e-4)
+    assert np.allclose(bound.embed(np.array([9, 20, 5])).fused, both.fused[[9, 20, 5]], atol=1e-4)
+    assert not predictor.bind(partly, inputs=("genes",)).has_image.any()
+
+
+def test_evidence_is_the_same_twice_and_a_zero_edit_changes_nothing(bound, slide):
+    editor = CellEditor(bound)
+    cell = editor.select("cell-20")
+    unedited, edited = (editor.examine(cell, editor.render(cell, edit), num_seeds=3) for edit in ({}, {"GENE3": 4.0}))
+    measured = {name: spread for name, spread in edited.spread.items() if spread.num_seeds > 1}
+    assert {"cell_area", "DAPI", "boundary"} <= set(edited.spread) and measured
+    assert all(spread.change == spread.change_sd == 0 for spread in unedited.spread.values() if spread.num_seeds > 1)
+    assert any(spread.change != 0 and spread.change_sd > 0 for spread in measured.values())
+    assert all(unedited.spread[name].unedited == spread.unedited for name, spread in measured.items())
+    again = editor.examine(cell, editor.render(cell, {"GENE3": 4.0}), num_seeds=3)
+    assert again.spread == edited.spread or again.to_dict() == edited.to_dict()
+    ids = [near.cell_id for near in edited.nearest]
+    assert len(ids) == 4 and "cell-20" not in ids and edited.num_compared == slide.num_cells
+    assert edited.nearest[0].image.shape == (2, 64, 64) and edited.reach_percentile >= unedited.reach_percentile
+    assert json.loads(json.dumps(edited.to_dict()))["nearest_cells"][0]["cell_id"] == ids[0]
 
 
 def test_unknown_inputs_are_refused(predictor, slide):
@@ -158,6 +209,8 @@ def test_an_edit_of_nothing_is_the_same_cell_bit_for_bit(bound):
 def test_an_edit_changes_the_picture_more_the_larger_it_is(bound):
     editor = CellEditor(bound)
     cell = editor.select("cell-20")
+    assert editor.render(cell, {}).reach_percentile is None
+    editor.prepare()
     renders = [editor.render(cell, {"GENE3": fc}) for fc in (0.5, 1.0, 2.0, 4.0)]
     change = [float(np.abs(render.image - cell.zero_edit).mean()) for render in renders]
     assert change == sorted(change) and change[0] > 0

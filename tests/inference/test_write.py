@@ -28,6 +28,7 @@ def test_a_prediction_comes_back_whole(bound):
     assert found.cell_types == written.cell_types
     assert found.imputed_genes == written.imputed_genes
     assert np.allclose(found.imputed, written.imputed)
+    assert list(found.of_imputed[keys.VAR_SOURCE]) == list(written.of_imputed[keys.VAR_SOURCE])
     assert all(np.allclose(found.embedding[scale], written.embedding[scale]) for scale in ("cell", "niche", "tissue"))
     assert found.provenance["checkpoint"] == written.provenance["checkpoint"]
     assert found.provenance["options"] == written.provenance["options"]

@@ -124,3 +124,31 @@ def test_low_screen_gets_smaller_pictures(dock):
     assert dock.pictures.real.width() == 128
     dock.resize(430, 900)
     assert dock.pictures.real.width() == 192 and dock.pictures.edited.has_picture
+
+
+def test_an_edit_that_rests_is_examined_once_and_a_new_edit_takes_the_evidence_away(dock, ready, fake_backend, qtbot):
+    view, examined = dock.evidence, fake_backend.editors[-1].examined
+    qtbot.waitUntil(lambda: ready.state.evidence is not None, timeout=5000)
+    assert examined == [{}]
+    assert (
+        "Spread without an edit over 8 seeds" in view.spread.text() and "±\N{NO-BREAK SPACE}0.25" in view.spread.text()
+    )
+    for value in (1.0, 2.0):
+        ready.set_log2_fc("GENE1", value)
+        assert ready.state.evidence is None and not view.nearest.isVisible()
+    qtbot.waitUntil(lambda: ready.state.evidence is not None, timeout=5000)
+    assert examined == [{}, {"GENE1": 2.0}]
+    shown = view.spread.text().replace("\N{NO-BREAK SPACE}", " ")
+    assert "Change over 8 seeds" in shown and "cell area +2.00 ± 1.00" in shown
+    assert [shown.has_picture for shown in view.thumbnails] == [True, True, False, False]
+    assert "16 real cells" in view.compared.text() and "cell-0" in view.thumbnails[0].toolTip()
+
+
+def test_reach_is_told_when_the_edit_has_been_examined(dock, ready, fake_backend, qtbot):
+    ready.select_cell("cell-6")
+    picture = ready.state.counterfactual
+    picture.reach_percentile = None
+    dock._show_pictures()
+    assert "measured when the edit rests" in dock.measured.text()
+    qtbot.waitUntil(lambda: ready.state.evidence is not None, timeout=5000)
+    assert "42nd percentile" in dock.measured.text()

@@ -152,7 +152,7 @@ def choose_cells(
         split, chosen_by = Split(test=((y0, x0, y1, x1),)), f"region {y0:g} {x0:g} {y1:g} {x1:g} µm"
         scored = split.inside_test(centers)
     elif holdout:
-        split = _recorded_split(slide, info)
+        split = recorded_split(slide, info)
         scored, chosen_by = split.inside_test(centers), "the checkpoint's test part"
         if not scored.any():
             scored, chosen_by = split.inside_validation(centers), "the checkpoint's validation part"
@@ -171,7 +171,8 @@ def choose_cells(
     )
 
 
-def _recorded_split(slide: Slide, info: CheckpointInfo) -> Split:
+def recorded_split(slide: Slide, info: CheckpointInfo) -> Split:
+    """The split that the checkpoint was trained with. Raises `SpatiaError` for a slide that it was not trained on."""
     slides = list(info.provenance.get("slides", []))
     if slide.name not in slides:
         raise SpatiaError(

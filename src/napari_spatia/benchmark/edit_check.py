@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_spatia.benchmark.metrics import correlation, morphology, plain, psnr_db, sign_accuracy, with_interval
+from napari_spatia.benchmark.metrics import correlation, plain, psnr_db, sign_accuracy, with_interval
 from napari_spatia.benchmark.report import printed_progress, report_errors
 from napari_spatia.data.crops import read_crops, read_masks
 from napari_spatia.data.io import open_slide
+from napari_spatia.data.morphology import morphology
 from napari_spatia.data.simulate import RULES, Simulation, load_simulation
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.perturb import CellEditor, SelectedCell

@@ -14,6 +14,7 @@ from napari_spatia.inference import picture
 from napari_spatia.inference.picture import Limits, Picture, TitledPicture
 
 if TYPE_CHECKING:
+    from napari_spatia.inference.evidence import Evidence
     from napari_spatia.inference.perturb import Counterfactual, SelectedCell
 
 SWEEP_LOG2_FC = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
@@ -22,14 +23,9 @@ _ENLARGE, _SWEEP_ENLARGE = 5, 3
 
 
 def display_limits_of(selected: "SelectedCell", slide: Slide, channel_map: Mapping[str, str]) -> Limits:
-    """The slide's display limits, in the order of the model's channels; a channel it lacks takes the crop's own."""
-    limits = picture.display_limits(selected.real)
+    """The slide's display limits, in the order of the model's channels."""
     of_slide = picture.slide_limits(slide.image)
-    for row, channel in enumerate(selected.channels):
-        name = channel_map.get(channel, channel)
-        if name in slide.channels:
-            limits[row] = of_slide[slide.channels.index(name)]
-    return limits
+    return picture.limits_by_channel(selected.channels, selected.zero_edit, slide.channels, of_slide, channel_map)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +34,7 @@ class Edit:
 
     selected: "SelectedCell"
     edited: "Counterfactual"
+    evidence: "Evidence"
     sweep: str | None
     doses: Sequence["Counterfactual"]
     limits: Limits
@@ -52,7 +49,8 @@ class Edit:
             "nfe": self.edited.nfe,
             "render_ms": round(self.edited.ms, 1),
             "zero_edit_psnr_db": round(float(self.selected.zero_edit_psnr_db), 2),
-            "reach_percentile": round(float(self.edited.reach_percentile), 1),
+            "reach_percentile": round(self.evidence.reach_percentile, 1),
+            **self.evidence.to_dict(),
             "counterfactual_types": {cell_types[i]: round(float(probability[i]), 3) for i in likely},
         }
         if self.sweep:

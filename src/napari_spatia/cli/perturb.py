@@ -9,6 +9,7 @@ from napari_spatia.cli.bound import bind, record
 from napari_spatia.cli.options import ChannelMap, Checkpoint, Device, DeviceOption, Json, Nfe, SlidePath, name_pairs
 from napari_spatia.cli.report import reporting
 from napari_spatia.cli.slides import SlideParts, with_slide_parts
+from napari_spatia.progress import part
 
 
 def _edits(items: list[str]) -> dict[str, float]:
@@ -41,6 +42,9 @@ def perturb(
     sweep: Annotated[
         str | None, typer.Option("--sweep", metavar="GENE", help="Also draw the cell at seven doses of this gene.")
     ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=2, help="Noise seeds over which the spread of the change is measured.")
+    ] = 8,
     nfe: Nfe = None,
     channel_map: ChannelMap = None,
     device: DeviceOption = Device.auto,
@@ -50,8 +54,9 @@ def perturb(
 ) -> None:
     """Redraw one cell with edited genes, beside the real cell and its zero edit.
 
-    Writes `perturb.png`, `perturb.json` (what was asked, how far it lies from anything seen) and `perturb.npz`; with
-    `--sweep` also `sweep.png`. The pictures are counterfactuals: what the model draws, not what the cell would become.
+    Writes `perturb.png`, `perturb.json` (what was asked, how far it lies from anything seen, what changes and how much
+    that depends on the noise) and `perturb.npz`; with `--sweep` also `sweep.png`. The pictures are counterfactuals:
+    what the model draws, not what the cell would become.
 
     Example: `napari-spatia perturb tissue.zarr --checkpoint sim-small --cell 12 --set MKI67=2 --sweep VIM --out edit`
     """
@@ -68,9 +73,10 @@ def perturb(
         editor = CellEditor(bound)
         report.progress(0.2, f"encoding cell {cell}")
         selected = editor.select(cell) if nfe is None else editor.select(cell, nfe)
-        report.progress(0.6, "drawing")
+        editor.prepare(part(report.progress, 0.6, 0.7))
         edited = editor.render(selected, edits)
         doses = [editor.render(selected, edits | {sweep: dose}) for dose in SWEEP_LOG2_FC] if sweep else []
-        edit = Edit(selected, edited, sweep, doses, display_limits_of(selected, opened, channels or {}))
+        evidence = editor.examine(selected, edited, seeds, part(report.progress, 0.8, 1.0))
+        edit = Edit(selected, edited, evidence, sweep, doses, display_limits_of(selected, opened, channels or {}))
         values = record(slide, predictor, edit.values(predictor.info.cell_types)) | {"notes": list(bound.notes)}
         report.result(values | {"files": [str(file) for file in edit.write(out, values)]})

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -72,6 +72,12 @@ def predict(
         Path | None,
         typer.Option("--hide-genes", metavar="FILE", help="Genes, one a line, kept from the model and imputed."),
     ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            "--reference", metavar="REF.h5ad", help="Cells with more genes, from which further genes are imputed."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="PATH", help="A copy to write to, instead of the slide's own store.")
     ] = None,
@@ -92,15 +98,23 @@ def predict(
     wanted_tasks, wanted_inputs = _chosen(tasks, TASKS, "--tasks"), _chosen(inputs, INPUTS, "--inputs")
     channels = name_pairs(channel_map, "--channel-map") or None
     with reporting(json) as report, _dask_scheduler(scheduler):
+        from napari_spatia.data.reference import read_reference
         from napari_spatia.inference.predict import predict as predict_slide
         from napari_spatia.inference.write import write_prediction
 
         hidden = tuple(read_names(hide_genes, "gene ids")) if hide_genes else ()
-        to_impute = tuple(dict.fromkeys([*comma_separated(genes), *hidden])) or None
+        to_impute = tuple(comma_separated(genes)) or None
         opened, predictor, bound = bind(
             slide, parts, checkpoint, device, report, inputs=wanted_inputs, hide_genes=hidden, channel_map=channels
         )
-        prediction = predict_slide(bound, tasks=wanted_tasks, genes=to_impute, seed=seed, progress=report.progress)
+        prediction = predict_slide(
+            bound,
+            tasks=wanted_tasks,
+            genes=to_impute,
+            seed=seed,
+            progress=report.progress,
+            reference=None if reference is None else read_reference(reference),
+        )
         written = write_prediction(opened, prediction, out)
         report.result(
             {
@@ -113,8 +127,18 @@ def predict(
                 **_counts(prediction.cluster, "clusters"),
                 **_counts(prediction.domain, "domains"),
                 "imputed_genes": len(prediction.imputed_genes or ()),
+                **_summary(prediction.provenance.get("reference")),
+                "notes": list(bound.notes),
             }
         )
+
+
+def _summary(carried: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """What a reference gave, without its lists; nothing where there was none."""
+    if carried is None:
+        return {}
+    numbers = {name: value for name, value in carried.items() if not isinstance(value, list)}
+    return {"reference": numbers | {"shared_genes": len(carried["shared_genes"])}}
 
 
 def _counts(values: object, name: str) -> dict[str, dict[str, int]]:

@@ -47,11 +47,16 @@ def gene_rows(values: csr_matrix) -> GeneRows:
 
 def normalised(counts: csr_matrix) -> csr_matrix:
     """`(N, G)` counts → log1p of counts scaled to `TARGET_LIBRARY` a cell, float32; empty cells stay 0."""
-    library = np.asarray(counts.sum(axis=1)).ravel()
+    return scaled(counts, np.arange(counts.shape[1]))
+
+
+def scaled(counts: csr_matrix, gene_idx: NDArray[np.intp]) -> csr_matrix:
+    """As `normalised`, with the counts of the genes ``gene_idx`` alone making up the `TARGET_LIBRARY`."""
+    library = np.asarray(counts[:, gene_idx].sum(axis=1)).ravel()
     factor = np.divide(TARGET_LIBRARY, library, out=np.zeros_like(library, dtype=np.float64), where=library > 0)
-    scaled = counts.multiply(factor[:, None]).tocsr().astype(np.float32)
-    scaled.data = np.log1p(scaled.data)
-    return scaled
+    values = counts.multiply(factor[:, None]).tocsr().astype(np.float32)
+    values.data = np.log1p(values.data)
+    return values
 
 
 def align_counts(counts: csr_matrix, panel: Panel, onto: Panel) -> csr_matrix:

@@ -42,6 +42,11 @@ UNS_ANNOTATION_COLORS: Final = colors_of(OBS_ANNOTATION)
 TABLE_IMPUTED: Final = "spatia_imputed"
 """Table beside the slide's own: imputed expression, the same cells and region."""
 
+VAR_SOURCE: Final = "source"
+"""Column of that table's var: the model or the reference that a gene's values come from."""
+VAR_HELD_OUT: Final = ("held_out_pearson", "held_out_spearman")
+"""Columns of that table's var: correlation with measured values on held-out cells, missing where not measured."""
+
 # names in other people's tables
 VAR_FEATURE_TYPES: Final = "feature_types"
 GENE_FEATURE_TYPE: Final = "Gene Expression"

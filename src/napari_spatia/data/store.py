@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,15 @@ _TABLE_VERSION = {2: "0.1", 3: "0.2"}
 
 @dataclass(frozen=True, slots=True)
 class ExpressionTable:
-    """Values of some genes in some cells: ``matrix`` `(n, K)` float32, ``cell_id`` `(n,)` str, ``genes`` `(K,)`."""
+    """Values of some genes in some cells: ``matrix`` `(n, K)` float32, ``cell_id`` `(n,)` str, ``genes`` `(K,)`.
+
+    ``of_genes`` has columns `(K,)` that describe the genes; they are written into the table's var.
+    """
 
     cell_id: NDArray[np.str_]
     genes: tuple[str, ...]
     matrix: NDArray[np.float32]
+    of_genes: Mapping[str, ArrayLike] = field(default_factory=dict)
 
 
 def write_cells(
@@ -146,8 +150,14 @@ def read_table(slide_path: str | Path, name: str) -> ExpressionTable | None:
         group = store.group("tables", name)
         matrix = read_elem(group["X"])
         matrix = matrix.toarray() if isinstance(matrix, csr_matrix) else np.asarray(matrix)
-        genes = tuple(read_elem(group["var"]).index.astype(str))
-        return ExpressionTable(_index_of(store, name).to_numpy(dtype=str), genes, matrix.astype(np.float32, copy=False))
+        var = read_elem(group["var"])
+        of_genes = {str(column): values.to_numpy() for column, values in var.items()}
+        return ExpressionTable(
+            _index_of(store, name).to_numpy(dtype=str),
+            tuple(var.index.astype(str)),
+            matrix.astype(np.float32, copy=False),
+            of_genes,
+        )
 
 
 def copy_store(slide_path: str | Path, out: str | Path) -> Path:
@@ -285,7 +295,7 @@ def _table_like(store: SlideStore, table_name: str, table: ExpressionTable) -> a
             "region_key": annotation.region_key,
             "instance_key": annotation.instance_key,
         }
-    var = pd.DataFrame(index=pd.Index(table.genes, dtype=object))
+    var = pd.DataFrame(dict(table.of_genes), index=pd.Index(table.genes, dtype=object))
     return ad.AnnData(X=np.asarray(table.matrix, np.float32), obs=obs, var=var, uns=uns)
 
 

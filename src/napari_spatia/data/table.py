@@ -139,7 +139,7 @@ def _find_counts(store: SlideStore, table_name: str) -> tuple[csr_matrix, str]:
                 f"{where} of table '{table_name}' of slide '{store.path.name}' is damaged: its rows do not add up. "
                 "Copy or write the store again. Nothing was changed."
             )
-        odd = _first_non_count(matrix)
+        odd = first_non_count(matrix)
         if odd is None:
             return matrix, where
         example = odd if example is None else example
@@ -157,7 +157,7 @@ def _is_well_formed(matrix: csr_matrix) -> bool:
     return not len(indices) or (indices.min() >= 0 and indices.max() < matrix.shape[1])
 
 
-def _first_non_count(matrix: csr_matrix) -> float | None:
+def first_non_count(matrix: csr_matrix) -> float | None:
     """A value that is no whole number ≥ 0, among at most `_CHECKED_VALUES` spread over the matrix."""
     values = matrix.data[:: max(1, len(matrix.data) // _CHECKED_VALUES)]
     odd = ~np.isfinite(values) | (values < 0) | (values % 1 != 0)

@@ -3,24 +3,22 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from skimage.metrics import peak_signal_noise_ratio
-from sklearn.neighbors import NearestNeighbors
 
 from napari_spatia.batching.tensors import gene_tokens
 from napari_spatia.errors import PanelError
+from napari_spatia.inference.evidence import NUM_SEEDS, Evidence, examine
 from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
+from napari_spatia.inference.reach import Reach
 from napari_spatia.model.device import one_thread
 from napari_spatia.model.flow_solver import invert
 from napari_spatia.model.inputs import Condition, GeneTokens
-
-REFERENCE_CELLS = 1500
-"""Cells of the slide that stand for "seen" in `Counterfactual.reach_percentile`."""
+from napari_spatia.progress import Progress, part, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,8 @@ class SelectedCell:
     """A cell that was clicked: ``real`` and ``zero_edit`` `(C, H, W)` float32 in the slide's units.
 
     ``zero_edit`` is what the decoder draws when nothing is edited; ``zero_edit_psnr_db`` compares it with ``real``
-    over all channels, with the real crop's range as peak. ``white`` is the noise that makes it this very cell.
+    over the channels that the slide has, with the real crop's range as peak; a channel that it lacks is black in
+    ``real``. ``white`` is the noise that makes it this very cell.
     """
 
     cell_id: str
@@ -48,17 +47,20 @@ class Counterfactual:
     """A cell as it would look under an edit: generated, not observed.
 
     ``image`` `(C, H, W)` float32 in the slide's units, ``mask`` `(H, W)` float32 in [0, 1]: the cell itself;
-    ``type_probability`` `(T,)` from the edited expression; ``reach_percentile`` in [0, 100]: the share of real cells
-    that lie nearer to their nearest real neighbour than the edited expression lies to its own.
+    ``type_probability`` `(T,)` from the edited expression; ``reach_percentile`` in [0, 100] as in
+    `inference.reach.Reach.percentile`, None while nothing has been prepared to compare with. ``condition`` is what the
+    decoder read, ``embedding`` `(D,)` float32 what the gene encoder makes of the edited expression.
     """
 
     image: NDArray[np.float32]
     mask: NDArray[np.float32]
     type_probability: NDArray[np.float32]
-    reach_percentile: float
+    reach_percentile: float | None
     nfe: int
     ms: float
     log2_fc: dict[str, float]
+    condition: Condition
+    embedding: NDArray[np.float32]
 
 
 class CellEditor:
@@ -66,18 +68,25 @@ class CellEditor:
 
     def __init__(self, bound: BoundSlide):
         self.bound, self.model = bound, bound.model
+        self.reach: Reach | None = None
         self._panel = bound.predictor.info.panel
+
+    @one_thread()
+    def prepare(self, progress: Progress = silent) -> None:
+        """Reads the real cells that edits are compared with; from then on each counterfactual has its reach."""
+        self.reach = Reach.of_slide(self.bound.embeddings, progress)
 
     @one_thread()
     def select(self, cell_id: str, nfe: int = DEFAULT_NFE) -> SelectedCell:
         """Reads, encodes and inverts one cell: the costly part of a click. Raises `CellError` for an unknown id."""
         cell_idx = self.bound.slide.cell_idx(cell_id)
-        picture = self.bound.pictures_of(np.array([cell_idx]))
+        picture = self._picture(cell_idx)
         real, mask = self.bound.restore(picture)
         white = self._invert(cell_idx, picture, nfe)
         zero_edit, _ = self.bound.restore(self.bound.draw(white, self._condition(cell_idx, {}), nfe))
-        peak = max(float(np.ptp(real)), 1e-6)
-        psnr = peak_signal_noise_ratio(real[0], zero_edit[0], data_range=peak) if (real != zero_edit).any() else np.inf
+        there = self.bound.channel_idx >= 0
+        psnr = _psnr_db(real[0, there], zero_edit[0, there])
+        real[0, ~there] = self.bound.scale.restore(np.full_like(real[0], -np.inf))[~there]
         info = self.bound.predictor.info
         return SelectedCell(
             cell_id=cell_id,
@@ -88,7 +97,7 @@ class CellEditor:
             real=real[0],
             mask=mask[0] > 0.5,
             zero_edit=zero_edit[0],
-            zero_edit_psnr_db=float(psnr),
+            zero_edit_psnr_db=psnr,
             white=white,
         )
 
@@ -104,18 +113,34 @@ class CellEditor:
         began = time.perf_counter()
         edits = {gene: float(fc) for gene, fc in log2_fc.items() if fc}
         nfe = nfe or cell.nfe
-        white = cell.white if nfe == cell.nfe else self._invert(cell.cell_idx, self._picture(cell), nfe)
+        white = cell.white if nfe == cell.nfe else self._invert(cell.cell_idx, self._picture(cell.cell_idx), nfe)
         genes = self._genes(cell.cell_idx, edits)
         condition = self.bound.condition(np.array([cell.cell_idx]), genes)
         image, mask = self.bound.restore(self.bound.draw(white, condition, nfe, merge_ratio))
         with torch.no_grad():
             type_probability = self.model.heads.cell_type(condition.vector)[0].softmax(-1).cpu().numpy()
-        reach = self._reach(cell.cell_idx, genes)
+            embedding = self.model.embed_genes(genes)[0].cpu().numpy()
+        reach = None if self.reach is None else self.reach.percentile(embedding, apart_from=cell.cell_idx)
         ms = 1000 * (time.perf_counter() - began)
-        return Counterfactual(image[0], mask[0], type_probability, reach, nfe, ms, edits)
+        return Counterfactual(image[0], mask[0], type_probability, reach, nfe, ms, edits, condition, embedding)
 
-    def _picture(self, cell: SelectedCell) -> torch.Tensor:
-        return self.bound.pictures_of(np.array([cell.cell_idx]))
+    @one_thread()
+    def examine(
+        self, cell: SelectedCell, edited: Counterfactual, num_seeds: int = NUM_SEEDS, progress: Progress = silent
+    ) -> Evidence:
+        """What stands behind a counterfactual: its spread over noise seeds and the nearest real cells."""
+        if self.reach is None or self.reach.can_grow(self.bound.embeddings):
+            self.prepare(part(progress, 0.0, 0.5))
+        assert self.reach is not None, "prepared"
+        return examine(self.bound, self.reach, cell, edited, num_seeds, part(progress, 0.5, 1.0))
+
+    def _picture(self, cell_idx: int) -> torch.Tensor:
+        """The cell's crop (1, C + 1, H, W); a stain that the slide lacks as the model expects it."""
+        picture = self.bound.pictures_of(np.array([cell_idx]))
+        missing = np.flatnonzero(self.bound.channel_idx < 0)
+        if len(missing):
+            picture[:, missing] = self._condition(cell_idx, {}).prior[:, missing]
+        return picture
 
     def _invert(self, cell_idx: int, picture: torch.Tensor, nfe: int) -> torch.Tensor:
         condition = self._condition(cell_idx, {})
@@ -140,20 +165,9 @@ class CellEditor:
             values[0, position] = max(0.0, values[0, position] + fc)
         return csr_matrix(values)
 
-    def _reach(self, cell_idx: int, genes: GeneTokens) -> float:
-        index, cells, seen = self._seen
-        with torch.no_grad():
-            embedding = self.model.embed_genes(genes)
-        distance, nearest = index.kneighbors(embedding.cpu().numpy(), n_neighbors=2)
-        distance = distance[0][cells[nearest[0]] != cell_idx][0]  # the cell itself is not evidence for its edit
-        return float(100 * np.mean(seen < distance))
 
-    @cached_property
-    def _seen(self) -> tuple[NearestNeighbors, NDArray[np.intp], NDArray[np.float32]]:
-        """Real cells to compare with, their rows, and each one's distance to the nearest other."""
-        num = self.bound.slide.num_cells
-        cells = np.linspace(0, num - 1, min(REFERENCE_CELLS, num)).astype(np.intp)
-        embedding = self.bound.embeddings.of_cells(cells)[torch.from_numpy(cells)].cpu().numpy()
-        index = NearestNeighbors(algorithm="brute").fit(embedding)
-        distance, _ = index.kneighbors(embedding, n_neighbors=2)
-        return index, cells, distance[:, 1]
+def _psnr_db(real: NDArray[np.float32], drawn: NDArray[np.float32]) -> float:
+    """Of `(C, H, W)`, with the range of ``real`` as peak; infinite where they are equal."""
+    if (real == drawn).all():
+        return float("inf")
+    return float(peak_signal_noise_ratio(real, drawn, data_range=max(float(np.ptp(real)), 1e-6)))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
+from napari_spatia.data.morphology import NUCLEAR_STAINS
 from napari_spatia.data.slide import Raster
 from napari_spatia.files import staged_file
 
@@ -25,7 +26,7 @@ COUNTERFACTUAL = "COUNTERFACTUAL"
 """The word that every generated, edited picture carries."""
 
 _NAMED_COLOURS: tuple[tuple[tuple[str, ...], tuple[float, float, float]], ...] = (
-    (("dapi", "hoechst", "nucle", "dna"), (0.20, 0.42, 1.00)),
+    (NUCLEAR_STAINS, (0.20, 0.42, 1.00)),
     (("boundary", "membrane", "cadherin", "atp1a1", "cd45"), (0.15, 0.85, 0.35)),
     (("18s", "rna", "cytoplasm"), (0.90, 0.15, 0.75)),
     (("asma", "vimentin", "actin", "stroma"), (1.00, 0.55, 0.05)),
@@ -62,6 +63,22 @@ def slide_limits(image: Raster, high: float = 99.7) -> Limits:
     level = next(small, image.levels[-1])
     step = max(1, max(level.shape[-2:]) // _LIMITS_MAX_PX)
     return display_limits(np.asarray(level[:, ::step, ::step], dtype=np.float32), high=high)
+
+
+def limits_by_channel(
+    channels: Sequence[str],
+    image: FloatImage,
+    slide_channels: Sequence[str],
+    of_slide: Limits,
+    channel_map: Mapping[str, str] | None = None,
+) -> Limits:
+    """A slide's display limits in the order of ``channels``; for one that it lacks, those of ``image`` `(C, H, W)`."""
+    limits = display_limits(image)
+    for row, channel in enumerate(channels):
+        name = (channel_map or {}).get(channel, channel)
+        if name in slide_channels:
+            limits[row] = of_slide[slide_channels.index(name)]
+    return limits
 
 
 def normalised(image: FloatImage, limits: Limits) -> FloatImage:

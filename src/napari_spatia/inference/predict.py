@@ -1,7 +1,7 @@
 """Everything the model says about the cells of a slide: embeddings, types, clusters, niche domains, imputed genes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_spatia.data import keys
 from napari_spatia.data.crops import TILE_UM
+from napari_spatia.data.panel import Panel
+from napari_spatia.data.reference import Reference
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.cluster import cluster_cells
 from napari_spatia.inference.domains import find_domains
+from napari_spatia.inference.transfer import Transfer, transfer
 from napari_spatia.progress import Progress, part, silent
 
 if TYPE_CHECKING:
@@ -31,7 +35,9 @@ class Prediction:
     ``confidence`` `(N,)` float32 in [0, 1] is the probability of ``cell_type``; ``type_probability`` `(N, T)` float32
     has the columns ``cell_types``; ``cluster`` and ``domain`` `(N,)` str are named by size, "1" the largest;
     ``embedding`` maps "cell", "niche", "tissue" to `(N, D)` float32; ``imputed`` `(N, K)` float32 is the expected
-    normalised expression (`data.counts.normalised`) of ``imputed_genes``.
+    normalised expression (`data.counts.normalised`; genes from a reference have the scale of `transfer.Transfer`) of
+    ``imputed_genes``; ``of_imputed`` says of each `(K,)` where it comes from (`keys.VAR_SOURCE`) and how well it is
+    told on held-out cells (`keys.VAR_HELD_OUT`, NaN where not measured).
     """
 
     cell_id: NDArray[np.str_]
@@ -45,6 +51,7 @@ class Prediction:
     imputed: NDArray[np.float32]
     imputed_genes: tuple[str, ...]
     provenance: dict[str, Any]
+    of_imputed: dict[str, NDArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +69,26 @@ def predict(
     genes: Sequence[str] | None = None,
     seed: int = 0,
     progress: Progress = silent,
+    reference: Reference | None = None,
 ) -> Prediction:
     """Runs the named ``tasks`` on every cell of a slide.
 
     "cluster" gives clusters and niche domains. "impute" gives ``genes`` and the genes hidden from the model, or every
-    gene of the checkpoint when neither is named. Raises `SpatiaError` for an unknown task, `PanelError` for a gene
-    that the checkpoint does not know.
+    gene of the checkpoint when neither is named; and with a ``reference``, those of its genes that neither the slide
+    nor the checkpoint has. Raises `SpatiaError` for an unknown task, `PanelError` for a gene that neither the
+    checkpoint nor the reference knows.
     """
     tasks = check_tasks(tasks)
-    imputed_genes = _imputed_genes(bound, genes) if "impute" in tasks else ()
-    outputs = _run_model(bound, imputed_genes, part(progress, 0.0, 0.85))
+    if reference is not None and "impute" not in tasks:
+        raise SpatiaError("A reference imputes genes, and the task impute was not asked for. Add it to --tasks.")
+    known = bound.predictor.info.panel
+    of_reference = [gene for gene in genes or () if reference is not None and gene not in known]
+    of_model = None if genes is None else [gene for gene in genes if gene not in of_reference]
+    imputed_genes = _imputed_genes(bound, of_model) if "impute" in tasks and (of_model or not of_reference) else ()
+    carried = None
+    if reference is not None and (of_reference or genes is None):
+        carried = _carry_over(bound, reference, of_reference or None, seed, part(progress, 0.0, 0.05))
+    outputs = _run_model(bound, imputed_genes, part(progress, 0.05, 0.85))
     cluster = domain = None
     if "cluster" in tasks:
         cluster = cluster_cells(outputs.embedding["cell"], seed=seed, progress=part(progress, 0.85, 0.95))
@@ -89,10 +106,36 @@ def predict(
         cluster=cluster,
         domain=domain,
         embedding=outputs.embedding if "embed" in tasks else {},
-        imputed=outputs.expression,
-        imputed_genes=imputed_genes,
-        provenance=_provenance(bound, tasks, imputed_genes, seed),
+        imputed=outputs.expression if carried is None else np.hstack([outputs.expression, carried.expression]),
+        imputed_genes=imputed_genes if carried is None else (*imputed_genes, *carried.genes),
+        provenance=_provenance(bound, tasks, imputed_genes, seed)
+        | ({} if carried is None else {"reference": carried.to_dict()}),
+        of_imputed=_of_imputed(bound, len(imputed_genes), carried),
     )
+
+
+def _of_imputed(bound: "BoundSlide", num_own: int, carried: Transfer | None) -> dict[str, NDArray]:
+    """Columns `(K,)` of the imputed genes: the model's own come first."""
+    source = [f"model {bound.predictor.info.name}"] * num_own
+    scores = [np.full(num_own, np.nan, np.float32) for _ in keys.VAR_HELD_OUT]
+    if carried is not None:
+        source += [f"reference {carried.reference}"] * len(carried.genes)
+        scores = [
+            np.append(*pair) for pair in zip(scores, (carried.score.pearson, carried.score.spearman), strict=True)
+        ]
+    return {keys.VAR_SOURCE: np.array(source, dtype=object), **dict(zip(keys.VAR_HELD_OUT, scores, strict=True))}
+
+
+def _carry_over(
+    bound: "BoundSlide", reference: Reference, genes: list[str] | None, seed: int, progress: Progress
+) -> Transfer:
+    """Genes of the reference that neither the slide nor the checkpoint has; hidden genes are not read."""
+    slide, known = bound.slide, bound.predictor.info.panel
+    seen = [gene for gene in slide.panel.genes if gene not in bound.hidden]
+    if genes is None:
+        genes = [gene for gene in reference.panel.genes if gene not in slide.panel and gene not in known]
+    counts = slide.counts[:, slide.panel.indices(seen)]
+    return transfer(counts, Panel(tuple(seen)), reference, genes, seed, progress)
 
 
 def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:

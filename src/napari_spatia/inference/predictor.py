@@ -140,17 +140,24 @@ class BoundSlide:
         self.hidden_idx = slide.panel.indices(hide_genes)
         self.values = self._fit_genes(info.panel)
         self.channel_idx = self._fit_channels(info.channels, channel_map)
+        self.has_genes, self.has_image = self._find_readable_cells()
         self.surroundings = surroundings_for(self.model.config, slide.centers_um)
         self.embeddings = GeneEmbeddings(self.model, self.values, self.surroundings)
 
     def embed(self, cell_idx: NDArray | None = None, progress: Progress = silent) -> CellOutputs:
-        """Embeddings, types and expression of ``cell_idx`` (all cells), from the inputs that were bound."""
+        """Embeddings, types and expression of ``cell_idx`` (all cells), from the inputs that were bound.
+
+        A cell without counts is read by its image alone, one outside the image by its genes alone.
+        """
         cell_idx = np.arange(self.slide.num_cells) if cell_idx is None else np.asarray(cell_idx)
-        chunks = []
-        for start in range(0, len(cell_idx), CELLS_AT_ONCE):
-            chunks.append(self._embed(cell_idx[start : start + CELLS_AT_ONCE]))
-            progress(min(1.0, (start + CELLS_AT_ONCE) / len(cell_idx)), "embedding cells")
-        return CellOutputs(*(np.concatenate(column) for column in zip(*chunks, strict=True)))
+        kind = 2 * self.has_genes[cell_idx] + self.has_image[cell_idx]
+        order, chunks = np.argsort(kind, kind="stable"), []
+        for alike in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
+            for start in range(0, len(alike), CELLS_AT_ONCE):
+                chunks.append(self._embed(cell_idx[alike[start : start + CELLS_AT_ONCE]]))
+                progress(sum(len(chunk[0]) for chunk in chunks) / len(cell_idx), "embedding cells")
+        back = np.argsort(order)
+        return CellOutputs(*(np.concatenate(column)[back] for column in zip(*chunks, strict=True)))
 
     def generate(
         self,
@@ -257,9 +264,10 @@ class BoundSlide:
 
     @torch.no_grad()
     def _embed(self, cell_idx: NDArray) -> tuple[NDArray[np.float32], ...]:
-        genes = self.genes_of(cell_idx) if "genes" in self.inputs else None
+        """``cell_idx`` are cells of which the same can be read."""
+        genes = self.genes_of(cell_idx) if self.has_genes[cell_idx[0]] else None
         tokens = None
-        if "image" in self.inputs:
+        if self.has_image[cell_idx[0]]:
             has_channel = torch.tensor([*(self.channel_idx >= 0), True])
             tokens = self.model.image(self.pictures_of(cell_idx), has_channel)
         encoding = self.model.encode(self.around(cell_idx), genes, tokens)
@@ -288,7 +296,10 @@ class BoundSlide:
             )
         if missing:
             named = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
-            self.notes += (f"{len(missing)} of the model's {len(panel)} genes are not on the slide: {named}",)
+            self.notes += (
+                f"{len(missing)} of the model's {len(panel)} genes are not on the slide: {named}. They count as not "
+                "expressed; `predict` imputes them.",
+            )
         keep = np.ones(len(self.slide.panel), np.float32)
         keep[self.hidden_idx] = 0
         counts = self.slide.counts.multiply(keep).tocsr() if len(self.hidden_idx) else self.slide.counts
@@ -310,10 +321,34 @@ class BoundSlide:
         names = [channel_map.get(channel, channel) for channel in channels]
         index = np.array([self.slide.channels.index(n) if n in self.slide.channels else -1 for n in names], np.intp)
         missing = [channel for channel, at in zip(channels, index, strict=True) if at < 0]
-        if missing and "image" in self.inputs:
+        found = (
+            f"Checkpoint '{self.predictor.info.name}' reads channels {', '.join(channels)}; image "
+            f"'{self.slide.image_name}' has {', '.join(self.slide.channels)}."
+        )
+        if len(missing) == len(channels) and "image" in self.inputs:
             raise CheckpointError(
-                f"Checkpoint '{self.predictor.info.name}' reads channels {', '.join(channels)}; image "
-                f"'{self.slide.image_name}' has {', '.join(self.slide.channels)}. Missing: {', '.join(missing)}. Name "
-                "stand-ins with --channel-map, or use a checkpoint trained with missing channels."
+                f"{found} None of them is there. Name stand-ins with --channel-map, or leave the image out (--inputs)."
+            )
+        if missing:
+            self.notes += (
+                f"{found} Missing: {', '.join(missing)}. They are not read, and pictures show what the model expects "
+                "of them. If the slide names them otherwise, name stand-ins with --channel-map.",
             )
         return index
+
+    def _find_readable_cells(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """`(N,)` whether a cell's genes are read, and whether its image is; always one of them at least."""
+        y0, x0, y1, x1 = self.slide.image.extent_um
+        y, x = self.slide.centers_um.T
+        has_genes = np.full(self.slide.num_cells, "genes" in self.inputs)
+        has_image = np.full(self.slide.num_cells, "image" in self.inputs)
+        no_counts = np.diff(self.values.indptr) == 0
+        outside = (y < y0) | (y >= y1) | (x < x0) | (x >= x1)
+        image_only, genes_only = no_counts & has_genes & has_image & ~outside, outside & has_genes & has_image
+        for cells, lack, read in (
+            (image_only, "have no count of a gene that the model reads", "image"),
+            (genes_only, "lie outside the image", "genes"),
+        ):
+            if cells.any():
+                self.notes += (f"{cells.sum()} of {len(cells)} cells {lack}: their {read} alone is read.",)
+        return has_genes & ~image_only, has_image & ~genes_only

@@ -66,6 +66,7 @@ def read_prediction(slide: Slide) -> Prediction | None:
         imputed=imputed,
         imputed_genes=() if table is None else table.genes,
         provenance=provenance,
+        of_imputed={} if table is None else {name: np.asarray(values) for name, values in table.of_genes.items()},
     )
 
 
@@ -81,7 +82,9 @@ def _write(store: Path, slide: Slide, prediction: Prediction) -> None:
         obsm[keys.OBSM_TYPE_PROBABILITY] = prediction.type_probability
     tables = {}
     if prediction.imputed_genes:
-        tables[keys.TABLE_IMPUTED] = ExpressionTable(prediction.cell_id, prediction.imputed_genes, prediction.imputed)
+        tables[keys.TABLE_IMPUTED] = ExpressionTable(
+            prediction.cell_id, prediction.imputed_genes, prediction.imputed, prediction.of_imputed
+        )
     write_cells(
         store,
         slide.table_name,

@@ -78,3 +78,7 @@ class Condition(_Moveable):
     tokens: Tensor
     vector: Tensor
     prior: Tensor
+
+    def repeated(self, num: int) -> "Condition":
+        """The condition of one cell (B = 1) for ``num`` pictures of it."""
+        return Condition(*(getattr(self, f.name).expand(num, *getattr(self, f.name).shape[1:]) for f in fields(self)))

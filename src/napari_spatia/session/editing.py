@@ -10,6 +10,7 @@ from napari_spatia.session.opened import cell_id_at, read_card, read_crop
 from napari_spatia.session.state import LOG2_FC_LIMIT, CellCrop, Edit, log2_fc_of
 
 if TYPE_CHECKING:
+    from napari_spatia.inference.evidence import Evidence
     from napari_spatia.inference.perturb import Counterfactual, SelectedCell
 
 FIRST_SLIDERS = 4
@@ -29,9 +30,9 @@ class EditVerbs(SessionBase):
         """Select a cell: its card and crop now, its model-side inversion as soon as it is computed."""
         state = self.state
         card = None if cell_id is None else read_card(self.opened, cell_id, state.prediction, state.annotations)
-        for kind in ("crop", "select", "render"):
+        for kind in ("crop", "select", "render", "examine"):
             self.jobs.cancel(kind)
-        state.crop = state.cell = state.counterfactual = None
+        state.crop = state.cell = state.counterfactual = state.evidence = None
         state.edit = History(tuple((gene, 0.0) for gene, _ in state.edit.present))
         state.card = card
         state.selected = cell_id
@@ -115,9 +116,26 @@ class EditVerbs(SessionBase):
         if cell is None or editor is None:
             return
         log2_fc = log2_fc_of(self.state.edit.present)
+        self.jobs.cancel("examine")
 
         def accept(picture: "Counterfactual") -> None:
             if self.state.cell is cell:
+                self.state.evidence = None
                 self.state.counterfactual = picture
 
         self.jobs.submit("render", lambda progress: editor.render(cell, log2_fc), accept, drop_stale=False)
+
+    def examine(self) -> None:
+        """Measure what stands behind the counterfactual as it is now: its spread over seeds, the nearest real cells.
+
+        For an edit that rests: it takes many pictures. Nothing to do while there is no counterfactual.
+        """
+        cell, editor, edited = self.state.cell, self._editor, self.state.counterfactual
+        if cell is None or editor is None or edited is None:
+            return
+
+        def accept(evidence: "Evidence") -> None:
+            if self.state.counterfactual is edited:
+                self.state.evidence = evidence
+
+        self.jobs.submit("examine", lambda progress: editor.examine(cell, edited, progress=progress), accept)

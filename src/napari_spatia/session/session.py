@@ -7,6 +7,7 @@
 >>> session.select_cell(session.slide.cell_id[0])
 >>> session.set_log2_fc("EPCAM", 2.0)
 >>> session.render()
+>>> session.examine()
 >>> session.export("out", ["geojson", "csv"])
 """
 
@@ -69,7 +70,7 @@ class Session(EditVerbs, AnnotationVerbs):
         )
 
     def _take_slide(self, opened: OpenedSlide) -> None:
-        for kind in ("bind", "predict", "colour", "crop", "select", "render", "export"):
+        for kind in ("bind", "predict", "colour", "crop", "select", "render", "examine", "export"):
             self.jobs.cancel(kind)
         self.select_cell(None)
         self._opened, self._bound, self._editor, self._palette = opened, None, None, {}
@@ -105,7 +106,7 @@ class Session(EditVerbs, AnnotationVerbs):
     def _take_predictor(self, predictor: "Predictor", channel_map: Mapping[str, str] | None) -> None:
         self._predictor, self._bound, self._editor = predictor, None, None
         self.state.bound, self.state.notes = False, ()
-        self.state.cell = self.state.counterfactual = None
+        self.state.cell = self.state.counterfactual = self.state.evidence = None
         self.state.device, self.state.checkpoint = predictor.device, predictor.info
         self._bind(channel_map)
 

@@ -17,6 +17,7 @@ from napari_spatia.session.history import History
 from napari_spatia.session.jobs import JobStatus
 
 if TYPE_CHECKING:
+    from napari_spatia.inference.evidence import Evidence
     from napari_spatia.inference.perturb import Counterfactual, SelectedCell
     from napari_spatia.inference.predict import Prediction
     from napari_spatia.inference.predictor import CheckpointInfo
@@ -63,7 +64,8 @@ class CellCrop:
 
 
 _SAME_OBJECT = dict.fromkeys(
-    ("slide", "limits", "checkpoint", "prediction", "lookup", "crop", "cell", "counterfactual"), operator.is_
+    ("slide", "limits", "checkpoint", "prediction", "lookup", "crop", "cell", "counterfactual", "evidence"),
+    operator.is_,
 )
 
 
@@ -100,6 +102,8 @@ class SessionState:
     nfe: int | None = None
     """Decoder passes of an edited picture; None takes as many as the cell was inverted with."""
     counterfactual: "Counterfactual | None" = None
+    evidence: "Evidence | None" = None
+    """What stands behind ``counterfactual``, once it has been examined."""
 
     annotations: Annotations = Annotations()
     armed_class: str | None = None

@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QComboBox, QLabel
 
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import CellCard, log2_fc_of
+from napari_spatia.widgets.evidence import EvidenceView
 from napari_spatia.widgets.gene_sliders import GeneSearch, GeneSliders
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
 from napari_spatia.widgets.pictures import SIDE_PX, SMALL_SIDE_PX, CellPictures, PictureGrid
@@ -37,11 +38,13 @@ class CellDock(Dock):
         for widget in (self.hint, self.card, self.pictures, self.measured, Busy(self, "select")):
             self.body.addWidget(widget)
         self._build_sliders()
+        self.evidence = EvidenceView(self)
+        self.body.addWidget(self.evidence)
         self.body.addStretch(1)
         self._asked: dict[str, float] | None = None
         self.watch(self._render, "edit")
         self.watch(self._show_card, "slide", "selected", "card", "checkpoint", "bound")
-        self.watch(self._show_pictures, "crop", "cell", "counterfactual", "limits")
+        self.watch(self._show_pictures, "crop", "cell", "counterfactual", "evidence", "limits")
         self.watch(self._show_edit, "edit", "checkpoint", "selected")
         self.watch(self._show_nfe, "nfe", "cell")
 
@@ -89,13 +92,17 @@ class CellDock(Dock):
 
     def _show_pictures(self) -> None:
         state = self.state
-        self.pictures.show_cell(CellPictures(state.crop, state.cell, state.counterfactual, state.limits))
+        channels = () if state.slide is None else state.slide.channels
+        self.pictures.show_cell(CellPictures(state.crop, state.cell, state.counterfactual, state.limits, channels))
         info = state.checkpoint
         shown = state.counterfactual is not None and info is not None and state.cell is not None
         self.measured.setVisible(shown)
         if state.counterfactual is not None and info is not None and state.cell is not None:
+            reach = state.counterfactual.reach_percentile
+            if reach is None and state.evidence is not None:
+                reach = state.evidence.reach_percentile
             self.measured.setText(
-                measured_text(state.counterfactual, info.cell_types, state.device, state.cell.zero_edit_psnr_db)
+                measured_text(state.counterfactual, reach, info.cell_types, state.device, state.cell.zero_edit_psnr_db)
             )
 
     def _show_edit(self) -> None:
@@ -147,14 +154,16 @@ def card_html(card: CellCard) -> str:
     return "<br>".join(lines)
 
 
-def measured_text(picture: "Counterfactual", types: tuple[str, ...], device: str, psnr_db: float) -> str:
+def measured_text(
+    picture: "Counterfactual", reach: float | None, types: tuple[str, ...], device: str, psnr_db: float
+) -> str:
     """The quiet line under the pictures: the type under the edit, how far the edit reaches, and what it cost."""
     likely = int(picture.type_probability.argmax())
     now = f"As {types[likely]} ({picture.type_probability[likely]:.0%})" if types else "Edited"
-    far = " - beyond what the model has seen" if picture.reach_percentile > FAR_PERCENTILE else ""
+    far = " - beyond what the model has seen" if reach is not None and reach > FAR_PERCENTILE else ""
+    where = "measured when the edit rests" if reach is None else f"{ordinal(round(reach))} percentile{far}"
     return (
-        f"{now} · reach: {ordinal(round(picture.reach_percentile))} percentile{far}<br>"
-        f"zero edit {psnr_db:.0f} dB · {picture.nfe} passes · {picture.ms:.0f} ms · {device}"
+        f"{now} · reach: {where}<br>zero edit {psnr_db:.0f} dB · {picture.nfe} passes · {picture.ms:.0f} ms · {device}"
     )
 
 

@@ -66,12 +66,22 @@ class PictureView(QWidget):
 
 @dataclass(frozen=True, slots=True)
 class CellPictures:
-    """What is known of the selected cell's looks; ``limits`` `(C, 2)` are those of the slide on screen."""
+    """What is known of the selected cell's looks; ``limits`` `(C, 2)` are those of the slide on screen, in the order
+    of its own ``channels``.
+    """
 
     crop: CellCrop | None
     cell: "SelectedCell | None"
     counterfactual: "Counterfactual | None"
     limits: NDArray[np.float32] | None
+    channels: tuple[str, ...]
+
+
+def _limits(seen: CellPictures, cell: "SelectedCell") -> NDArray[np.float32]:
+    """Display limits in the order of the model's channels."""
+    if seen.limits is None:
+        return pictures.display_limits(cell.zero_edit)
+    return pictures.limits_by_channel(cell.channels, cell.zero_edit, seen.channels, seen.limits)
 
 
 class PictureGrid(QWidget):
@@ -118,28 +128,27 @@ class PictureGrid(QWidget):
     def show_cell(self, seen: CellPictures) -> None:
         """Draw what changed since the last call."""
         drawn, self._drawn = self._drawn, seen
-        new_cell = drawn is None or drawn.cell is not seen.cell or drawn.limits is not seen.limits
-        if new_cell or drawn is None or drawn.crop is not seen.crop:
-            self._show_real(seen)
+        new_cell = drawn is None or any(
+            getattr(drawn, name) is not getattr(seen, name) for name in ("cell", "crop", "limits")
+        )
         if new_cell:
+            self._show_real(seen)
             self._show_zero_edit(seen)
         if new_cell or drawn is None or drawn.counterfactual is not seen.counterfactual:
             self._show_edited(seen)
 
     def _show_real(self, seen: CellPictures) -> None:
-        if seen.cell is not None and seen.crop is not None:
-            image, channels, um_per_px = seen.cell.real, seen.cell.channels, seen.cell.um_per_px
-        elif seen.crop is not None:
-            image, channels, um_per_px = seen.crop.image, seen.crop.channels, seen.crop.um_per_px
-        else:
-            self.real.show_picture(None)
-            return
-        self.real.show_picture(self._stained(image, channels, seen.limits, um_per_px))
+        shown, crop, cell = None, seen.crop, seen.cell
+        if cell is not None and crop is not None:
+            shown = self._stained(cell.real, cell.channels, _limits(seen, cell), cell.um_per_px)
+        elif crop is not None:
+            shown = self._stained(crop.image, crop.channels, seen.limits, crop.um_per_px)
+        self.real.show_picture(shown)
 
     def _show_zero_edit(self, seen: CellPictures) -> None:
         cell = seen.cell
         self.zero_edit.show_picture(
-            None if cell is None else self._stained(cell.zero_edit, cell.channels, seen.limits, cell.um_per_px)
+            None if cell is None else self._stained(cell.zero_edit, cell.channels, _limits(seen, cell), cell.um_per_px)
         )
 
     def _show_edited(self, seen: CellPictures) -> None:
@@ -148,7 +157,7 @@ class PictureGrid(QWidget):
             self.edited.show_picture(None)
             self.difference.show_picture(None)
             return
-        limits = pictures.display_limits(cell.real) if seen.limits is None else seen.limits
+        limits = _limits(seen, cell)
         drawn = self._stained(edited.image, cell.channels, limits, cell.um_per_px)
         self.edited.show_picture(pictures.with_counterfactual_mark(drawn))
         change = pictures.difference(cell.zero_edit, edited.image, limits)
