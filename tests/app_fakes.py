@@ -14,6 +14,8 @@ from scipy.sparse import csr_matrix
 from napari_spatia.data.panel import Panel
 from napari_spatia.data.slide import Raster, Slide
 from napari_spatia.errors import CheckpointError
+from napari_spatia.inference.edits import Edit
+from napari_spatia.inference.groups import Groups
 
 GENES = tuple(f"GENE{idx}" for idx in range(12))
 CHANNELS = ("DAPI", "boundary")
@@ -87,7 +89,9 @@ class FakeEditor:
             um_per_px=0.32, channels=CHANNELS, nfe=nfe,
         )  # fmt: skip
 
-    def render(self, cell: Any, log2_fc: dict, *, nfe: int | None = None, merge_ratio: float = 0.0) -> Any:
+    def render(
+        self, cell: Any, log2_fc: dict, around: Any = None, *, nfe: int | None = None, merge_ratio: float = 0.0
+    ) -> Any:
         self.rendered.append(dict(log2_fc))
         assert self.gate.wait(10)
         return SimpleNamespace(
@@ -95,6 +99,23 @@ class FakeEditor:
             type_probability=np.array([0.7, 0.2, 0.1], np.float32), reach_percentile=42.0, nfe=nfe or cell.nfe, ms=1.5,
             log2_fc=dict(log2_fc),
         )  # fmt: skip
+
+
+class FakeResolver:
+    """Takes each term of an edit for a gene; its slide has the types that it came with and one domain."""
+
+    def __init__(self, slide: Slide) -> None:
+        self.types = Groups.of("cell type", slide.known_types())
+        self.domains = Groups.of("niche domain", np.full(slide.num_cells, "1"))
+        self.resolved: list[Edit] = []
+
+    def resolve(self, cell_idx: int, edit: Edit, programmes: dict) -> Any:
+        edit = edit.active()
+        self.resolved.append(edit)
+        log2_fc = dict(edit.terms)
+        return SimpleNamespace(
+            edit=edit, log2_fc=log2_fc, changed=log2_fc, stopped=(), following=(), around=None, notes=("a note",)
+        )
 
 
 class FakeBackend:
@@ -107,6 +128,7 @@ class FakeBackend:
         self.predict_gate.set()
         self.written: list[Path] = []
         self.editors: list[FakeEditor] = []
+        self.resolvers: list[FakeResolver] = []
         self.predicted_seeds: list[int] = []
 
     def load(self, checkpoint: str, device: str) -> Any:
@@ -124,6 +146,10 @@ class FakeBackend:
     def edit(self, bound: Any) -> FakeEditor:
         self.editors.append(FakeEditor(bound.slide, self.gate))
         return self.editors[-1]
+
+    def resolver(self, bound: Any, prediction: Any) -> FakeResolver:
+        self.resolvers.append(FakeResolver(bound.slide))
+        return self.resolvers[-1]
 
     def predict(self, bound: Any, tasks: Any, genes: Any, seed: int, progress: Any) -> Any:
         self.predicted_seeds.append(seed)

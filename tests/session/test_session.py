@@ -127,7 +127,7 @@ def test_selecting_gives_card_crop_and_inversion(ready):
     assert dict(state.card.top_genes)["GENE0"] == 5
     assert state.crop.image.shape == (2, app_fakes.CROP_PX, app_fakes.CROP_PX)
     assert state.cell.cell_id == "cell-5"
-    assert [gene for gene, _ in state.edit.present] == [gene for gene, _ in state.card.top_genes if gene in
+    assert [gene for gene, _ in state.edit.present.terms] == [gene for gene, _ in state.card.top_genes if gene in
                                                        state.checkpoint.panel][:4]  # fmt: skip
     assert np.array_equal(state.counterfactual.image, state.cell.zero_edit), "nothing edited yet"
 
@@ -141,20 +141,20 @@ def test_edit_render_undo(ready):
         ready.set_log2_fc("GENE9", value, gesture="GENE9")
     ready.end_gesture()
     ready.undo()
-    assert dict(ready.state.edit.present)["GENE9"] == 1.0
+    assert dict(ready.state.edit.present.terms)["GENE9"] == 1.0
     ready.redo()
     ready.reset_edit()
-    assert set(dict(ready.state.edit.present).values()) == {0.0}
-    ready.remove_gene("GENE9")
-    assert "GENE9" not in dict(ready.state.edit.present)
+    assert set(dict(ready.state.edit.present.terms).values()) == {0.0}
+    ready.remove_term("GENE9")
+    assert "GENE9" not in dict(ready.state.edit.present.terms)
 
 
 def test_another_cell_keeps_the_sliders_and_starts_at_zero(ready):
     ready.select_cell("cell-1")
-    genes = [gene for gene, _ in ready.state.edit.present]
+    genes = [gene for gene, _ in ready.state.edit.present.terms]
     ready.set_log2_fc(genes[0], 2.0)
     ready.select_cell("cell-2")
-    assert ready.state.edit.present == tuple((gene, 0.0) for gene in genes)
+    assert ready.state.edit.present.terms == tuple((gene, 0.0) for gene in genes)
     assert not ready.state.edit.can_undo
 
 

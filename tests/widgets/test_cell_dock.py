@@ -40,7 +40,7 @@ def test_card_and_pictures(dock, ready):
 
 
 def test_sliders_are_the_cells_top_genes(dock, ready):
-    assert list(dock.sliders.rows) == [gene for gene, _ in ready.state.edit.present]
+    assert list(dock.sliders.rows) == [gene for gene, _ in ready.state.edit.present.terms]
     assert len(dock.sliders.rows) == 4
 
 
@@ -50,12 +50,12 @@ def test_real_drag_edits_draws_and_is_one_undo(dock, ready, qtbot):
     for value in (0.5, 1.0, 2.0):
         mouse(row.slider, QMouseEvent.Type.MouseMove, handle(row.slider, round(value * STEPS_PER_UNIT)), LEFT)
     mouse(row.slider, QMouseEvent.Type.MouseButtonRelease, handle(row.slider), LEFT)
-    value = dict(ready.state.edit.present)[row.gene]
+    value = dict(ready.state.edit.present.terms)[row.gene]
     assert value == pytest.approx(2.0, abs=0.1) and row.number.value() == pytest.approx(value)
     with qtbot.waitSignal(dock.pictures.edited.painted, timeout=5000):
         wait_for_edit(qtbot, ready, **{row.gene: value})
     dock.undo.click()
-    assert dict(ready.state.edit.present)[row.gene] == 0.0 and row.slider.value() == 0
+    assert dict(ready.state.edit.present.terms)[row.gene] == 0.0 and row.slider.value() == 0
     wait_for_edit(qtbot, ready)
     dock.redo.click()
     assert row.slider.value() == round(value * STEPS_PER_UNIT)
@@ -69,16 +69,16 @@ def test_each_edit_is_asked_for_once(dock, ready, fake_backend):
     mouse(row.slider, QMouseEvent.Type.MouseMove, handle(row.slider, 2 * STEPS_PER_UNIT), LEFT)
     mouse(row.slider, QMouseEvent.Type.MouseButtonRelease, handle(row.slider), LEFT)
     ready.set_log2_fc("GENE9", 0.0)
-    assert fake_backend.editors[-1].rendered == [{}, {row.gene: ready.state.edit.present[0][1]}]
+    assert fake_backend.editors[-1].rendered == [{}, {row.gene: ready.state.edit.present.terms[0][1]}]
     assert not rebuilt, "the list of genes is the model's, not the edit's"
 
 
 def test_typed_number_and_double_click(dock, ready, qtbot):
     row = next(iter(dock.sliders.rows.values()))
     row.number.setValue(-1.5)
-    assert dict(ready.state.edit.present)[row.gene] == -1.5 and row.slider.value() == -1.5 * STEPS_PER_UNIT
+    assert dict(ready.state.edit.present.terms)[row.gene] == -1.5 and row.slider.value() == -1.5 * STEPS_PER_UNIT
     mouse(row.slider, QMouseEvent.Type.MouseButtonDblClick, QPoint(20, 8), LEFT)
-    assert dict(ready.state.edit.present)[row.gene] == 0.0 and row.number.value() == 0.0
+    assert dict(ready.state.edit.present.terms)[row.gene] == 0.0 and row.number.value() == 0.0
 
 
 def test_add_by_search_and_remove(dock, ready, qtbot):
