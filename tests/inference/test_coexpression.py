@@ -8,7 +8,7 @@ GENES = 40
 
 
 def planted(num_cells: int, seed: int = 0) -> np.ndarray:
-    """`(n, 40)` positive values: gene 1 goes with gene 0 by 0.8, gene 2 against it by 0.5, gene 3 with gene 4 by 0.6."""
+    """`(n, 40)` positive values: gene 1 goes with gene 0 by 0.8, gene 2 by -0.5, gene 3 with gene 4 by 0.6."""
     rng = np.random.default_rng(seed)
     values = 6 + 0.3 * rng.normal(size=(num_cells, GENES))
     values[:, 1] += 0.8 * (values[:, 0] - 6)

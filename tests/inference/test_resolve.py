@@ -18,7 +18,7 @@ EVERY_KIND = (
     Edit((("GENE5", 1.0),)),
     Edit((("GENE5", 1.0), ("GENE6", -1.0))),
     Edit((("programme:up_and_down", 1.0),)),
-    Edit((("towards:acinar", 1.0),)),
+    Edit((("towards:T_cell", 1.0),)),
     Edit((("GENE5", 1.0),), coexpressed=True),
 )
 

@@ -13,13 +13,13 @@ PROGRAMME, TOWARDS = "programme:", "towards:"
 class NicheChange(StrEnum):
     """What can be done to a cell's surroundings."""
 
-    remove = "remove"
+    REMOVE = "remove"
     """Take the neighbours away: all, or those of the named type."""
-    replace = "replace"
+    REPLACE = "replace"
     """Give each neighbour the expression of a real cell of the named type."""
-    cell = "cell"
+    CELL = "cell"
     """Put the cell into the surroundings of the named cell."""
-    domain = "domain"
+    DOMAIN = "domain"
     """Put the cell into the surroundings of the most typical cell of the named niche domain."""
 
 
@@ -34,7 +34,7 @@ class NicheEdit:
     def parse(cls, text: str) -> Self:
         """``remove``, ``remove=TYPE``, ``replace=TYPE``, ``cell=ID`` or ``domain=NAME``; else `SpatiaError`."""
         change, _, name = text.partition("=")
-        if change not in NicheChange or (change != NicheChange.remove and not name):
+        if change not in list(NicheChange) or (change != NicheChange.REMOVE and not name):
             raise SpatiaError(
                 f"'{text}' is no niche edit. Expected remove, remove=TYPE, replace=TYPE, cell=ID or domain=NAME."
             )

@@ -152,14 +152,14 @@ class EditResolver:
             raise SpatiaError("The niche cannot be edited: it is not among the inputs that were asked for (--inputs).")
         slide, neighbour = self.bound.slide, self.bound.surroundings.neighbour[cell_idx]
         neighbour = neighbour[neighbour >= 0]
-        if niche.change in (NicheChange.cell, NicheChange.domain):
-            there = slide.cell_idx(niche.name) if niche.change == NicheChange.cell else self._medoid(niche.name)
+        if niche.change in (NicheChange.CELL, NicheChange.DOMAIN):
+            there = slide.cell_idx(niche.name) if niche.change == NicheChange.CELL else self._medoid(niche.name)
             note = f"The cell is drawn in the surroundings of cell {slide.cell_id[there]}."
             return self.bound.around(np.array([there])), note
         chosen = np.ones(slide.num_cells, bool)
         if niche.name:
             chosen = self.types.code == self.types.find(niche.name)
-        if niche.change == NicheChange.remove:
+        if niche.change == NicheChange.REMOVE:
             note = f"{int(chosen[neighbour].sum())} of {len(neighbour)} neighbours are removed."
             return without_neighbours(self.bound, cell_idx, chosen), note
         note = f"{int((~chosen[neighbour]).sum())} of {len(neighbour)} neighbours express what {niche.name} cells do."

@@ -108,7 +108,7 @@ class NicheButton(MenuButton):
 
 def niche_text(niche: NicheEdit) -> str:
     """A niche edit in few words."""
-    if niche.change == NicheChange.remove:
+    if niche.change == NicheChange.REMOVE:
         return f"without {niche.name}" if niche.name else "no neighbours"
-    said = {NicheChange.replace: "neighbours become", NicheChange.cell: "of cell", NicheChange.domain: "domain"}
+    said = {NicheChange.REPLACE: "neighbours become", NicheChange.CELL: "of cell", NicheChange.DOMAIN: "domain"}
     return f"{said[niche.change]} {niche.name}"

@@ -1,4 +1,4 @@
-"""Sliders of an edit, with a number to type: genes and programmes from −4 to +4 log2 fold change, cell types from 0 to 1."""
+"""Sliders of an edit: genes and programmes from −4 to +4 log2 fold change, cell types from 0 to 1."""
 
 from functools import partial
 
