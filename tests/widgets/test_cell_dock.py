@@ -182,17 +182,17 @@ def test_niche_edits_are_chosen_shown_and_undone(dock, ready, fake_backend, monk
         menu.trigger()
         return ready.state.edit.present.niche, dock.niche.text()
 
-    assert choose("No neighbours") == (NicheEdit.parse("remove"), "Niche: no neighbours")
+    assert choose("No neighbours") == (NicheEdit.parse("remove"), "No neighbours")
     assert fake_backend.resolvers[-1].resolved[-1] == Edit(niche=NicheEdit.parse("remove")), "and drawn"
     assert dock.reset.isEnabled()
-    assert choose("Without neighbours of type", "ductal") == (NicheEdit.parse("remove=ductal"), "Niche: without ductal")
+    assert choose("Without neighbours of type", "ductal") == (NicheEdit.parse("remove=ductal"), "Without ductal")
     assert choose("All neighbours become", "T_cell")[0] == NicheEdit.parse("replace=T_cell")
-    assert choose("Move into niche domain", "1") == (NicheEdit.parse("domain=1"), "Niche: domain 1")
+    assert choose("Move into niche domain", "1") == (NicheEdit.parse("domain=1"), "Niche domain 1")
     monkeypatch.setattr("napari_spatia.widgets.edit_menus.QInputDialog.getText", lambda *_: (" cell-3 ", True))
     assert choose("Move to the place of cell…")[0] == NicheEdit.parse("cell=cell-3")
     dock.undo.click()
-    assert dock.niche.text() == "Niche: domain 1"
-    assert choose("As it is") == (None, "Niche: as it is")
+    assert dock.niche.text() == "Niche domain 1"
+    assert choose("As it is") == (None, "Niche as it is")
 
 
 def test_menus_without_types_say_what_to_do(dock, ready, own_programmes):
@@ -209,7 +209,7 @@ def test_what_an_edit_changed_is_said(dock):
     assert "1 gene changed: GENE0 +2.00" in dock.changed.text() and "a note" in dock.changed.text()
     many = {f"G{idx}": idx / 10 for idx in range(1, 9)}
     text = changed_text(SimpleNamespace(changed=many, stopped=("G1",), notes=("Learned.",)))
-    assert text == "8 genes changed: G8 +0.80, G7 +0.70, G6 +0.60, G5 +0.50, G4 +0.40, … · 1 stopped at 0<br>Learned."
+    assert text == "8 genes changed: G8 +0.80, G7 +0.70, G6 +0.60, G5 +0.50, G4 +0.40, … · 1 stopped at 0\nLearned."
     assert changed_text(SimpleNamespace(changed={}, stopped=(), notes=("3 of 9 neighbours are removed.",))) == (
         "3 of 9 neighbours are removed."
     )

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-LEAST_CELLS = 200
-"""Cells that a type must have for genes to be followed within it; else the whole slide is taken."""
+LEAST_CELLS = 100
+"""Cells that a type must have for genes to be followed within it; else the whole slide is taken, where genes also go
+together because they mark the same types."""
 LEAST_EXPRESSING = 20
 """Cells that must express an edited gene before other genes follow it."""
 LEAST_CHANGE = 0.05

@@ -96,7 +96,7 @@ class EditResolver:
             programme = find_programme(name, programmes)
             parts.append(programme.log2_fc(strength, self._panel))
             missing = programme.missing(self._panel)
-            absent = f"; not on it: {', '.join(missing)}" if missing else ""
+            absent = f"; not on it: {', '.join(missing[:4])}{', …' * (len(missing) > 4)}" if missing else ""
             notes.append(f"{name}: {len(parts[-1])} of {len(programme.genes)} genes are on the panel{absent}.")
         asked: dict[int, float] = {}
         for gene, log2_fc in (item for part in parts for item in part.items()):

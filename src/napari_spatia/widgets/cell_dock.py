@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel
 
@@ -60,6 +61,7 @@ class CellDock(Dock):
         self.niche = NicheButton(self.session)
         self.niche.chosen.connect(self.session.set_niche)
         self.changed = hint("")
+        self.changed.setTextFormat(Qt.TextFormat.PlainText)  # laid out at each move of a slider; rich text is slower
         self.undo = button("Undo", "Take the last edit back", self.session.undo)
         self.redo = button("Redo", "Do it again", self.session.redo)
         self.reset = button("Reset all", "All sliders back to 0, the niche as it is", self.session.reset_edit)
@@ -72,7 +74,7 @@ class CellDock(Dock):
         self.sliders.released.connect(self.session.end_gesture)
         self.sliders.removed.connect(self.session.remove_term)
         passes = QLabel("Passes")
-        self.edit_heading = heading("Edit genes (log2 fold change) and niche")
+        self.edit_heading = heading("Edit expression (log2 fold change) and niche")
         self.edit_rows = [
             self.edit_heading,
             row(self.search, self.more, passes, self.nfe),
@@ -184,7 +186,7 @@ def changed_text(resolved: "ResolvedEdit") -> str:
     more = ", …" if len(resolved.changed) > len(most) else ""
     number = "1 gene" if len(resolved.changed) == 1 else f"{len(resolved.changed)} genes"
     stopped = f" · {len(resolved.stopped)} stopped at 0" if resolved.stopped else ""
-    return "<br>".join([f"{number} changed: {shown}{more}{stopped}", *resolved.notes])
+    return "\n".join([f"{number} changed: {shown}{more}{stopped}", *resolved.notes])
 
 
 def ordinal(number: int) -> str:

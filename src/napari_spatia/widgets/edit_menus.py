@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QInputDialog, QMenu, QToolButton
+from qtpy.QtWidgets import QInputDialog, QMenu, QPushButton, QSizePolicy
 
 from napari_spatia.inference.edits import PROGRAMME, TOWARDS, NicheChange, NicheEdit
 from napari_spatia.inference.programmes import make_user_file
@@ -12,17 +12,14 @@ from napari_spatia.session.session import Session
 
 NO_TYPES = "No cell types yet: predict first"
 NO_DOMAINS = "No niche domains yet: predict first"
-AS_IT_IS = "as it is"
 
 
-class MenuButton(QToolButton):
+class MenuButton(QPushButton):
     """A button whose menu is filled each time it opens, so that it shows what is there now."""
 
     def __init__(self, text: str, tooltip: str) -> None:
-        super().__init__()
-        self.setText(text)
+        super().__init__(text)
         self.setToolTip(tooltip)
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.choices = QMenu(self)
         self.choices.setToolTipsVisible(True)
         self.choices.aboutToShow.connect(self.fill)
@@ -80,12 +77,15 @@ class NicheButton(MenuButton):
     chosen = Signal(object)
 
     def __init__(self, session: Session) -> None:
-        super().__init__("", "What lies around the cell: take neighbours away, replace them, or move the cell")
+        super().__init__("", "")
         self._session = session
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # a long type makes no dock wider
         self.show_niche(None)
 
     def show_niche(self, niche: NicheEdit | None) -> None:
-        self.setText(f"Niche: {AS_IT_IS if niche is None else niche_text(niche)}")
+        text = "Niche as it is" if niche is None else niche_text(niche)
+        self.setText(text)
+        self.setToolTip(f"{text}. What lies around the cell: take neighbours away, replace them, or move the cell")
 
     def fill(self) -> None:
         self.choices.clear()
@@ -109,6 +109,10 @@ class NicheButton(MenuButton):
 def niche_text(niche: NicheEdit) -> str:
     """A niche edit in few words."""
     if niche.change == NicheChange.REMOVE:
-        return f"without {niche.name}" if niche.name else "no neighbours"
-    said = {NicheChange.REPLACE: "neighbours become", NicheChange.CELL: "of cell", NicheChange.DOMAIN: "domain"}
+        return f"Without {niche.name}" if niche.name else "No neighbours"
+    said = {
+        NicheChange.REPLACE: "Neighbours:",
+        NicheChange.CELL: "Niche of",
+        NicheChange.DOMAIN: "Niche domain",
+    }
     return f"{said[niche.change]} {niche.name}"

@@ -9,20 +9,20 @@ from qtpy.QtWidgets import (
     QCompleter,
     QDoubleSpinBox,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QSizePolicy,
     QSlider,
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 
 from napari_spatia.inference.edits import PROGRAMME, TOWARDS, Edit
 from napari_spatia.session.editing import strength_range
 from napari_spatia.widgets.parts import small_button
 
 STEPS_PER_UNIT = 50
-NAME_PX = 78
+NAME_PX = 90
 
 
 class ZeroSlider(QSlider):
@@ -55,7 +55,7 @@ class GeneRow(QWidget):
         self.gene = gene
         low, high = strength_range(gene)
         shown, meaning = term_text(gene)
-        name = QLabel(QLabel().fontMetrics().elidedText(shown, Qt.TextElideMode.ElideRight, NAME_PX))
+        name = QElidingLabel(shown)
         name.setFixedWidth(NAME_PX)
         name.setToolTip(meaning)
         self.slider = ZeroSlider(low, high)
