@@ -7,9 +7,9 @@ import torch
 
 from napari_spatia.data.panel import Panel
 from napari_spatia.errors import CellError, CheckpointError, PanelError, SpatiaError
-from napari_spatia.model.device import pick_device
 from napari_spatia.inference.noise import white_noise
 from napari_spatia.inference.perturb import CellEditor
+from napari_spatia.model.device import pick_device
 
 
 @pytest.fixture

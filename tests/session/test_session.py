@@ -230,6 +230,10 @@ def test_bad_requests_are_answered(session):
         session.set_strength("programme:mine", 1.0)
     with pytest.raises(SpatiaError, match="no cell type 'duct'. Did you mean ductal"):
         session.set_strength("towards:duct", 1.0)
+    for niche, message in (("cell=cell-99", "not on slide"), ("replace=duct", "Did you mean ductal"),
+                           ("domain=7", "no niche domain '7'")):  # fmt: skip
+        with pytest.raises(SpatiaError, match=message):
+            session.set_niche(NicheEdit.parse(niche))
     with pytest.raises(SpatiaError, match="goes from 0 to 1"):
         session.set_strength("towards:ductal", 1.5)
     for value in (4.5, float("nan")):

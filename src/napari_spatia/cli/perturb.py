@@ -109,7 +109,10 @@ def perturb(
     ] = None,
     programmes: ProgrammesFile = None,
     sweep: Annotated[
-        str | None, typer.Option("--sweep", metavar="GENE", help="Also draw the cell at seven doses of this gene.")
+        str | None,
+        typer.Option(
+            "--sweep", metavar="GENE", help="Also draw the cell at seven doses of this gene, or of programme:NAME."
+        ),
     ] = None,
     nfe: Nfe = None,
     channel_map: ChannelMap = None,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_spatia.errors import SpatiaError
-from napari_spatia.inference.edits import PROGRAMME, TOWARDS, Edit, NicheEdit
+from napari_spatia.inference.edits import PROGRAMME, TOWARDS, Edit, NicheChange, NicheEdit
 from napari_spatia.inference.programmes import SHIPPED_FILE, find_programme, load_programmes, read_gmt
 from napari_spatia.progress import Progress
 from napari_spatia.session.base import SessionBase
@@ -110,8 +110,17 @@ class EditVerbs(SessionBase):
         self._set_edit(replace(self.state.edit.present, coexpressed=on))
 
     def set_niche(self, niche: NicheEdit | None) -> None:
-        """Change what lies around the cell, or (None) leave it as it is."""
+        """Change what lies around the cell, or (None) leave it as it is. Raises `SpatiaError` for an unknown name."""
+        if niche is not None:
+            self._check_niche(niche)
         self._set_edit(replace(self.state.edit.present, niche=niche))
+
+    def _check_niche(self, niche: NicheEdit) -> None:
+        if niche.change == NicheChange.CELL:
+            self.slide.cell_idx(niche.name)
+        elif niche.name and self._resolver is not None:
+            groups = self._resolver.domains if niche.change == NicheChange.DOMAIN else self._resolver.types
+            groups.find(niche.name)
 
     def read_programmes(self) -> None:
         """Read the programmes again, the person's own among them; a malformed file is said and left out."""

@@ -59,7 +59,7 @@ class CellDock(Dock):
         self.coexpressed.setToolTip("Let the other genes follow the edited ones as they do on this slide")
         self.coexpressed.toggled.connect(self.session.set_coexpressed)
         self.niche = NicheButton(self.session)
-        self.niche.chosen.connect(self.session.set_niche)
+        self.niche.chosen.connect(lambda niche: self.attempt(self.session.set_niche, niche))
         self.changed = hint("")
         self.changed.setTextFormat(Qt.TextFormat.PlainText)  # laid out at each move of a slider; rich text is slower
         self.undo = button("Undo", "Take the last edit back", self.session.undo)
