@@ -139,11 +139,11 @@ def test_perturb_takes_every_kind_of_edit(spatia: Callable, tissue: Path, untrai
     assert "mine: 2 of 3 genes are on the panel; not on it: NOWHERE." in told["edit_notes"]
     assert "NOWHERE" in done.err, "what was left out is said"
     alone = spatia(*line, "--niche", "remove", "--json").json
-    swept = spatia(*line, "--programmes", own, "--sweep", "programme:mine", "--json")
-    assert swept.code == 0 and swept.json["sweep"]["gene"] == "programme:mine"
     assert alone["changed"] == alone["log2_fc"] == {} and "neighbours are removed" in alone["edit_notes"][0]
     with np.load(tmp_path / "edit" / "perturb.npz") as arrays:
         assert (arrays["counterfactual"] != arrays["zero_edit"]).any()
+    swept = spatia(*line, "--programmes", own, "--sweep", "programme:mine", "--json")
+    assert swept.code == 0 and swept.json["sweep"]["gene"] == "programme:mine"
 
 
 @pytest.mark.parametrize(
