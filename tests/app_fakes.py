@@ -14,7 +14,9 @@ from scipy.sparse import csr_matrix
 from napari_spatia.data.panel import Panel
 from napari_spatia.data.slide import Raster, Slide
 from napari_spatia.errors import CheckpointError
+from napari_spatia.inference.edits import Edit
 from napari_spatia.inference.evidence import Evidence, RealCell, Spread
+from napari_spatia.inference.groups import Groups
 
 GENES = tuple(f"GENE{idx}" for idx in range(12))
 CHANNELS = ("DAPI", "boundary")
@@ -89,7 +91,9 @@ class FakeEditor:
             um_per_px=0.32, channels=CHANNELS, nfe=nfe,
         )  # fmt: skip
 
-    def render(self, cell: Any, log2_fc: dict, *, nfe: int | None = None, merge_ratio: float = 0.0) -> Any:
+    def render(
+        self, cell: Any, log2_fc: dict, around: Any = None, *, nfe: int | None = None, merge_ratio: float = 0.0
+    ) -> Any:
         self.rendered.append(dict(log2_fc))
         assert self.gate.wait(10)
         return SimpleNamespace(
@@ -107,6 +111,23 @@ class FakeEditor:
         return Evidence({"cell_area": Spread(6.0, 0.25, change, 0.5 * change, 8)}, nearest, 16, 42.0)
 
 
+class FakeResolver:
+    """Takes each term of an edit for a gene; its slide has the types that it came with and one domain."""
+
+    def __init__(self, slide: Slide) -> None:
+        self.types = Groups.of("cell type", slide.known_types())
+        self.domains = Groups.of("niche domain", np.full(slide.num_cells, "1"))
+        self.resolved: list[Edit] = []
+
+    def resolve(self, cell_idx: int, edit: Edit, programmes: dict) -> Any:
+        edit = edit.active()
+        self.resolved.append(edit)
+        log2_fc = dict(edit.terms)
+        return SimpleNamespace(
+            edit=edit, log2_fc=log2_fc, changed=log2_fc, stopped=(), following=(), around=None, notes=("a note",)
+        )
+
+
 class FakeBackend:
     """Answers like the real backend. ``gate`` and ``predict_gate`` hold its work; ``written`` is what it stored."""
 
@@ -117,6 +138,7 @@ class FakeBackend:
         self.predict_gate.set()
         self.written: list[Path] = []
         self.editors: list[FakeEditor] = []
+        self.resolvers: list[FakeResolver] = []
         self.predicted_seeds: list[int] = []
 
     def load(self, checkpoint: str, device: str) -> Any:
@@ -134,6 +156,10 @@ class FakeBackend:
     def edit(self, bound: Any) -> FakeEditor:
         self.editors.append(FakeEditor(bound.slide, self.gate))
         return self.editors[-1]
+
+    def resolver(self, bound: Any, prediction: Any) -> FakeResolver:
+        self.resolvers.append(FakeResolver(bound.slide))
+        return self.resolvers[-1]
 
     def predict(self, bound: Any, tasks: Any, genes: Any, seed: int, progress: Any) -> Any:
         self.predicted_seeds.append(seed)

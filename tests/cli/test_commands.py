@@ -147,6 +147,68 @@ def test_a_sweep_alone_gives_the_zero_edit_at_dose_zero(
         np.testing.assert_array_equal(arrays["counterfactual"], arrays["zero_edit"])
 
 
+def test_perturb_takes_every_kind_of_edit(spatia: Callable, tissue: Path, untrained: Path, tmp_path: Path):
+    own = tmp_path / "own.gmt"
+    own.write_text("mine\tmy programme\tLMNB1\tNOWHERE\t-LMNA\n", encoding="utf-8")
+    slide = open_slide(tissue)
+    cell, other = slide.cell_id[7], slide.cell_id[90]
+    line = ("perturb", tissue, "--checkpoint", untrained, "--cell", cell, "--nfe", 1, "--out", tmp_path / "edit")
+    kinds = ("--programmes", own, "--programme", "mine=-3", "--towards", "acinar=0.5", "--niche", f"cell={other}")
+    done = spatia(*line, "--set", "MKI67=1", *kinds, "--coexpressed", "--json")
+    assert done.code == 0, done.err
+    told = done.json
+    assert told["log2_fc"] == {"MKI67": 1.0} and told["programmes"] == {"mine": -3.0}
+    assert told["towards"] == {"acinar": 0.5} and told["niche"] == f"cell={other}" and told["coexpressed"] is True
+    assert len(told["changed"]) > 2 and "LMNB1" in told["changed"]
+    assert abs(told["changed"]["LMNB1"]) < 3 or "LMNB1" not in told["stopped_at_zero"]
+    assert "mine: 2 of 3 genes are on the panel; not on it: NOWHERE." in told["edit_notes"]
+    assert "NOWHERE" in done.err, "what was left out is said"
+    alone = spatia(*line, "--niche", "remove", "--json").json
+    assert alone["changed"] == alone["log2_fc"] == {} and "neighbours are removed" in alone["edit_notes"][0]
+    with np.load(tmp_path / "edit" / "perturb.npz") as arrays:
+        assert (arrays["counterfactual"] != arrays["zero_edit"]).any()
+    swept = spatia(*line, "--programmes", own, "--sweep", "programme:mine", "--json")
+    assert swept.code == 0 and swept.json["sweep"]["gene"] == "programme:mine"
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "word"),
+    [
+        (["--programme", "mine"], 2, "NAME=LOG2FC"),
+        (["--towards", "acinar=1.5"], 2, "0 to 1"),
+        (["--niche", "swap"], 2, "no niche edit"),
+        (["--coexpressed"], 2, "Name an edit"),
+        (["--programme", "proliferatoin=1"], 1, "Did you mean proliferation"),
+        (["--towards", "acinr=1"], 1, "Did you mean acinar"),
+        (["--niche", "domain=1"], 1, "predict first"),
+        (["--programmes", "nowhere.gmt", "--set", "LMNB1=1"], 1, "Cannot read programmes"),
+    ],
+)
+def test_edits_that_cannot_be_are_answered(
+    spatia: Callable, tissue_store: Path, untrained: Path, tmp_path: Path, options: list[str], code: int, word: str
+):
+    cell = open_slide(tissue_store).cell_id[7]
+    out = tmp_path / "edit"
+    done = spatia("perturb", tissue_store, "--checkpoint", untrained, "--cell", cell, "--out", out, *options)
+    assert done.code == code
+    assert word in " ".join(done.err.replace("│", " ").split())
+    assert not out.exists()
+
+
+def test_programmes_are_listed_and_shown(spatia: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from napari_spatia.inference import programmes
+
+    monkeypatch.setattr(programmes.platformdirs, "user_config_path", lambda name: tmp_path / name)
+    listed = spatia("programmes", "list", "--checkpoint", "sim-small", "--json").json["programmes"]
+    assert {"name": "proliferation", "measured": 6}.items() <= listed[0].items()
+    assert "6 of 14 genes" in spatia("programmes", "list", "--checkpoint", "sim-small").out
+    shown = spatia("programmes", "show", "EMT", "--checkpoint", "sim-small", "--json").json
+    assert "CLDN4" in shown["down"] and "VIM" in shown["measured"] and "ZEB1" in shown["missing"]
+    place = Path(spatia("programmes", "path").out.strip())
+    assert place.parent == tmp_path / "napari-spatia" and place.exists()
+    assert spatia("programmes", "show", "nothing").code == 1
+
+
 def test_models_list_and_path(spatia: Callable, untrained: Path):
     from napari_spatia.inference.registry import list_shipped
 

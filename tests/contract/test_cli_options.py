@@ -28,12 +28,18 @@ FROZEN = {
         *MODEL,
         *SLIDE_PARTS,
     },
-    "perturb": {"slide", "more", "--cell", "--set", "--out", "--nfe", "--sweep", "--seeds", "--json"}
-    | MODEL
-    | SLIDE_PARTS,
+    "perturb": {
+        *("slide", "more", "--cell", "--set", "--out", "--nfe", "--sweep", "--seeds", "--json"),
+        *("--programme", "--towards", "--coexpressed", "--niche", "--programmes"),
+        *MODEL,
+        *SLIDE_PARTS,
+    },
     "export": {"slide", "--to", "--formats", "--json"} | SLIDE_PARTS,
     "models list": {"--json"},
     "models path": {"name", "--json"},
+    "programmes list": {"--checkpoint", "--programmes", "--json"},
+    "programmes show": {"name", "--checkpoint", "--programmes", "--json"},
+    "programmes path": {"--json"},
 }
 
 

@@ -38,7 +38,8 @@ def test_links_and_pictures_of_the_docs_are_there(page: Path):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_of_the_docs_exist(page: Path):
-    known = {command.name or command.callback.__name__ for command in app.registered_commands} | {"models"}
+    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    known |= {group.name for group in app.registered_groups}
     known -= {"open_window"}
     used = set(re.findall(r"napari-spatia ([a-z]+)\b", page.read_text(encoding="utf-8")))
     assert used <= known

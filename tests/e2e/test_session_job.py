@@ -33,7 +33,7 @@ def test_open_predict_edit_annotate_export_reopen(tissue, tmp_path):
     session.select_cell(cell_id)
     state = session.state
     assert np.array_equal(state.counterfactual.image, state.cell.zero_edit), "a zero edit changes no pixel"
-    gene = state.edit.present[0][0]
+    gene = state.edit.present.terms[0][0]
     session.set_log2_fc(gene, 3.0)
     session.render()
     assert not np.array_equal(state.counterfactual.image, state.cell.zero_edit)

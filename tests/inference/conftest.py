@@ -7,11 +7,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
+from app_fakes import make_slide
 from napari_spatia.data.counts import normalised
 from napari_spatia.data.io import open_slide
 from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.data.slide import Slide
+from napari_spatia.inference.predictor import Predictor
+from napari_spatia.model.checkpoint import CheckpointConfig, save_checkpoint
+from napari_spatia.model.config import ModelConfig
+from napari_spatia.model.spatia import SpatiaModel
 
 CROP_PX = 16
 
@@ -78,3 +84,24 @@ def simulated(simulated_once: Path, tmp_path: Path) -> Slide:
 @pytest.fixture
 def bound(simulated: Slide) -> FakeBound:
     return FakeBound(simulated)
+
+
+@pytest.fixture(scope="session")
+def grid_slide(tmp_path_factory: pytest.TempPathFactory) -> Slide:
+    """64 square cells in memory, in three types."""
+    return make_slide(tmp_path_factory.mktemp("slide") / "s.zarr", grid=8)
+
+
+@pytest.fixture(scope="session")
+def tiny_predictor(grid_slide: Slide, tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    """An untrained model of the grid slide's panel, whose decoder answers to its condition."""
+    torch.manual_seed(0)
+    config = ModelConfig.from_preset("tiny", grid_slide.panel.genes, grid_slide.channels, ("a", "b", "c"))
+    model = SpatiaModel(config)
+    with torch.no_grad():
+        for parameter in model.decoder.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    folder = tmp_path_factory.mktemp("weights") / "tiny"
+    intensity = {"black": (0.0, 0.0), "mean": (5.0, 4.0), "std": (2.5, 2.0)}
+    save_checkpoint(folder, model, CheckpointConfig(name="tiny", model=config, intensity=intensity))
+    return Predictor.load(folder, "cpu")

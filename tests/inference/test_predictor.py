@@ -6,40 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from app_fakes import make_slide
 from napari_spatia.data.panel import Panel
 from napari_spatia.errors import CellError, CheckpointError, PanelError, SpatiaError
-from napari_spatia.model.device import pick_device
 from napari_spatia.inference.noise import white_noise
 from napari_spatia.inference.perturb import CellEditor
-from napari_spatia.inference.predictor import Predictor
-from napari_spatia.model.checkpoint import CheckpointConfig, save_checkpoint
-from napari_spatia.model.config import ModelConfig
-from napari_spatia.model.spatia import SpatiaModel
+from napari_spatia.model.device import pick_device
 
 
-@pytest.fixture(scope="module")
-def slide(tmp_path_factory):
-    return make_slide(tmp_path_factory.mktemp("slide") / "s.zarr", grid=8)
+@pytest.fixture
+def slide(grid_slide):
+    return grid_slide
 
 
-@pytest.fixture(scope="module")
-def checkpoint(slide, tmp_path_factory):
-    torch.manual_seed(0)
-    config = ModelConfig.from_preset("tiny", slide.panel.genes, slide.channels, ("a", "b", "c"))
-    model = SpatiaModel(config)
-    with torch.no_grad():
-        for parameter in model.decoder.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    folder = tmp_path_factory.mktemp("weights") / "tiny"
-    intensity = {"black": (0.0, 0.0), "mean": (5.0, 4.0), "std": (2.5, 2.0)}
-    save_checkpoint(folder, model, CheckpointConfig(name="tiny", model=config, intensity=intensity))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def predictor(checkpoint):
-    return Predictor.load(checkpoint, "cpu")
+@pytest.fixture
+def predictor(tiny_predictor):
+    return tiny_predictor
 
 
 @pytest.fixture

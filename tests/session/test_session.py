@@ -6,6 +6,8 @@ import pytest
 
 import app_fakes
 from napari_spatia.errors import CellError, CheckpointError, PanelError, SpatiaError
+from napari_spatia.inference.edits import Edit, NicheEdit
+from napari_spatia.inference.programmes import Programme
 from napari_spatia.session.jobs import ThreadJobs
 from napari_spatia.session.session import Session
 
@@ -127,7 +129,7 @@ def test_selecting_gives_card_crop_and_inversion(ready):
     assert dict(state.card.top_genes)["GENE0"] == 5
     assert state.crop.image.shape == (2, app_fakes.CROP_PX, app_fakes.CROP_PX)
     assert state.cell.cell_id == "cell-5"
-    assert [gene for gene, _ in state.edit.present] == [gene for gene, _ in state.card.top_genes if gene in
+    assert [gene for gene, _ in state.edit.present.terms] == [gene for gene, _ in state.card.top_genes if gene in
                                                        state.checkpoint.panel][:4]  # fmt: skip
     assert np.array_equal(state.counterfactual.image, state.cell.zero_edit), "nothing edited yet"
 
@@ -141,20 +143,66 @@ def test_edit_render_undo(ready):
         ready.set_log2_fc("GENE9", value, gesture="GENE9")
     ready.end_gesture()
     ready.undo()
-    assert dict(ready.state.edit.present)["GENE9"] == 1.0
+    assert dict(ready.state.edit.present.terms)["GENE9"] == 1.0
     ready.redo()
     ready.reset_edit()
-    assert set(dict(ready.state.edit.present).values()) == {0.0}
-    ready.remove_gene("GENE9")
-    assert "GENE9" not in dict(ready.state.edit.present)
+    assert set(dict(ready.state.edit.present.terms).values()) == {0.0}
+    ready.remove_term("GENE9")
+    assert "GENE9" not in dict(ready.state.edit.present.terms)
+
+
+def test_every_kind_of_edit_is_drawn_and_undone(ready, fake_backend):
+    ready.select_cell("cell-1")
+    ready.state.programmes = {"mine": Programme("mine", "", ("GENE1",))}
+    start = ready.state.edit.present
+    niche = NicheEdit.parse("replace=ductal")
+    ready.set_strength("programme:mine", 1.0)
+    ready.set_strength("towards:ductal", 0.5)
+    ready.set_coexpressed(True)
+    ready.set_niche(niche)
+    ready.render()
+    wanted = Edit((("programme:mine", 1.0), ("towards:ductal", 0.5)), True, niche)
+    assert fake_backend.resolvers[-1].resolved[-1] == wanted == ready.state.resolved.edit
+    assert ready.state.counterfactual.log2_fc == dict(wanted.terms)
+    for _ in range(4):
+        ready.undo()
+    assert ready.state.edit.present == start and ready.state.edit.can_redo
+    for _ in range(4):
+        ready.redo()
+    ready.reset_edit()
+    assert ready.state.edit.present.active() == Edit() and ready.state.edit.present.coexpressed
+
+
+def test_another_cell_starts_in_its_own_niche(ready):
+    ready.select_cell("cell-1")
+    ready.set_niche(NicheEdit.parse("remove"))
+    ready.select_cell("cell-2")
+    assert ready.state.edit.present.niche is None and ready.state.resolved.edit.niche is None
+
+
+def test_types_and_domains_that_an_edit_can_name(ready, session):
+    assert ready.state.types == ("T_cell", "acinar", "ductal") and ready.state.domains == ("1",)
+    assert "proliferation" in ready.state.programmes
+
+
+def test_a_malformed_file_of_programmes_is_said_and_the_shipped_ones_stay(ready, tmp_path, monkeypatch):
+    from napari_spatia.inference import programmes
+
+    (tmp_path / "own.gmt").write_text("no tabs here")
+    monkeypatch.setattr(programmes, "user_file", lambda: tmp_path / "own.gmt")
+    ready.read_programmes()
+    assert "Line 1 of" in ready.state.notice.text and "EMT" in ready.state.programmes
+    (tmp_path / "own.gmt").write_text("mine\tof mine\tGENE1")
+    ready.read_programmes()
+    assert "mine" in ready.state.programmes
 
 
 def test_another_cell_keeps_the_sliders_and_starts_at_zero(ready):
     ready.select_cell("cell-1")
-    genes = [gene for gene, _ in ready.state.edit.present]
+    genes = [gene for gene, _ in ready.state.edit.present.terms]
     ready.set_log2_fc(genes[0], 2.0)
     ready.select_cell("cell-2")
-    assert ready.state.edit.present == tuple((gene, 0.0) for gene in genes)
+    assert ready.state.edit.present.terms == tuple((gene, 0.0) for gene in genes)
     assert not ready.state.edit.can_undo
 
 
@@ -178,6 +226,16 @@ def test_bad_requests_are_answered(session):
     session.load_checkpoint("fake")
     with pytest.raises(PanelError, match="'GENE11' is not in the panel of 10"):
         session.set_log2_fc("GENE11", 1.0)
+    with pytest.raises(SpatiaError, match="no programme 'mine'"):
+        session.set_strength("programme:mine", 1.0)
+    with pytest.raises(SpatiaError, match="no cell type 'duct'. Did you mean ductal"):
+        session.set_strength("towards:duct", 1.0)
+    for niche, message in (("cell=cell-99", "not on slide"), ("replace=duct", "Did you mean ductal"),
+                           ("domain=7", "no niche domain '7'")):  # fmt: skip
+        with pytest.raises(SpatiaError, match=message):
+            session.set_niche(NicheEdit.parse(niche))
+    with pytest.raises(SpatiaError, match="goes from 0 to 1"):
+        session.set_strength("towards:ductal", 1.5)
     for value in (4.5, float("nan")):
         with pytest.raises(SpatiaError, match="goes from -4 to 4"):
             session.set_log2_fc("GENE1", value)

@@ -1,9 +1,13 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QMouseEvent
 
-from napari_spatia.widgets.cell_dock import CellDock
+from napari_spatia.inference.edits import Edit, NicheEdit
+from napari_spatia.inference.programmes import Programme
+from napari_spatia.widgets.cell_dock import CellDock, changed_text
 from napari_spatia.widgets.driving import handle, mouse
 from napari_spatia.widgets.gene_sliders import STEPS_PER_UNIT
 
@@ -40,7 +44,7 @@ def test_card_and_pictures(dock, ready):
 
 
 def test_sliders_are_the_cells_top_genes(dock, ready):
-    assert list(dock.sliders.rows) == [gene for gene, _ in ready.state.edit.present]
+    assert list(dock.sliders.rows) == [gene for gene, _ in ready.state.edit.present.terms]
     assert len(dock.sliders.rows) == 4
 
 
@@ -50,12 +54,12 @@ def test_real_drag_edits_draws_and_is_one_undo(dock, ready, qtbot):
     for value in (0.5, 1.0, 2.0):
         mouse(row.slider, QMouseEvent.Type.MouseMove, handle(row.slider, round(value * STEPS_PER_UNIT)), LEFT)
     mouse(row.slider, QMouseEvent.Type.MouseButtonRelease, handle(row.slider), LEFT)
-    value = dict(ready.state.edit.present)[row.gene]
+    value = dict(ready.state.edit.present.terms)[row.gene]
     assert value == pytest.approx(2.0, abs=0.1) and row.number.value() == pytest.approx(value)
     with qtbot.waitSignal(dock.pictures.edited.painted, timeout=5000):
         wait_for_edit(qtbot, ready, **{row.gene: value})
     dock.undo.click()
-    assert dict(ready.state.edit.present)[row.gene] == 0.0 and row.slider.value() == 0
+    assert dict(ready.state.edit.present.terms)[row.gene] == 0.0 and row.slider.value() == 0
     wait_for_edit(qtbot, ready)
     dock.redo.click()
     assert row.slider.value() == round(value * STEPS_PER_UNIT)
@@ -69,16 +73,16 @@ def test_each_edit_is_asked_for_once(dock, ready, fake_backend):
     mouse(row.slider, QMouseEvent.Type.MouseMove, handle(row.slider, 2 * STEPS_PER_UNIT), LEFT)
     mouse(row.slider, QMouseEvent.Type.MouseButtonRelease, handle(row.slider), LEFT)
     ready.set_log2_fc("GENE9", 0.0)
-    assert fake_backend.editors[-1].rendered == [{}, {row.gene: ready.state.edit.present[0][1]}]
+    assert fake_backend.editors[-1].rendered == [{}, {row.gene: ready.state.edit.present.terms[0][1]}]
     assert not rebuilt, "the list of genes is the model's, not the edit's"
 
 
 def test_typed_number_and_double_click(dock, ready, qtbot):
     row = next(iter(dock.sliders.rows.values()))
     row.number.setValue(-1.5)
-    assert dict(ready.state.edit.present)[row.gene] == -1.5 and row.slider.value() == -1.5 * STEPS_PER_UNIT
+    assert dict(ready.state.edit.present.terms)[row.gene] == -1.5 and row.slider.value() == -1.5 * STEPS_PER_UNIT
     mouse(row.slider, QMouseEvent.Type.MouseButtonDblClick, QPoint(20, 8), LEFT)
-    assert dict(ready.state.edit.present)[row.gene] == 0.0 and row.number.value() == 0.0
+    assert dict(ready.state.edit.present.terms)[row.gene] == 0.0 and row.number.value() == 0.0
 
 
 def test_add_by_search_and_remove(dock, ready, qtbot):
@@ -152,3 +156,88 @@ def test_reach_is_told_when_the_edit_has_been_examined(dock, ready, fake_backend
     assert "measured when the edit rests" in dock.measured.text()
     qtbot.waitUntil(lambda: ready.state.evidence is not None, timeout=5000)
     assert "42nd percentile" in dock.measured.text()
+
+
+def entries(menu):
+    """Title → submenu or action of a menu."""
+    return {action.text(): action.menu() or action for action in menu.actions() if action.text()}
+
+
+@pytest.fixture
+def own_programmes(ready, monkeypatch):
+    """Two programmes of which the panel has one."""
+    found = {"mine": Programme("mine", "of mine", ("GENE1", "FAR"), ("GENE2",)), "far": Programme("far", "", ("FAR",))}
+    monkeypatch.setattr("napari_spatia.session.editing.load_programmes", lambda: found)
+
+
+def test_a_programme_gets_a_slider(dock, ready, own_programmes, qtbot):
+    dock.more.choices.aboutToShow.emit()
+    menu = entries(entries(dock.more.choices)["Programme"])
+    assert list(menu) == ["mine (2 of 3 genes)", "far (0 of 1 genes)", "My programmes…"]
+    assert not menu["far (0 of 1 genes)"].isEnabled()
+    menu["mine (2 of 3 genes)"].trigger()
+    row = dock.sliders.rows["programme:mine"]
+    row.number.setValue(-1.5)
+    wait_for_edit(qtbot, ready, **{"programme:mine": -1.5})
+    dock.undo.click()
+    assert row.number.value() == 0.0
+
+
+def test_a_type_gets_a_slider_from_0_to_1(dock, ready, own_programmes, qtbot):
+    dock.more.choices.aboutToShow.emit()
+    entries(entries(dock.more.choices)["Towards cell type"])["ductal"].trigger()
+    row = dock.sliders.rows["towards:ductal"]
+    assert (row.slider.minimum(), row.slider.maximum()) == (0, STEPS_PER_UNIT)
+    qtbot.keyClick(row.slider, Qt.Key.Key_End)
+    wait_for_edit(qtbot, ready, **{"towards:ductal": 1.0})
+
+
+def test_coexpressed_genes_are_switched_and_undone(dock, ready, fake_backend, qtbot):
+    next(iter(dock.sliders.rows.values())).number.setValue(1.0)
+    dock.coexpressed.setFocus()
+    qtbot.keyClick(dock.coexpressed, Qt.Key.Key_Space)
+    assert ready.state.edit.present.coexpressed and fake_backend.resolvers[-1].resolved[-1].coexpressed
+    dock.undo.click()
+    assert not dock.coexpressed.isChecked() and not ready.state.edit.present.coexpressed
+
+
+def test_niche_edits_are_chosen_shown_and_undone(dock, ready, fake_backend, monkeypatch):
+    def choose(*path):
+        dock.niche.choices.aboutToShow.emit()
+        menu = dock.niche.choices
+        for name in path:
+            menu = entries(menu)[name]
+        menu.trigger()
+        return ready.state.edit.present.niche, dock.niche.text()
+
+    assert choose("No neighbours") == (NicheEdit.parse("remove"), "No neighbours")
+    assert fake_backend.resolvers[-1].resolved[-1] == Edit(niche=NicheEdit.parse("remove")), "and drawn"
+    assert dock.reset.isEnabled()
+    assert choose("Without neighbours of type", "ductal") == (NicheEdit.parse("remove=ductal"), "Without ductal")
+    assert choose("All neighbours become", "T_cell")[0] == NicheEdit.parse("replace=T_cell")
+    assert choose("Move into niche domain", "1") == (NicheEdit.parse("domain=1"), "Niche domain 1")
+    monkeypatch.setattr("napari_spatia.widgets.edit_menus.QInputDialog.getText", lambda *_: (" cell-3 ", True))
+    assert choose("Move to the place of cell…")[0] == NicheEdit.parse("cell=cell-3")
+    dock.undo.click()
+    assert dock.niche.text() == "Niche domain 1"
+    assert choose("As it is") == (None, "Niche as it is")
+
+
+def test_menus_without_types_say_what_to_do(dock, ready, own_programmes):
+    ready.state.types = ready.state.domains = ()
+    for button, title in ((dock.more, "Towards cell type"), (dock.niche, "All neighbours become"),
+                          (dock.niche, "Move into niche domain")):  # fmt: skip
+        button.choices.aboutToShow.emit()
+        ((words, action),) = entries(entries(button.choices)[title]).items()
+        assert "predict first" in words and not action.isEnabled()
+
+
+def test_what_an_edit_changed_is_said(dock):
+    dock.sliders.rows["GENE0"].number.setValue(2.0)
+    assert "1 gene changed: GENE0 +2.00" in dock.changed.text() and "a note" in dock.changed.text()
+    many = {f"G{idx}": idx / 10 for idx in range(1, 9)}
+    text = changed_text(SimpleNamespace(changed=many, stopped=("G1",), notes=("Learned.",)))
+    assert text == "8 genes changed: G8 +0.80, G7 +0.70, G6 +0.60, G5 +0.50, G4 +0.40, … · 1 stopped at 0\nLearned."
+    assert changed_text(SimpleNamespace(changed={}, stopped=(), notes=("3 of 9 neighbours are removed.",))) == (
+        "3 of 9 neighbours are removed."
+    )

@@ -11,11 +11,13 @@ import numpy as np
 from napari_spatia.data.slide import Slide
 from napari_spatia.files import staged_file
 from napari_spatia.inference import picture
+from napari_spatia.inference.edits import PROGRAMME, TOWARDS
 from napari_spatia.inference.picture import Limits, Picture, TitledPicture
 
 if TYPE_CHECKING:
     from napari_spatia.inference.evidence import Evidence
     from napari_spatia.inference.perturb import Counterfactual, SelectedCell
+    from napari_spatia.inference.resolve import ResolvedEdit
 
 SWEEP_LOG2_FC = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 """The doses of a sweep; 0 among them is the picture without the swept gene's edit."""
@@ -28,11 +30,17 @@ def display_limits_of(selected: "SelectedCell", slide: Slide, channel_map: Mappi
     return picture.limits_by_channel(selected.channels, selected.zero_edit, slide.channels, of_slide, channel_map)
 
 
+def _rounded(log2_fc: Mapping[str, float]) -> dict[str, float]:
+    """Largest change first."""
+    return {gene: round(value, 3) for gene, value in sorted(log2_fc.items(), key=lambda item: -abs(item[1]))}
+
+
 @dataclass(frozen=True, slots=True)
-class Edit:
-    """One cell, its counterfactual, and the counterfactuals of a sweep (empty without one)."""
+class EditedCell:
+    """One cell, its edit, its counterfactual, and the counterfactuals of a sweep (empty without one)."""
 
     selected: "SelectedCell"
+    resolved: "ResolvedEdit"
     edited: "Counterfactual"
     evidence: "Evidence"
     sweep: str | None
@@ -45,7 +53,11 @@ class Edit:
         likely = np.argsort(-probability)[:3]
         values: dict[str, Any] = {
             "cell_id": self.selected.cell_id,
-            "log2_fc": dict(self.edited.log2_fc),
+            **self._asked(),
+            "changed": _rounded(self.resolved.changed),
+            "stopped_at_zero": list(self.resolved.stopped),
+            "following": list(self.resolved.following),
+            "edit_notes": list(self.resolved.notes),
             "nfe": self.edited.nfe,
             "render_ms": round(self.edited.ms, 1),
             "zero_edit_psnr_db": round(float(self.selected.zero_edit_psnr_db), 2),
@@ -56,6 +68,17 @@ class Edit:
         if self.sweep:
             values["sweep"] = {"gene": self.sweep, "log2_fc": list(SWEEP_LOG2_FC)}
         return values
+
+    def _asked(self) -> dict[str, Any]:
+        """The edit as it was asked for; `changed` is what became of it."""
+        edit = self.resolved.edit
+        return {
+            "log2_fc": edit.genes(),
+            "programmes": edit.named(PROGRAMME),
+            "towards": edit.named(TOWARDS),
+            "coexpressed": edit.coexpressed,
+            "niche": None if edit.niche is None else str(edit.niche),
+        }
 
     def write(self, folder: Path, values: Mapping[str, Any]) -> list[Path]:
         """Write everything into ``folder``; ``values`` is the recipe."""
@@ -71,18 +94,25 @@ class Edit:
     def _panel(self) -> Picture:
         before, after = self.selected.zero_edit, self.edited.image
         change = picture.enlarge(picture.difference(before, after, self.limits), _ENLARGE)
-        genes = ", ".join(f"{gene} {value:+g}" for gene, value in self.edited.log2_fc.items()) or "no edit"
         return picture.panel_row(
             [
                 TitledPicture(f"cell {self.selected.cell_id}", self._shown(self.selected.real, _ENLARGE)),
                 TitledPicture(f"zero edit, {self.selected.zero_edit_psnr_db:.1f} dB", self._shown(before, _ENLARGE)),
                 TitledPicture(
-                    genes if len(genes) < 32 else f"{len(self.edited.log2_fc)} genes",
+                    self._title(),
                     picture.with_counterfactual_mark(self._shown(after, _ENLARGE)),
                 ),
                 TitledPicture("difference to zero edit", change),
             ]
         )
+
+    def _title(self) -> str:
+        """The edit in the room above a picture."""
+        edit = self.resolved.edit
+        parts = [f"{key.rpartition(':')[2]} {value:+g}" for key, value in edit.terms]
+        parts += [] if edit.niche is None else [f"niche: {edit.niche}"]
+        words = ", ".join(parts) or "no edit"
+        return words if len(words) < 32 else f"{len(self.resolved.changed)} genes" + ", niche" * bool(edit.niche)
 
     def _strip(self) -> Picture:
         return picture.panel_row(

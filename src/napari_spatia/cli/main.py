@@ -2,7 +2,19 @@
 
 import typer
 
-from napari_spatia.cli import demo, export, generate, info, models, perturb, predict, simulate, train, window
+from napari_spatia.cli import (
+    demo,
+    export,
+    generate,
+    info,
+    models,
+    perturb,
+    predict,
+    programmes,
+    simulate,
+    train,
+    window,
+)
 
 app = typer.Typer(
     name="napari-spatia",
@@ -36,3 +48,4 @@ app.command()(generate.generate)
 app.command()(perturb.perturb)
 app.command()(export.export)
 app.add_typer(models.app, name="models")
+app.add_typer(programmes.app, name="programmes")

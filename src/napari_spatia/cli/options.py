@@ -39,6 +39,15 @@ ChannelMap = Annotated[
         help="Stand-ins for channels that the checkpoint reads and the slide names otherwise.",
     ),
 ]
+ProgrammesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--programmes",
+        metavar="FILE",
+        help="Further programmes: a GMT file, name, description and genes with tabs between.",
+        show_default=False,
+    ),
+]
 Nfe = Annotated[
     int | None, typer.Option("--nfe", min=1, help="Decoder passes an image; the checkpoint's own by default.")
 ]

@@ -1,29 +1,66 @@
-"""``perturb``: one cell, redrawn with edited expression."""
+"""``perturb``: one cell, redrawn with edited expression or in other surroundings."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_spatia.cli.bound import bind, record
-from napari_spatia.cli.options import ChannelMap, Checkpoint, Device, DeviceOption, Json, Nfe, SlidePath, name_pairs
+from napari_spatia.cli.options import (
+    ChannelMap,
+    Checkpoint,
+    Device,
+    DeviceOption,
+    Json,
+    Nfe,
+    ProgrammesFile,
+    SlidePath,
+    name_pairs,
+)
 from napari_spatia.cli.report import reporting
 from napari_spatia.cli.slides import SlideParts, with_slide_parts
+from napari_spatia.errors import SpatiaError
 from napari_spatia.progress import part
 
+if TYPE_CHECKING:
+    from napari_spatia.inference.edits import Edit, NicheEdit
 
-def _edits(items: list[str]) -> dict[str, float]:
-    """``GENE=LOG2FC`` items as a mapping; anything else is wrong usage."""
-    edits = {}
+
+def _strengths(items: list[str], option: str, form: str) -> dict[str, float]:
+    """``NAME=NUMBER`` items as a mapping; anything else is wrong usage."""
+    strengths = {}
     for item in items:
-        gene, _, value = item.rpartition("=")
+        name, _, value = item.rpartition("=")
         try:
-            edits[gene] = float(value)
+            strengths[name] = float(value)
         except ValueError:
-            gene = ""
-        if not gene:
-            raise typer.BadParameter(f"'{item}' is not GENE=LOG2FC, such as EPCAM=1.5.", param_hint="--set")
-    return edits
+            name = ""
+        if not name:
+            raise typer.BadParameter(f"'{item}' is not {form}.", param_hint=option)
+    return strengths
+
+
+def _niche(text: str | None) -> "NicheEdit | None":
+    from napari_spatia.inference.edits import NicheEdit
+
+    try:
+        return None if text is None else NicheEdit.parse(text)
+    except SpatiaError as error:
+        raise typer.BadParameter(str(error), param_hint="--niche") from error
+
+
+def _edit(genes: list[str], programmes: list[str], towards: list[str], coexpressed: bool, niche: str | None) -> "Edit":
+    """The options as an edit."""
+    from napari_spatia.inference.edits import PROGRAMME, TOWARDS, Edit
+
+    parts = _strengths(towards, "--towards", "TYPE=PART, such as ductal=0.5")
+    if any(not 0 <= part <= 1 for part in parts.values()):
+        raise typer.BadParameter("The part of the way lies in 0 to 1.", param_hint="--towards")
+    terms = _strengths(genes, "--set", "GENE=LOG2FC, such as EPCAM=1.5")
+    moved = _strengths(programmes, "--programme", "NAME=LOG2FC, such as proliferation=1")
+    terms |= {f"{PROGRAMME}{name}": value for name, value in moved.items()}
+    terms |= {f"{TOWARDS}{name}": part for name, part in parts.items()}
+    return Edit(tuple(terms.items()), coexpressed, _niche(niche))
 
 
 @with_slide_parts
@@ -39,8 +76,44 @@ def perturb(
     more: Annotated[
         list[str] | None, typer.Argument(metavar="GENE=LOG2FC", help="Further genes after one --set.")
     ] = None,
+    programme: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--programme",
+            metavar="NAME=LOG2FC",
+            help="Log2 fold change of each gene of a programme (`napari-spatia programmes list`); may be repeated.",
+        ),
+    ] = None,
+    towards: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--towards",
+            metavar="TYPE=PART",
+            help="Part, 0 to 1, of the way from the mean of the cell's type to that of another; may be repeated.",
+        ),
+    ] = None,
+    coexpressed: Annotated[
+        bool,
+        typer.Option(
+            "--coexpressed/--no-coexpressed",
+            help="Let the other genes follow the edited genes and programmes as they do on this slide.",
+        ),
+    ] = False,
+    niche: Annotated[
+        str | None,
+        typer.Option(
+            "--niche",
+            metavar="CHANGE",
+            help="remove (all neighbours), remove=TYPE, replace=TYPE (each neighbour expresses what a cell of the type "
+            "does), cell=ID or domain=NAME (take the surroundings of another cell, or of a niche domain).",
+        ),
+    ] = None,
+    programmes: ProgrammesFile = None,
     sweep: Annotated[
-        str | None, typer.Option("--sweep", metavar="GENE", help="Also draw the cell at seven doses of this gene.")
+        str | None,
+        typer.Option(
+            "--sweep", metavar="GENE", help="Also draw the cell at seven doses of this gene, or of programme:NAME."
+        ),
     ] = None,
     seeds: Annotated[
         int, typer.Option("--seeds", min=2, help="Noise seeds over which the spread of the change is measured.")
@@ -52,31 +125,45 @@ def perturb(
     *,
     parts: SlideParts,
 ) -> None:
-    """Redraw one cell with edited genes, beside the real cell and its zero edit.
+    """Redraw one cell with edited genes or in another niche, beside the real cell and its zero edit.
 
-    Writes `perturb.png`, `perturb.json` (what was asked, how far it lies from anything seen, what changes and how much
-    that depends on the noise) and `perturb.npz`; with `--sweep` also `sweep.png`. The pictures are counterfactuals:
-    what the model draws, not what the cell would become.
+    Writes `perturb.png`, `perturb.json` (what was asked, what it changed, how far it lies from anything seen, and how
+    much the change depends on the noise) and `perturb.npz`; with `--sweep` also `sweep.png`. The pictures are
+    counterfactuals: what the model draws, not what the cell would become. Cell types are those of the slide, or those
+    that `predict` wrote.
 
     Example: `napari-spatia perturb tissue.zarr --checkpoint sim-small --cell 12 --set MKI67=2 --sweep VIM --out edit`
-    """
-    edits = _edits([*(set_genes or ()), *(more or ())])
-    channels = name_pairs(channel_map, "--channel-map") or None
-    if not edits and sweep is None:
-        raise typer.BadParameter("Name at least one gene with --set GENE=LOG2FC or --sweep GENE.", param_hint="--set")
-    with reporting(json) as report:
-        from napari_spatia.cli.edit_files import SWEEP_LOG2_FC, Edit, display_limits_of
-        from napari_spatia.inference.perturb import CellEditor
 
+    Example: `napari-spatia perturb tissue.zarr --checkpoint sim-small --cell 12 --programme EMT=1.5 --coexpressed
+    --niche replace=fibroblast --out edit`
+    """
+    edit = _edit([*(set_genes or ()), *(more or ())], programme or [], towards or [], coexpressed, niche)
+    channels = name_pairs(channel_map, "--channel-map") or None
+    if not (edit.terms or edit.niche or sweep):
+        raise typer.BadParameter(
+            "Name an edit: --set GENE=LOG2FC, --programme, --towards, --niche or --sweep GENE.", param_hint="--set"
+        )
+    with reporting(json) as report:
+        from napari_spatia.cli.edit_files import SWEEP_LOG2_FC, EditedCell, display_limits_of
+        from napari_spatia.inference.perturb import CellEditor
+        from napari_spatia.inference.programmes import load_programmes
+        from napari_spatia.inference.resolve import EditResolver
+        from napari_spatia.inference.write import read_prediction
+
+        known = load_programmes(programmes)
         opened, predictor, bound = bind(slide, parts, checkpoint, device, report, channel_map=channels)
-        predictor.info.panel.indices([*edits, *([sweep] if sweep else [])])
+        resolver, row = EditResolver(bound, read_prediction(opened)), opened.cell_idx(cell)
+        asked = [edit, *(edit.with_term(sweep, dose) for dose in SWEEP_LOG2_FC if sweep)]
+        resolved = [resolver.resolve(row, each, known) for each in asked]
+        for note in resolved[0].notes:
+            report.note(note)
         editor = CellEditor(bound)
         report.progress(0.2, f"encoding cell {cell}")
         selected = editor.select(cell) if nfe is None else editor.select(cell, nfe)
         editor.prepare(part(report.progress, 0.6, 0.7))
-        edited = editor.render(selected, edits)
-        doses = [editor.render(selected, edits | {sweep: dose}) for dose in SWEEP_LOG2_FC] if sweep else []
+        edited, *doses = (editor.render(selected, each.log2_fc, each.around) for each in resolved)
         evidence = editor.examine(selected, edited, seeds, part(report.progress, 0.8, 1.0))
-        edit = Edit(selected, edited, evidence, sweep, doses, display_limits_of(selected, opened, channels or {}))
-        values = record(slide, predictor, edit.values(predictor.info.cell_types)) | {"notes": list(bound.notes)}
-        report.result(values | {"files": [str(file) for file in edit.write(out, values)]})
+        limits = display_limits_of(selected, opened, channels or {})
+        made = EditedCell(selected, resolved[0], edited, evidence, sweep, doses, limits)
+        values = record(slide, predictor, made.values(predictor.info.cell_types)) | {"notes": list(bound.notes)}
+        report.result(values | {"files": [str(file) for file in made.write(out, values)]})

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_spatia.errors import PanelError
+from napari_spatia.errors import PanelError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,7 @@ class Panel:
     def index(self, gene: str) -> int:
         """Position of one gene. Raises `PanelError`, with the nearest names, when it is not in the panel."""
         if gene not in self._position:
-            near = get_close_matches(gene.upper(), self.genes, n=3, cutoff=0.5)
-            hint = f" Did you mean {', '.join(near)}?" if near else ""
+            hint = did_you_mean(gene.upper(), self.genes)
             raise PanelError(f"Gene '{gene}' is not in the panel of {len(self)} genes.{hint}")
         return self._position[gene]
 

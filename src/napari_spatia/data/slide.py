@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from napari_spatia.data.keys import OBS_KNOWN_CELL_TYPE
 from napari_spatia.data.panel import Panel
 from napari_spatia.errors import CellError
 
@@ -72,6 +73,13 @@ class Slide:
     @property
     def num_cells(self) -> int:
         return len(self.cell_id)
+
+    def known_types(self) -> NDArray[np.str_]:
+        """`(N,)` cell types that the slide came with, "" where it has none."""
+        column = next((self.obs[name] for name in OBS_KNOWN_CELL_TYPE if name in self.obs.columns), None)
+        if column is None:
+            return np.full(self.num_cells, "")
+        return column.astype("object").where(column.notna(), "").to_numpy(dtype=str)
 
     def cell_idx(self, cell_id: str) -> int:
         """Row of one cell. Raises `CellError` when the slide has no such cell."""

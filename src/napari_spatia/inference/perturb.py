@@ -17,7 +17,7 @@ from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
 from napari_spatia.inference.reach import Reach
 from napari_spatia.model.device import one_thread
 from napari_spatia.model.flow_solver import invert
-from napari_spatia.model.inputs import Condition, GeneTokens
+from napari_spatia.model.inputs import Around, Condition, GeneTokens
 from napari_spatia.progress import Progress, part, silent
 
 
@@ -103,10 +103,17 @@ class CellEditor:
 
     @one_thread()
     def render(
-        self, cell: SelectedCell, log2_fc: Mapping[str, float], *, nfe: int | None = None, merge_ratio: float = 0.0
+        self,
+        cell: SelectedCell,
+        log2_fc: Mapping[str, float],
+        around: Around | None = None,
+        *,
+        nfe: int | None = None,
+        merge_ratio: float = 0.0,
     ) -> Counterfactual:
         """Draws the cell with ``log2_fc`` added to log2(1 + counts) of each named gene, not below 0.
 
+        ``around`` takes the place of what lies around the cell. `EditResolver` makes both of any kind of edit.
         An edit of nothing gives ``cell.zero_edit`` bit for bit. Another ``nfe`` than the cell was selected with inverts
         the cell again. Raises `PanelError` for a gene that the model does not read.
         """
@@ -115,7 +122,7 @@ class CellEditor:
         nfe = nfe or cell.nfe
         white = cell.white if nfe == cell.nfe else self._invert(cell.cell_idx, self._picture(cell.cell_idx), nfe)
         genes = self._genes(cell.cell_idx, edits)
-        condition = self.bound.condition(np.array([cell.cell_idx]), genes)
+        condition = self.bound.condition(np.array([cell.cell_idx]), genes, around)
         image, mask = self.bound.restore(self.bound.draw(white, condition, nfe, merge_ratio))
         with torch.no_grad():
             type_probability = self.model.heads.cell_type(condition.vector)[0].softmax(-1).cpu().numpy()

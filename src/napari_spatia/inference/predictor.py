@@ -227,9 +227,10 @@ class BoundSlide:
         return around.without(niche="niche" not in self.inputs, tissue="tissue" not in self.inputs)
 
     @torch.no_grad()
-    def condition(self, cell_idx: NDArray, genes: GeneTokens) -> Condition:
-        """What the decoder reads of some cells when they express ``genes``."""
-        return self.model.condition(self.model.encode(self.around(cell_idx), genes), genes)
+    def condition(self, cell_idx: NDArray, genes: GeneTokens, around: Around | None = None) -> Condition:
+        """What the decoder reads of some cells when they express ``genes``, in other surroundings if given."""
+        around = self.around(cell_idx) if around is None else around
+        return self.model.condition(self.model.encode(around, genes), genes)
 
     def noise(self, cell_idx: int, seed: int, sample_no: int = 0) -> NDArray[np.float32]:
         """White noise `(C + 1, H, W)` of one cell."""

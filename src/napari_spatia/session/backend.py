@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from napari_spatia.inference.perturb import CellEditor
     from napari_spatia.inference.predict import Prediction
     from napari_spatia.inference.predictor import BoundSlide, Predictor
+    from napari_spatia.inference.resolve import EditResolver
 
 
 class Backend(Protocol):
@@ -21,6 +22,8 @@ class Backend(Protocol):
     def bind(self, predictor: "Predictor", slide: Slide, channel_map: Mapping[str, str] | None) -> "BoundSlide": ...
 
     def edit(self, bound: "BoundSlide") -> "CellEditor": ...
+
+    def resolver(self, bound: "BoundSlide", prediction: "Prediction | None") -> "EditResolver": ...
 
     def predict(
         self, bound: "BoundSlide", tasks: Sequence[str], genes: Sequence[str] | None, seed: int, progress: Progress
@@ -46,6 +49,11 @@ class InferenceBackend:
         from napari_spatia.inference.perturb import CellEditor
 
         return CellEditor(bound)
+
+    def resolver(self, bound: "BoundSlide", prediction: "Prediction | None") -> "EditResolver":
+        from napari_spatia.inference.resolve import EditResolver
+
+        return EditResolver(bound, prediction)
 
     def predict(
         self, bound: "BoundSlide", tasks: Sequence[str], genes: Sequence[str] | None, seed: int, progress: Progress

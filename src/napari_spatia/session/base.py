@@ -16,6 +16,7 @@ from napari_spatia.session.state import Notice, SessionState
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import CellEditor
     from napari_spatia.inference.predictor import BoundSlide, Predictor
+    from napari_spatia.inference.resolve import EditResolver
 
 
 class SessionBase:
@@ -31,6 +32,7 @@ class SessionBase:
         self._predictor: Predictor | None = None
         self._bound: BoundSlide | None = None
         self._editor: CellEditor | None = None
+        self._resolver: EditResolver | None = None
         self._palette: dict[str, Rgb] = {}
         self._colour_before: str | None = None
         self._marks: History[Annotations] = History(Annotations())

@@ -1,17 +1,22 @@
 """Verbs on one cell: select it, edit its genes, draw the counterfactual."""
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_spatia.errors import SpatiaError
+from napari_spatia.inference.edits import PROGRAMME, TOWARDS, Edit, NicheChange, NicheEdit
+from napari_spatia.inference.programmes import SHIPPED_FILE, find_programme, load_programmes, read_gmt
+from napari_spatia.progress import Progress
 from napari_spatia.session.base import SessionBase
 from napari_spatia.session.history import History
 from napari_spatia.session.opened import cell_id_at, read_card, read_crop
-from napari_spatia.session.state import LOG2_FC_LIMIT, CellCrop, Edit, log2_fc_of
+from napari_spatia.session.state import LOG2_FC_LIMIT, CellCrop
 
 if TYPE_CHECKING:
     from napari_spatia.inference.evidence import Evidence
     from napari_spatia.inference.perturb import Counterfactual, SelectedCell
+    from napari_spatia.inference.resolve import EditResolver, ResolvedEdit
 
 FIRST_SLIDERS = 4
 """Sliders that the first selected cell starts with: its most expressed genes."""
@@ -32,8 +37,8 @@ class EditVerbs(SessionBase):
         card = None if cell_id is None else read_card(self.opened, cell_id, state.prediction, state.annotations)
         for kind in ("crop", "select", "render", "examine"):
             self.jobs.cancel(kind)
-        state.crop = state.cell = state.counterfactual = state.evidence = None
-        state.edit = History(tuple((gene, 0.0) for gene, _ in state.edit.present))
+        state.crop = state.cell = state.resolved = state.counterfactual = state.evidence = None
+        state.edit = History(state.edit.present.at_zero())
         state.card = card
         state.selected = cell_id
         if card is not None and cell_id is not None:
@@ -67,31 +72,75 @@ class EditVerbs(SessionBase):
 
     def _start_sliders(self) -> None:
         card, info = self.state.card, self.state.checkpoint
-        if self.state.edit.present or card is None or info is None:
+        if self.state.edit.present.terms or card is None or info is None:
             return
         genes = [gene for gene, _ in card.top_genes if gene in info.panel] or list(info.panel.genes)
-        self.state.edit = History(tuple((gene, 0.0) for gene in genes[:FIRST_SLIDERS]))
+        terms = tuple((gene, 0.0) for gene in genes[:FIRST_SLIDERS])
+        self.state.edit = History(replace(self.state.edit.present, terms=terms))
 
     def set_log2_fc(self, gene: str, value: float, gesture: str | None = None) -> None:
         """Edit one gene; a gene without a slider gets one. Values set under one ``gesture`` are undone together."""
+        self.set_strength(gene, value, gesture)
+
+    def set_strength(self, key: str, value: float, gesture: str | None = None) -> None:
+        """Edit a gene, a programme (key ``programme:NAME``) or go towards a cell type (``towards:TYPE``); see `Edit`.
+
+        Raises `SpatiaError` for a name that is unknown, or a value outside -4 to 4 (log2_fc) or 0 to 1 (towards).
+        """
+        self._check_key(key)
+        low, high = strength_range(key)
+        if not (math.isfinite(value) and low <= value <= high):
+            what = f"Strength of '{key}'" if key.startswith(TOWARDS) else f"log2_fc of '{key}'"
+            raise SpatiaError(f"{what} is {value}; it goes from {low:g} to {high:g}.")
+        self._set_edit(self.state.edit.present.with_term(key, float(value)), gesture)
+
+    def _check_key(self, key: str) -> None:
         if self.state.checkpoint is None:
             raise SpatiaError("No checkpoint is loaded, so no gene can be edited. Load a checkpoint first.")
-        self.state.checkpoint.panel.index(gene)
-        if not (math.isfinite(value) and abs(value) <= LOG2_FC_LIMIT):
-            raise SpatiaError(f"log2_fc of '{gene}' is {value}; it goes from {-LOG2_FC_LIMIT:g} to {LOG2_FC_LIMIT:g}.")
-        edit = {**dict(self.state.edit.present), gene: float(value)}
-        self.state.edit = self.state.edit.set(tuple(edit.items()), gesture)
+        panel = self.state.checkpoint.panel
+        if key.startswith(PROGRAMME):
+            find_programme(key.removeprefix(PROGRAMME), self.state.programmes).log2_fc(0.0, panel)
+        elif key.startswith(TOWARDS):
+            if self._resolver is not None:
+                self._resolver.types.find(key.removeprefix(TOWARDS))
+        else:
+            panel.index(key)
 
-    def remove_gene(self, gene: str) -> None:
-        """Take a gene's slider and its edit away."""
-        self._set_edit(tuple(item for item in self.state.edit.present if item[0] != gene))
+    def set_coexpressed(self, on: bool) -> None:
+        """Let the other genes follow the edited ones as they do on the slide, or keep them as they are."""
+        self._set_edit(replace(self.state.edit.present, coexpressed=on))
+
+    def set_niche(self, niche: NicheEdit | None) -> None:
+        """Change what lies around the cell, or (None) leave it as it is. Raises `SpatiaError` for an unknown name."""
+        if niche is not None:
+            self._check_niche(niche)
+        self._set_edit(replace(self.state.edit.present, niche=niche))
+
+    def _check_niche(self, niche: NicheEdit) -> None:
+        if niche.change == NicheChange.CELL:
+            self.slide.cell_idx(niche.name)
+        elif niche.name and self._resolver is not None:
+            groups = self._resolver.domains if niche.change == NicheChange.DOMAIN else self._resolver.types
+            groups.find(niche.name)
+
+    def read_programmes(self) -> None:
+        """Read the programmes again, the person's own among them; a malformed file is said and left out."""
+        try:
+            self.state.programmes = load_programmes()
+        except SpatiaError as error:
+            self.state.programmes = self.state.programmes or read_gmt(SHIPPED_FILE)
+            self.tell_error(str(error))
+
+    def remove_term(self, key: str) -> None:
+        """Take a slider and its edit away."""
+        self._set_edit(self.state.edit.present.without_term(key))
 
     def reset_edit(self) -> None:
-        """All genes back to 0."""
-        self._set_edit(tuple((gene, 0.0) for gene, _ in self.state.edit.present))
+        """All sliders back to 0, the niche as it is."""
+        self._set_edit(self.state.edit.present.at_zero())
 
-    def _set_edit(self, edit: Edit) -> None:
-        self.state.edit = self.state.edit.set(edit)
+    def _set_edit(self, edit: Edit, gesture: str | None = None) -> None:
+        self.state.edit = self.state.edit.set(edit, gesture)
 
     def end_gesture(self) -> None:
         """The slider was let go: what follows is a new step of undo."""
@@ -112,18 +161,22 @@ class EditVerbs(SessionBase):
 
     def render(self) -> None:
         """Draw the selected cell under the edit as it is now. Nothing to do while no cell is inverted."""
-        cell, editor = self.state.cell, self._editor
-        if cell is None or editor is None:
+        cell, editor, resolver = self.state.cell, self._editor, self._resolver
+        if cell is None or editor is None or resolver is None:
             return
-        log2_fc = log2_fc_of(self.state.edit.present)
+        edit, programmes = self.state.edit.present, self.state.programmes
         self.jobs.cancel("examine")
 
-        def accept(picture: "Counterfactual") -> None:
+        def work(progress: Progress) -> "tuple[ResolvedEdit, Counterfactual]":
+            resolved = resolver.resolve(cell.cell_idx, edit, programmes)
+            return resolved, editor.render(cell, resolved.log2_fc, resolved.around)
+
+        def accept(result: "tuple[ResolvedEdit, Counterfactual]") -> None:
             if self.state.cell is cell:
                 self.state.evidence = None
-                self.state.counterfactual = picture
+                self.state.resolved, self.state.counterfactual = result
 
-        self.jobs.submit("render", lambda progress: editor.render(cell, log2_fc), accept, drop_stale=False)
+        self.jobs.submit("render", work, accept, drop_stale=False)
 
     def examine(self) -> None:
         """Measure what stands behind the counterfactual as it is now: its spread over seeds, the nearest real cells.
@@ -139,3 +192,22 @@ class EditVerbs(SessionBase):
                 self.state.evidence = evidence
 
         self.jobs.submit("examine", lambda progress: editor.examine(cell, edited, progress=progress), accept)
+
+    def _prepare_edits(self) -> None:
+        """Make ready what edits of cells of this slide need, with the types and domains as they are now known."""
+        bound, prediction = self._bound, self.state.prediction
+        if bound is None:
+            return
+
+        def accept(resolver: "EditResolver") -> None:
+            if self._bound is bound:
+                self._resolver = resolver
+                self.state.types, self.state.domains = resolver.types.names, resolver.domains.names
+                self.render()
+
+        self.jobs.submit("edits", lambda progress: self._backend.resolver(bound, prediction), accept)
+
+
+def strength_range(key: str) -> tuple[float, float]:
+    """Lowest and highest strength of a term."""
+    return (0.0, 1.0) if key.startswith(TOWARDS) else (-LOG2_FC_LIMIT, LOG2_FC_LIMIT)

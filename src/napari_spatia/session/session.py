@@ -15,14 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from napari_spatia.data.export import export_slide
-from napari_spatia.data.keys import OBS_KNOWN_CELL_TYPE
 from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import SpatiaError
+from napari_spatia.inference.edits import Edit
 from napari_spatia.progress import Progress, part
 from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.editing import EditVerbs
@@ -70,13 +67,14 @@ class Session(EditVerbs, AnnotationVerbs):
         )
 
     def _take_slide(self, opened: OpenedSlide) -> None:
-        for kind in ("bind", "predict", "colour", "crop", "select", "render", "examine", "export"):
+        for kind in ("bind", "edits", "predict", "colour", "crop", "select", "render", "examine", "export"):
             self.jobs.cancel(kind)
         self.select_cell(None)
-        self._opened, self._bound, self._editor, self._palette = opened, None, None, {}
+        self._opened, self._palette = opened, {}
+        self._unbind()
         state = self.state
         state.lookup, state.colour, state.hidden, state.shown_range = None, None, frozenset(), None
-        state.bound, state.notes, state.exported, state.edit = False, (), (), History(())
+        state.exported, state.edit = (), History(Edit())
         state.prediction, state.prediction_saved = opened.prediction, True
         state.limits = opened.limits
         self._marks = History(opened.annotations)
@@ -84,14 +82,6 @@ class Session(EditVerbs, AnnotationVerbs):
         state.slide = opened.slide
         self.colour_by(self._values().default_key)
         self._bind()
-
-    def known_types(self) -> NDArray[np.str_]:
-        """`(N,)` cell types that the slide came with, "" where it has none."""
-        obs = self.slide.obs
-        column = next((obs[name] for name in OBS_KNOWN_CELL_TYPE if name in obs.columns), None)
-        if column is None:
-            return np.full(self.slide.num_cells, "")
-        return column.astype("object").where(column.notna(), "").to_numpy(dtype=str)
 
     # -- the model ------------------------------------------------------------------------------------------------
 
@@ -104,11 +94,15 @@ class Session(EditVerbs, AnnotationVerbs):
         )
 
     def _take_predictor(self, predictor: "Predictor", channel_map: Mapping[str, str] | None) -> None:
-        self._predictor, self._bound, self._editor = predictor, None, None
-        self.state.bound, self.state.notes = False, ()
-        self.state.cell = self.state.counterfactual = self.state.evidence = None
+        self._predictor = predictor
+        self._unbind()
+        self.state.cell = self.state.resolved = self.state.counterfactual = self.state.evidence = None
         self.state.device, self.state.checkpoint = predictor.device, predictor.info
         self._bind(channel_map)
+
+    def _unbind(self) -> None:
+        self._bound = self._editor = self._resolver = None
+        self.state.bound, self.state.notes, self.state.types, self.state.domains = False, (), (), ()
 
     def _bind(self, channel_map: Mapping[str, str] | None = None) -> None:
         predictor, opened = self._predictor, self._opened
@@ -125,6 +119,8 @@ class Session(EditVerbs, AnnotationVerbs):
                 self._bound, self._editor = result
                 self.state.notes = tuple(result[0].notes)
                 self.state.bound = True
+                self.read_programmes()
+                self._prepare_edits()
                 if self.state.selected is not None:
                     self._invert(self.state.selected)
 
@@ -142,6 +138,7 @@ class Session(EditVerbs, AnnotationVerbs):
 
     def _take_prediction(self, prediction: "Prediction") -> None:
         self.state.prediction, self.state.prediction_saved = prediction, False
+        self._prepare_edits()
         if self.state.selected is not None:
             self._refresh_card()
         self.colour_by(self._values().default_key)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from psygnal import SignalGroup, evented
 
 from napari_spatia.data.slide import Slide
+from napari_spatia.inference.edits import Edit
+from napari_spatia.inference.programmes import Programme
 from napari_spatia.session.annotations import Annotations
 from napari_spatia.session.colour import Lookup
 from napari_spatia.session.history import History
@@ -21,9 +23,7 @@ if TYPE_CHECKING:
     from napari_spatia.inference.perturb import Counterfactual, SelectedCell
     from napari_spatia.inference.predict import Prediction
     from napari_spatia.inference.predictor import CheckpointInfo
-
-Edit = tuple[tuple[str, float], ...]
-"""Genes with a slider and their log2_fc, in the order of the sliders."""
+    from napari_spatia.inference.resolve import ResolvedEdit
 
 LOG2_FC_LIMIT = 4.0
 
@@ -64,7 +64,7 @@ class CellCrop:
 
 
 _SAME_OBJECT = dict.fromkeys(
-    ("slide", "limits", "checkpoint", "prediction", "lookup", "crop", "cell", "counterfactual", "evidence"),
+    ("slide", "limits", "checkpoint", "prediction", "lookup", "crop", "cell", "resolved", "counterfactual", "evidence"),
     operator.is_,
 )
 
@@ -98,9 +98,16 @@ class SessionState:
     card: CellCard | None = None
     crop: CellCrop | None = None
     cell: "SelectedCell | None" = None
-    edit: "History[Edit]" = History(())
+    edit: History[Edit] = History(Edit())
+    programmes: Mapping[str, Programme] = field(default_factory=dict)
+    types: tuple[str, ...] = ()
+    """Cell types of the slide that an edit can name."""
+    domains: tuple[str, ...] = ()
+    """Niche domains of the slide that an edit can name."""
     nfe: int | None = None
     """Decoder passes of an edited picture; None takes as many as the cell was inverted with."""
+    resolved: "ResolvedEdit | None" = None
+    """What the edit of ``counterfactual`` did to the cell; replaced just before it."""
     counterfactual: "Counterfactual | None" = None
     evidence: "Evidence | None" = None
     """What stands behind ``counterfactual``, once it has been examined."""
@@ -113,8 +120,3 @@ class SessionState:
     exported: tuple[Path, ...] = ()
     jobs: Mapping[str, JobStatus] = field(default_factory=dict)
     notice: Notice | None = None
-
-
-def log2_fc_of(edit: Edit) -> dict[str, float]:
-    """The edited genes only: a slider at 0 is no edit."""
-    return {gene: value for gene, value in edit if value != 0.0}

@@ -2,11 +2,14 @@
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QComboBox, QLabel
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel
 
+from napari_spatia.inference.edits import Edit
 from napari_spatia.session.session import Session
-from napari_spatia.session.state import CellCard, log2_fc_of
+from napari_spatia.session.state import CellCard
+from napari_spatia.widgets.edit_menus import NicheButton, TermButton
 from napari_spatia.widgets.evidence import EvidenceView
 from napari_spatia.widgets.gene_sliders import GeneSearch, GeneSliders
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
@@ -14,10 +17,12 @@ from napari_spatia.widgets.pictures import SIDE_PX, SMALL_SIDE_PX, CellPictures,
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import Counterfactual
+    from napari_spatia.inference.resolve import ResolvedEdit
 
 FAR_PERCENTILE = 95.0
 TALL_PX = 760
 """A dock at least this high has room for large pictures."""
+SHOWN_CHANGES = 5
 OWN_NFE = "as trained"
 NFE_CHOICES = ("1", "2", "4", "8")
 NO_SLIDE = "Open a slide first; then click a cell."
@@ -41,7 +46,7 @@ class CellDock(Dock):
         self.evidence = EvidenceView(self)
         self.body.addWidget(self.evidence)
         self.body.addStretch(1)
-        self._asked: dict[str, float] | None = None
+        self._asked: Edit | None = None
         self.watch(self._render, "edit")
         self.watch(self._show_card, "slide", "selected", "card", "checkpoint", "bound")
         self.watch(self._show_pictures, "crop", "cell", "counterfactual", "evidence", "limits")
@@ -50,10 +55,19 @@ class CellDock(Dock):
 
     def _build_sliders(self) -> None:
         self.search = GeneSearch()
-        self.search.chosen.connect(lambda gene: self.attempt(self.session.set_log2_fc, gene, 0.0))
+        self.search.chosen.connect(lambda gene: self.attempt(self.session.set_strength, gene, 0.0))
+        self.more = TermButton(self.session)
+        self.more.chosen.connect(lambda key: self.attempt(self.session.set_strength, key, 0.0))
+        self.coexpressed = QCheckBox("With co-expressed genes")
+        self.coexpressed.setToolTip("Let the other genes follow the edited ones as they do on this slide")
+        self.coexpressed.toggled.connect(self.session.set_coexpressed)
+        self.niche = NicheButton(self.session)
+        self.niche.chosen.connect(lambda niche: self.attempt(self.session.set_niche, niche))
+        self.changed = hint("")
+        self.changed.setTextFormat(Qt.TextFormat.PlainText)  # laid out at each move of a slider; rich text is slower
         self.undo = button("Undo", "Take the last edit back", self.session.undo)
         self.redo = button("Redo", "Do it again", self.session.redo)
-        self.reset = button("Reset all", "All genes back to 0", self.session.reset_edit)
+        self.reset = button("Reset all", "All sliders back to 0, the niche as it is", self.session.reset_edit)
         self.nfe = QComboBox()
         self.nfe.addItems([OWN_NFE, *NFE_CHOICES])
         self.nfe.setToolTip("Passes of the decoder per picture (NFE): fewer is faster, more is finer")
@@ -61,14 +75,16 @@ class CellDock(Dock):
         self.sliders = GeneSliders()
         self.sliders.moved.connect(self._move)
         self.sliders.released.connect(self.session.end_gesture)
-        self.sliders.removed.connect(self.session.remove_gene)
+        self.sliders.removed.connect(self.session.remove_term)
         passes = QLabel("Passes")
-        self.edit_heading = heading("Edit genes (log2 fold change)")
+        self.edit_heading = heading("Edit expression (log2 fold change) and niche")
         self.edit_rows = [
             self.edit_heading,
-            row(self.search, passes, self.nfe),
+            row(self.search, self.more, passes, self.nfe),
             self.sliders,
+            row(self.coexpressed, self.niche),
             row(self.undo, self.redo, self.reset),
+            self.changed,
         ]
         for widget in self.edit_rows:
             self.body.addWidget(widget)
@@ -97,6 +113,7 @@ class CellDock(Dock):
         info = state.checkpoint
         shown = state.counterfactual is not None and info is not None and state.cell is not None
         self.measured.setVisible(shown)
+        self.changed.setText("" if state.resolved is None else changed_text(state.resolved))
         if state.counterfactual is not None and info is not None and state.cell is not None:
             reach = state.counterfactual.reach_percentile
             if reach is None and state.evidence is not None:
@@ -112,9 +129,11 @@ class CellDock(Dock):
             widget.setVisible(editable)
         self.search.show_genes(state.checkpoint.panel.genes if state.checkpoint is not None else ())
         self.sliders.show_edit(state.edit.present)
+        self.coexpressed.setChecked(state.edit.present.coexpressed)
+        self.niche.show_niche(state.edit.present.niche)
         self.undo.setEnabled(state.edit.can_undo)
         self.redo.setEnabled(state.edit.can_redo)
-        self.reset.setEnabled(bool(log2_fc_of(state.edit.present)))
+        self.reset.setEnabled(state.edit.present != state.edit.present.at_zero())
 
     def _show_nfe(self) -> None:
         wanted = OWN_NFE if self.state.nfe is None else str(self.state.nfe)
@@ -123,14 +142,14 @@ class CellDock(Dock):
     # -- dock → session -------------------------------------------------------------------------------------------
 
     def _move(self, gene: str, value: float) -> None:
-        self.attempt(self.session.set_log2_fc, gene, value, gene)
+        self.attempt(self.session.set_strength, gene, value, gene)
 
     def _render(self) -> None:
         """Ask for the picture of the edit at once, before anything is painted: it is drawn while Qt paints the slider.
 
         While a picture is drawn, only the newest request waits.
         """
-        asked, self._asked = self._asked, log2_fc_of(self.state.edit.present)
+        asked, self._asked = self._asked, self.state.edit.present.active()
         if self._asked != asked and self.state.cell is not None:
             self.session.render()
 
@@ -165,6 +184,18 @@ def measured_text(
     return (
         f"{now} · reach: {where}<br>zero edit {psnr_db:.0f} dB · {picture.nfe} passes · {picture.ms:.0f} ms · {device}"
     )
+
+
+def changed_text(resolved: "ResolvedEdit") -> str:
+    """What an edit did: the genes that it changed most, those that ended at 0, and what else is to be known."""
+    if not resolved.changed:
+        return " ".join(resolved.notes)
+    most = sorted(resolved.changed.items(), key=lambda item: -abs(item[1]))[:SHOWN_CHANGES]
+    shown = ", ".join(f"{gene} {value:+.2f}" for gene, value in most)
+    more = ", …" if len(resolved.changed) > len(most) else ""
+    number = "1 gene" if len(resolved.changed) == 1 else f"{len(resolved.changed)} genes"
+    stopped = f" · {len(resolved.stopped)} stopped at 0" if resolved.stopped else ""
+    return "\n".join([f"{number} changed: {shown}{more}{stopped}", *resolved.notes])
 
 
 def ordinal(number: int) -> str:

@@ -18,7 +18,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_spatia.errors import SpatiaError
-from napari_spatia.session.state import log2_fc_of
 from napari_spatia.widgets.annotate_dock import AnnotateDock
 from napari_spatia.widgets.arrange import ANNOTATE, CELL, EXPORT
 from napari_spatia.widgets.driving import Driver, Watchdog, median_and_p95
@@ -66,7 +65,7 @@ class Demo:
         session.colour_by("type")
         self.driver.until(lambda: session.state.lookup is not None and session.state.lookup.key == "type", "colouring")
         types = np.asarray(session.state.prediction.cell_type) if session.state.prediction else np.array([])
-        known = session.known_types()
+        known = slide.known_types()
         named = known != ""
         self.told |= {
             "cells": slide.num_cells,
@@ -118,7 +117,7 @@ class Demo:
             self.driver.drag_slider(row.slider, [value])
         p50, p95 = median_and_p95(times)
         self.told |= {
-            "edit": log2_fc_of(self.session.state.edit.present),
+            "edit": dict(self.session.state.edit.present.active().terms),
             "slider_moves": len(times),
             "render_ms": {"p50": p50, "p95": p95},
             "longest_gui_block_ms": round(watchdog.longest_ms, 1),

@@ -120,9 +120,8 @@ class Driver:
         view = self.cell_dock.pictures.edited
 
         def note() -> None:
-            shown = self.session.state.counterfactual
-            wanted = {gene: value for gene, value in self.session.state.edit.present if value != 0.0}
-            if shown is not None and dict(shown.log2_fc) == wanted:
+            resolved = self.session.state.resolved
+            if resolved is not None and resolved.edit == self.session.state.edit.present.active():
                 painted.append(True)
 
         view.painted.connect(note)

@@ -1,4 +1,4 @@
-"""Gene sliders: one row a gene, from −4 to +4 log2 fold change, with a number to type."""
+"""Sliders of an edit: genes and programmes from −4 to +4 log2 fold change, cell types from 0 to 1."""
 
 from functools import partial
 
@@ -9,19 +9,20 @@ from qtpy.QtWidgets import (
     QCompleter,
     QDoubleSpinBox,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QSizePolicy,
     QSlider,
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 
-from napari_spatia.session.state import LOG2_FC_LIMIT, Edit
+from napari_spatia.inference.edits import PROGRAMME, TOWARDS, Edit
+from napari_spatia.session.editing import strength_range
 from napari_spatia.widgets.parts import small_button
 
 STEPS_PER_UNIT = 50
-NAME_PX = 78
+NAME_PX = 90
 
 
 class ZeroSlider(QSlider):
@@ -29,14 +30,13 @@ class ZeroSlider(QSlider):
 
     reset = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, low: float, high: float) -> None:
         super().__init__(Qt.Orientation.Horizontal)
-        self.setRange(round(-LOG2_FC_LIMIT * STEPS_PER_UNIT), round(LOG2_FC_LIMIT * STEPS_PER_UNIT))
-        self.setPageStep(STEPS_PER_UNIT // 2)
+        self.setRange(round(low * STEPS_PER_UNIT), round(high * STEPS_PER_UNIT))
+        self.setPageStep(round((high - low) * STEPS_PER_UNIT / 16))
         self.setTickPosition(QSlider.TickPosition.TicksBelow)
-        self.setTickInterval(STEPS_PER_UNIT * 4)
+        self.setTickInterval(round((high - low) * STEPS_PER_UNIT / 2))
         self.setMinimumWidth(110)
-        self.setToolTip("log2 fold change; double click for 0")
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.reset.emit()
@@ -44,7 +44,7 @@ class ZeroSlider(QSlider):
 
 
 class GeneRow(QWidget):
-    """Name, slider, number and a cross of one gene."""
+    """Name, slider, number and a cross of one gene, programme or cell type, by the key of its term."""
 
     moved = Signal(str, float)
     released = Signal()
@@ -53,17 +53,20 @@ class GeneRow(QWidget):
     def __init__(self, gene: str) -> None:
         super().__init__()
         self.gene = gene
-        name = QLabel(gene)
+        low, high = strength_range(gene)
+        shown, meaning = term_text(gene)
+        name = QElidingLabel(shown)
         name.setFixedWidth(NAME_PX)
-        name.setToolTip(gene)
-        self.slider = ZeroSlider()
+        name.setToolTip(meaning)
+        self.slider = ZeroSlider(low, high)
+        self.slider.setToolTip(f"{meaning}; double click for 0")
         self.slider.valueChanged.connect(lambda step: self.moved.emit(gene, step / STEPS_PER_UNIT))
         self.slider.sliderReleased.connect(self.released)
         self.slider.reset.connect(self._to_zero)
         self.number = QDoubleSpinBox()
-        self.number.setRange(-LOG2_FC_LIMIT, LOG2_FC_LIMIT)
+        self.number.setRange(low, high)
         self.number.setDecimals(2)
-        self.number.setSingleStep(0.25)
+        self.number.setSingleStep((high - low) / 32)
         self.number.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
         self.number.setFixedWidth(54)
         self.number.setKeyboardTracking(False)
@@ -75,7 +78,7 @@ class GeneRow(QWidget):
         layout.addWidget(name)
         layout.addWidget(self.slider, 1)
         layout.addWidget(self.number)
-        layout.addWidget(small_button("✕", f"Remove {gene}", partial(self.removed.emit, gene)))
+        layout.addWidget(small_button("✕", f"Remove {shown}", partial(self.removed.emit, gene)))
 
     def show_value(self, value: float) -> None:
         """Show a value without telling that it moved."""
@@ -92,6 +95,17 @@ class GeneRow(QWidget):
     def _to_zero(self) -> None:
         self.moved.emit(self.gene, 0.0)
         self.released.emit()
+
+
+def term_text(key: str) -> tuple[str, str]:
+    """What a slider is called, and what it means."""
+    if key.startswith(PROGRAMME):
+        name = key.removeprefix(PROGRAMME)
+        return name, f"Programme {name}: log2 fold change of each of its genes"
+    if key.startswith(TOWARDS):
+        name = key.removeprefix(TOWARDS)
+        return f"→ {name}", f"Towards {name}: part of the way from the mean of the cell's type"
+    return key, f"{key}: log2 fold change"
 
 
 class GeneSearch(QLineEdit):
@@ -145,12 +159,12 @@ class GeneSliders(QWidget):
 
     def show_edit(self, edit: Edit) -> None:
         """Add, remove and move what differs from the rows on screen."""
-        genes = [gene for gene, _ in edit]
+        genes = [gene for gene, _ in edit.terms]
         for gene in [gene for gene in self.rows if gene not in genes]:
             gone = self.rows.pop(gene)
             self._layout.removeWidget(gone)
             gone.deleteLater()
-        for place, (gene, value) in enumerate(edit):
+        for place, (gene, value) in enumerate(edit.terms):
             if gene not in self.rows:
                 self.rows[gene] = self._make(gene)
             if self._layout.indexOf(self.rows[gene]) != place:

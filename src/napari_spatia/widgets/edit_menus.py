@@ -1,0 +1,118 @@
+"""Menus of the Cell dock: programmes and cell types to edit towards, and changes of the niche."""
+
+from collections.abc import Callable, Sequence
+
+from qtpy.QtCore import QUrl, Signal
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QInputDialog, QMenu, QPushButton, QSizePolicy
+
+from napari_spatia.inference.edits import PROGRAMME, TOWARDS, NicheChange, NicheEdit
+from napari_spatia.inference.programmes import make_user_file
+from napari_spatia.session.session import Session
+
+NO_TYPES = "No cell types yet: predict first"
+NO_DOMAINS = "No niche domains yet: predict first"
+
+
+class MenuButton(QPushButton):
+    """A button whose menu is filled each time it opens, so that it shows what is there now."""
+
+    def __init__(self, text: str, tooltip: str) -> None:
+        super().__init__(text)
+        self.setToolTip(tooltip)
+        self.choices = QMenu(self)
+        self.choices.setToolTipsVisible(True)
+        self.choices.aboutToShow.connect(self.fill)
+        self.setMenu(self.choices)
+
+    def fill(self) -> None:
+        """Make the entries."""
+        raise NotImplementedError
+
+    def submenu(self, title: str, names: Sequence[str], empty: str, chosen: Callable[[str], None]) -> QMenu:
+        """A submenu of names; one that is empty says why."""
+        menu = QMenu(title, self.choices)
+        menu.setToolTipsVisible(True)
+        self.choices.addMenu(menu)
+        for name in names:
+            menu.addAction(name).triggered.connect(lambda _checked=False, name=name: chosen(name))
+        if not names:
+            menu.addAction(empty).setEnabled(False)
+        return menu
+
+
+class TermButton(MenuButton):
+    """Adds the slider of a programme or of a cell type; `chosen` says its key."""
+
+    chosen = Signal(str)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__("More", "Edit a programme of genes, or go towards a cell type")
+        self._session = session
+
+    def fill(self) -> None:
+        self._session.read_programmes()
+        self.choices.clear()
+        state = self._session.state
+        panel = None if state.checkpoint is None else state.checkpoint.panel
+        menu = self.submenu(
+            "Programme", tuple(state.programmes), "", lambda name: self.chosen.emit(f"{PROGRAMME}{name}")
+        )
+        for action, programme in zip(menu.actions(), state.programmes.values(), strict=True):
+            measured = () if panel is None else programme.measured(panel)
+            action.setText(f"{programme.name} ({len(measured)} of {len(programme.genes)} genes)")
+            action.setToolTip(f"{programme.description}\nRead by the model: {', '.join(measured) or 'none'}")
+            action.setEnabled(bool(measured))
+        menu.addSeparator()
+        menu.addAction("My programmes…").triggered.connect(self._open_file)
+        self.submenu("Towards cell type", state.types, NO_TYPES, lambda name: self.chosen.emit(f"{TOWARDS}{name}"))
+
+    def _open_file(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(make_user_file())))
+
+
+class NicheButton(MenuButton):
+    """Chooses what lies around the cell; `chosen` says a `NicheEdit`, or None for the niche as it is."""
+
+    chosen = Signal(object)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__("", "")
+        self._session = session
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # a long type makes no dock wider
+        self.show_niche(None)
+
+    def show_niche(self, niche: NicheEdit | None) -> None:
+        text = "Niche as it is" if niche is None else niche_text(niche)
+        self.setText(text)
+        self.setToolTip(f"{text}. What lies around the cell: take neighbours away, replace them, or move the cell")
+
+    def fill(self) -> None:
+        self.choices.clear()
+        state = self._session.state
+        self.choices.addAction("As it is").triggered.connect(lambda _checked=False: self.chosen.emit(None))
+        self.choices.addAction("No neighbours").triggered.connect(lambda _checked=False: self._choose("remove", ""))
+        self.submenu("Without neighbours of type", state.types, NO_TYPES, lambda name: self._choose("remove", name))
+        self.submenu("All neighbours become", state.types, NO_TYPES, lambda name: self._choose("replace", name))
+        self.submenu("Move into niche domain", state.domains, NO_DOMAINS, lambda name: self._choose("domain", name))
+        self.choices.addAction("Move to the place of cell…").triggered.connect(self._ask_cell)
+
+    def _choose(self, change: str, name: str) -> None:
+        self.chosen.emit(NicheEdit(NicheChange(change), name))
+
+    def _ask_cell(self) -> None:
+        cell_id, accepted = QInputDialog.getText(self, "Niche of another cell", "Id of the cell:")
+        if accepted and cell_id.strip():
+            self._choose("cell", cell_id.strip())
+
+
+def niche_text(niche: NicheEdit) -> str:
+    """A niche edit in few words."""
+    if niche.change == NicheChange.REMOVE:
+        return f"Without {niche.name}" if niche.name else "No neighbours"
+    said = {
+        NicheChange.REPLACE: "Neighbours:",
+        NicheChange.CELL: "Niche of",
+        NicheChange.DOMAIN: "Niche domain",
+    }
+    return f"{said[niche.change]} {niche.name}"
