@@ -8,12 +8,12 @@ import torch
 from app_fakes import make_slide
 from napari_spatia.data.panel import Panel
 from napari_spatia.errors import CellError, CheckpointError, PanelError, SpatiaError
-from napari_spatia.model.device import pick_device
 from napari_spatia.inference.noise import white_noise
 from napari_spatia.inference.perturb import CellEditor
 from napari_spatia.inference.predictor import Predictor
 from napari_spatia.model.checkpoint import CheckpointConfig, save_checkpoint
 from napari_spatia.model.config import ModelConfig
+from napari_spatia.model.device import pick_device
 from napari_spatia.model.spatia import SpatiaModel
 
 

@@ -34,6 +34,10 @@ def test_training_leaves_a_checkpoint_with_scores_log_and_curves(slide, tmp_path
     assert 0 <= config.held_out["type_accuracy_genes"] <= 1 and config.held_out["flow_held_out"] > 0
     assert config.provenance["splits"][0]["validation"] and config.provenance["options"]["seed"] == 0
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    page = (out / "report.html").read_text()
+    assert "Finished" in page and "step 6" in page and "flow_held_out" in page and OPTIONS.preset in page
+    assert page.count("data:image/png;base64,") == 1 + 2 * 5  # curves; real cells and four steps of either stage
+    assert "http" not in page and 'src="data:' in page
     assert not (out / "unfinished").exists()
     assert model.decoder.spectrum.picture.std() > 0.01  # measured, no longer white
 
@@ -98,3 +102,25 @@ def test_training_learns(slide, tmp_path):
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     pictures = [entry["loss"]["picture"] for entry in lines if "picture" in entry.get("loss", {})]
     assert pictures[-1] < 0.9 * pictures[0]
+
+
+def test_training_goes_on_from_a_checkpoint(slide, tmp_path):
+    """The decoder alone: encoders keep their weights, and the held-out loss starts where it ended."""
+    longer = OPTIONS.model_copy(update={"decoder_steps": 30, "decoder_lr": 3e-3})
+    first = train([slide], tmp_path / "first", longer, SPLIT)
+    options = OPTIONS.model_dump() | {"stages": ("decoder",), "shortcut_after": 0.0}
+    then = train([slide], tmp_path / "then", TrainConfig.fine_tuning(**options), SPLIT, start=first)
+    entries = losses(then)
+    assert entries[0]["carried_over"]["panel"] == {"carried_over": 12, "new": [], "gone": []}
+    assert not any(entry["stage"] == "encoder" for entry in entries)
+    ended, began = losses(first)[-1]["held_out"], entries[1]["held_out"]
+    assert began["flow_held_out"] == pytest.approx(ended["flow_held_out"], rel=0.02)
+    before, after = (load_checkpoint(folder)[0].state_dict() for folder in (first, then))
+    assert all(np.array_equal(before[name], after[name]) for name in before if name.split(".")[0] in ("genes", "niche"))
+    assert not np.array_equal(before["decoder.stem.weight"], after["decoder.stem.weight"])
+    assert load_checkpoint(then)[1].provenance["from"]["name"] == "t"
+
+
+def test_the_decoder_alone_needs_a_checkpoint(slide, tmp_path):
+    with pytest.raises(SpatiaError, match="--from"):
+        train([slide], tmp_path / "out", OPTIONS.model_copy(update={"stages": ("decoder",)}), SPLIT)

@@ -37,10 +37,10 @@ class Spectrum(nn.Module):
         """Takes the radially averaged spectrum of (n, C, H, W) pictures minus their expected pictures."""
         size = unexplained.shape[-1]
         power = torch.fft.rfft2(unexplained).abs().square().mean(0) / size**2  # (C, H, W // 2 + 1)
-        row, column = torch.fft.fftfreq(size), torch.fft.rfftfreq(size)
+        row, column = (f(size, device=power.device) for f in (torch.fft.fftfreq, torch.fft.rfftfreq))
         ring = ((row[:, None] ** 2 + column**2).sqrt() * size).round().long().flatten()
         members = torch.bincount(ring).clamp(min=1)
-        mean = torch.zeros(len(power), len(members)).index_add_(1, ring, power.flatten(1)) / members
+        mean = power.new_zeros(len(power), len(members)).index_add_(1, ring, power.flatten(1)) / members
         self.picture.copy_(mean[:, ring].view_as(power).sqrt().clamp(min=FLOOR))
         self.std.copy_(_mean(self.picture.square()).sqrt())
 
