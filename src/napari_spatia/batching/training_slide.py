@@ -1,7 +1,7 @@
 """The cells of one slide that are trained on, ready to be drawn in batches.
 
-Crops, counts and neighbours lie in files that are mapped, not in memory: what stays are a type, a position and a region
-a cell, 40 bytes.
+Crops, counts and neighbours lie in files that are mapped, not in memory; a type, a position and a region stay, 32 bytes
+a cell.
 """
 
 from dataclasses import dataclass, replace

@@ -13,6 +13,8 @@ from napari_spatia.files import staged_file
 from napari_spatia.train.report import report_html
 
 SAMPLES = "samples"
+FRAME = ((1, 1), (1, 1), (0, 0))
+"""White pixels around each cell."""
 
 
 class Log:
@@ -50,7 +52,8 @@ class Log:
             return
         limits = display_limits(real)
         for name, cells in ((f"{stage}-real", real), (f"{stage}-{step:07d}", drawn)):
-            row = np.concatenate([composite(cell, self.channels, limits) for cell in cells], axis=1)
+            framed = (np.pad(composite(cell, self.channels, limits), FRAME, constant_values=255) for cell in cells)
+            row = np.concatenate(list(framed), axis=1)
             Image.fromarray(row).save(self.folder / SAMPLES / f"{name}.png")
 
     def write_report(self, status: str) -> None:
@@ -59,7 +62,7 @@ class Log:
             return
         entries = [json.loads(line) for line in self.path.read_text().splitlines()]
         draw_curves(entries, self.folder / "curves.png")
-        page = report_html(self.folder, status, entries, self.facts)
+        page = report_html(self.folder, status, entries, self.channels, self.facts)
         with staged_file(self.folder / "report.html") as staged:
             staged.write_text(page, encoding="utf-8")
 
@@ -80,6 +83,7 @@ def draw_curves(entries: list[dict[str, Any]], picture: Path) -> None:
                 axis.plot(*zip(*points, strict=True), label=name, linewidth=1.2, marker="." if len(points) < 20 else "")
             axis.set(title=f"{stage}: {kind.replace('_', '-')}", xlabel="step")
             axis.grid(alpha=0.3)
+            axis.ticklabel_format(useOffset=False)
             if axis.lines:
                 axis.legend(fontsize=7)
     figure.savefig(picture, dpi=120)

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from napari_spatia.data.picture import channel_colours
+from napari_spatia.train.config import TrainConfig
+
 MEANING = {
     "type_accuracy_genes": "share of held-out cells whose known type is told from genes and surroundings",
     "type_accuracy_image": "the same from the image and surroundings, without the cell's genes",
@@ -28,6 +31,8 @@ table { border-collapse: collapse } td, th { text-align: left; vertical-align: t
 tr + tr td { border-top: 1px solid #e4e4e4 } .number { text-align: right; font-variant-numeric: tabular-nums }
 .curves { width: 100% } .cells td { border: 0; vertical-align: middle; padding: 1px 1em 1px 0 }
 .cells img { display: block; width: 100%; image-rendering: pixelated } .cells td:first-child { white-space: nowrap }
+.stains { margin: 0 0 .5em } .stains span { display: inline-block; width: .8em; height: .8em; margin: 0 .3em 0 .8em }
+.stains span:first-child { margin-left: 0 }
 .note { color: #666 } .value { white-space: pre-wrap; overflow-wrap: anywhere }
 </style></head><body>
 <h1>$title</h1><p class="note">$status</p>
@@ -36,14 +41,20 @@ $sections
 """)
 
 
-def report_html(folder: Path, status: str, entries: list[dict[str, Any]], facts: dict[str, dict[str, Any]]) -> str:
+def report_html(
+    folder: Path,
+    status: str,
+    entries: list[dict[str, Any]],
+    channels: tuple[str, ...],
+    facts: dict[str, dict[str, Any]],
+) -> str:
     """The page for the run in ``folder``, from its log's ``entries``, its ``curves.png`` and its ``samples``."""
     sections = [
         _section("Held-out scores", _scores(entries)),
         _section(
             "Curves", f'<img class="curves" alt="Losses and scores by step" src="{_embedded(folder / "curves.png")}">'
         ),
-        *(_section(f"Held-out cells, {way}", _cells(folder, stage)) for stage, way in WAYS.items()),
+        *(_section(f"Held-out cells, {way}", _cells(folder, stage, channels)) for stage, way in WAYS.items()),
         *(_section(heading, _table(values)) for heading, values in facts.items()),
     ]
     title = escape(f"Training of {folder.name}")
@@ -69,7 +80,7 @@ def _scores(entries: list[dict[str, Any]]) -> str:
     return f"<table>{head}{''.join(rows)}</table>" if rows else ""
 
 
-def _cells(folder: Path, stage: str) -> str:
+def _cells(folder: Path, stage: str, channels: tuple[str, ...]) -> str:
     """The real cells, then what was drawn of them at up to `ROWS_SHOWN` steps, evenly spread, the last included."""
     drawn = sorted(folder.glob(f"samples/{stage}-[0-9]*.png"))
     if not drawn:
@@ -81,20 +92,31 @@ def _cells(folder: Path, stage: str) -> str:
         f'<tr><td>{label}</td><td><img alt="{label}" src="{_embedded(path)}"></td></tr>'
         for label, path in pictures.items()
     )
-    return f'<table class="cells">{"".join(rows)}</table>'
+    stains = "".join(
+        f'<span style="background: rgb{tuple((255 * colour).astype(int).tolist())}"></span>{escape(name)} '
+        for name, colour in zip(channels, channel_colours(channels), strict=True)
+    )
+    return f'<p class="stains">{stains}</p><table class="cells">{"".join(rows)}</table>'
 
 
 def _table(values: dict[str, Any]) -> str:
+    """Names and values, and what an option means."""
+    options = TrainConfig.model_fields
     rows = (
-        f'<tr><td>{escape(name)}</td><td class="value">{escape(_text(value))}</td></tr>'
+        f'<tr><td>{escape(name)}</td><td class="value">{escape(_text(value))}</td>'
+        f'<td class="note">{escape((options[name].description or "") if name in options else "")}</td></tr>'
         for name, value in values.items()
     )
     return f"<table>{''.join(rows)}</table>"
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{name.replace('_', ' ')}: {_text(item)}" for name, item in value.items())
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(_text, value)) if value else "none"
+        if value and isinstance(value[0], (list, tuple)):  # rectangles
+            return "\n".join(f"({_text(item)})" for item in value)
+        return ", ".join(map(_text, value)) or "none"
     return "none" if value is None else str(value)
 
 

@@ -150,7 +150,10 @@ class _Run:
     def _facts(self) -> dict[str, dict[str, Any]]:
         """The provenance as the report shows it."""
         known = dict(self.provenance)
-        facts = {f"Split of {name}": split for name, split in zip(known["slides"], known.pop("splits"), strict=True)}
+        facts = {
+            f"Split of {name}, rectangles (y0, x0, y1, x1) in µm": split
+            for name, split in zip(known["slides"], known.pop("splits"), strict=True)
+        }
         facts |= {heading.capitalize(): known.pop(heading) for heading in ("options", "versions")}
         if carried := known.pop("from", None):
             facts["Carried over from"] = carried
