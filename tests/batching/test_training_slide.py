@@ -91,7 +91,7 @@ def test_memory_keeps_32_bytes_a_cell_whatever_the_slide(tmp_path, grid):
     arrays += [getattr(around, f.name) for f in fields(around) if not f.name.startswith("region_")]
     in_memory = sum(array.nbytes for array in arrays if not is_mapped(array)) + around.region_of_cell.nbytes
     assert in_memory == 32 * grid**2
-    assert values.shape == slide.counts.shape and np.array_equal(np.exp2(values.toarray()) - 1, slide.counts.toarray())
+    assert np.array_equal((np.exp2(values.toarray()) - 1).round(), slide.counts.toarray())
 
 
 def is_mapped(array) -> bool:

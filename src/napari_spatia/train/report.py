@@ -16,7 +16,7 @@ MEANING = {
     "type_accuracy_image": "the same from the image and surroundings, without the cell's genes",
     "type_accuracy_both": "the same from genes, image and surroundings",
     "expected_mean_r2": "R² of each stain's mean over the crop in the expected picture, from genes alone; 1 is perfect",
-    "flow_held_out": "squared error of the velocity on held-out cells; 1 is no better than the spectrum's formula alone",
+    "flow_held_out": "squared error of the velocity on held-out cells; 1 is no better than the spectrum's formula",
 }
 ROWS_SHOWN = 8
 WAYS = {
