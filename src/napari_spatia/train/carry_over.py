@@ -19,14 +19,19 @@ MASK = ""
 """The last drawn channel, which no stain is called."""
 PER_CHANNEL = re.compile(r"(image\.patch)\.\d+\.(.+)")
 """Weights of a module per channel, which are taken together as one."""
+ROUNDS = {"decoder.stem.weight": 2}
+"""How often a weight goes through all names, where not once: the stem reads two pictures, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedAxis:
-    """An axis of a weight whose last entries are ``block`` a name of ``kind``, a field of `ModelConfig`."""
+    """An axis of a weight whose last entries are ``block`` a name of ``kind``, a field of `ModelConfig`, name by name;
+    and that ``rounds`` times over.
+    """
 
     kind: str
     axis: int
+    rounds: int
     block: int
 
 
@@ -63,7 +68,10 @@ def _named_axes(config: ModelConfig) -> dict[str, list[NamedAxis]]:
         wider = _shapes(config.model_copy(update={kind: (*getattr(config, kind), "one more")}))
         for name, shape in shapes.items():
             grown = [b - a for a, b in zip(shape, wider[name], strict=True)]
-            axes.setdefault(name, []).extend(NamedAxis(kind, i, block) for i, block in enumerate(grown) if block)
+            rounds = ROUNDS.get(name, 1)
+            axes.setdefault(name, []).extend(
+                NamedAxis(kind, axis, rounds, size // rounds) for axis, size in enumerate(grown) if size
+            )
     return axes
 
 
@@ -73,14 +81,15 @@ def _shapes(config: ModelConfig) -> dict[str, torch.Size]:
 
 
 def _renamed(value: Tensor, named: NamedAxis, before: Sequence[str], after: Sequence[str]) -> Tensor:
-    axis, size = named.axis, named.block * len(before)
+    axis, size = named.axis, named.rounds * len(before) * named.block
     others, known = value.split([value.shape[axis] - size, size], axis)
-    known = known.unflatten(axis, (len(before), named.block))
-    stains = known.narrow(axis, 0, len(before) - (MASK in before))
-    known = torch.cat([known, stains.mean(axis, keepdim=True)], axis)
+    known = known.unflatten(axis, (named.rounds, len(before), named.block))
+    by_name = axis + 1
+    mean = known.narrow(by_name, 0, len(before) - (MASK in before)).mean(by_name, keepdim=True)
     position = {name: row for row, name in enumerate(before)}
     rows = torch.tensor([position.get(name, len(before)) for name in after])
-    return torch.cat([others, known.index_select(axis, rows).flatten(axis, axis + 1)], axis)
+    renamed = torch.cat([known, mean], by_name).index_select(by_name, rows)
+    return torch.cat([others, renamed.flatten(axis, axis + 2)], axis)
 
 
 def _together(weights: dict[str, Tensor]) -> dict[str, Tensor]:
