@@ -18,4 +18,4 @@ def test_both_precisions_of_every_stage_are_timed(tmp_path):
             rate = speed["gflop"] / speed["seconds"]
             assert speed["share"] == pytest.approx(rate / speed["matrix_product_gflops"]) and speed["share"] > 0
     decoder, few = (found[name]["float32"]["gflop"] for name in ("decoder", "decoder_few_step"))
-    assert few > 1.1 * decoder  # the few-step term has passes of its own
+    assert few > decoder  # the few-step term has passes of its own
