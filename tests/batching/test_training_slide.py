@@ -1,3 +1,5 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -75,3 +77,22 @@ def test_pictures_and_offsets_turn_together(turn):
 def test_the_eight_turns_differ():
     picture = torch.arange(9.0).view(1, 1, 3, 3)
     assert len({tuple(turn_pictures(picture, turn).flatten().tolist()) for turn in range(8)}) == 8
+
+
+@pytest.mark.parametrize("grid", [12, 24])
+def test_memory_keeps_32_bytes_a_cell_whatever_the_slide(tmp_path, grid):
+    slide = make_slide(tmp_path / "s.zarr", grid=grid)
+    config = ModelConfig.from_preset("tiny", slide.panel.genes, slide.channels, ("acinar",))
+    scale = IntensityScale.of_slide(slide, config.um_per_px, config.crop_px)
+    types = slide.obs["cell_type"].to_numpy(dtype=str)
+    training = prepare(slide, config, np.arange(grid**2), scale, types, tmp_path / "crops.npy")
+    around, values = training.surroundings, training.values
+    arrays = [training.crops, training.cell_type, values.data, values.indices, values.indptr]
+    arrays += [getattr(around, f.name) for f in fields(around) if not f.name.startswith("region_")]
+    in_memory = sum(array.nbytes for array in arrays if not is_mapped(array)) + around.region_of_cell.nbytes
+    assert in_memory == 32 * grid**2
+    assert np.array_equal((np.exp2(values.toarray()) - 1).round(), slide.counts.toarray())
+
+
+def is_mapped(array) -> bool:
+    return isinstance(array, np.memmap) or (array.base is not None and is_mapped(array.base))

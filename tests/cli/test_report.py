@@ -84,7 +84,7 @@ def test_own_warnings_are_notes_and_others_are_silent(capsys: pytest.CaptureFixt
 
 def test_interrupted_simulation_leaves_nothing(tmp_path):
     out = tmp_path / "tissue.zarr"
-    command = [sys.executable, "-m", "napari_spatia.cli", "simulate", str(out), "--cells", "4000"]
+    command = [sys.executable, "-m", "napari_spatia", "simulate", str(out), "--cells", "4000"]
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None
     child.stderr.readline()  # it has begun

@@ -16,6 +16,7 @@ FROZEN = {
     "train": {
         *("slides", "--out", "--preset", "--holdout", "--resume", "--max-minutes"),
         *("--channels", "--label-column", "--seed", "--device", "--json"),
+        *("--from", "--stages", "--precision"),
     },
     "predict": {
         *("slide", "--tasks", "--inputs", "--genes", "--hide-genes", "--reference", "--out", "--scheduler", "--seed"),

@@ -12,7 +12,7 @@ from napari_spatia.train.run import train
 
 OPTIONS = TrainConfig(
     name="t", preset="tiny", encoder_steps=6, decoder_steps=6, encoder_groups=2, encoder_group_size=3,
-    decoder_groups=2, decoder_group_size=2, validate_every=2, shortcut_after=0.0,
+    decoder_groups=2, decoder_group_size=2, validate_every=3, shortcut_after=0.0,
 )  # fmt: skip
 SPLIT = Split(validation=((0.0, 110.0, 999.0, 999.0),), margin_um=5.0)
 
@@ -34,12 +34,15 @@ def test_training_leaves_a_checkpoint_with_scores_log_and_curves(slide, tmp_path
     assert 0 <= config.held_out["type_accuracy_genes"] <= 1 and config.held_out["flow_held_out"] > 0
     assert config.provenance["splits"][0]["validation"] and config.provenance["options"]["seed"] == 0
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    page = (out / "report.html").read_text()
+    assert "Finished" in page and "step 6" in page and "flow_held_out" in page and OPTIONS.preset in page
+    assert page.count("data:image/png;base64,") == 1 + 2 * 4  # curves; real cells and three steps of either stage
+    assert "://" not in page  # nothing is loaded from elsewhere
     assert not (out / "unfinished").exists()
     assert model.decoder.spectrum.picture.std() > 0.01  # measured, no longer white
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("killed_at", ["encoder: step 3", "decoder: step 5"])
+@pytest.mark.parametrize(("killed_at", "precision"), [("encoder: step 4", "float32"), ("decoder: step 5", "bfloat16")])
 def test_a_killed_run_goes_on_to_the_same_losses(slide, tmp_path, killed_at, precision):
     options = OPTIONS.model_copy(update={"precision": precision})
     whole = train([slide], tmp_path / "whole", options, SPLIT)
@@ -59,7 +62,7 @@ def test_a_killed_run_goes_on_to_the_same_losses(slide, tmp_path, killed_at, pre
 
 def test_another_models_unfinished_run_is_refused(slide, tmp_path):
     def kill(fraction: float, doing: str) -> None:
-        if doing == "encoder: step 3":
+        if doing == "encoder: step 4":
             raise Cancelled
 
     with pytest.raises(Cancelled):
@@ -98,3 +101,25 @@ def test_training_learns(slide, tmp_path):
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     pictures = [entry["loss"]["picture"] for entry in lines if "picture" in entry.get("loss", {})]
     assert pictures[-1] < 0.9 * pictures[0]
+
+
+def test_training_goes_on_from_a_checkpoint(slide, tmp_path):
+    """The decoder alone: encoders keep their weights, and the held-out loss starts where it ended."""
+    longer = OPTIONS.model_copy(update={"decoder_steps": 30, "decoder_lr": 3e-3})
+    first = train([slide], tmp_path / "first", longer, SPLIT)
+    options = OPTIONS.model_dump() | {"stages": ("decoder",), "shortcut_after": 0.0}
+    then = train([slide], tmp_path / "then", TrainConfig.fine_tuning(**options), SPLIT, start=first)
+    entries = losses(then)
+    assert entries[0]["carried_over"]["panel"] == {"carried_over": 12, "new": [], "gone": []}
+    assert not any(entry["stage"] == "encoder" for entry in entries)
+    ended, began = losses(first)[-1]["held_out"], entries[1]["held_out"]
+    assert began["flow_held_out"] == pytest.approx(ended["flow_held_out"], rel=0.02)
+    before, after = (load_checkpoint(folder)[0].state_dict() for folder in (first, then))
+    assert all(np.array_equal(before[name], after[name]) for name in before if name.split(".")[0] in ("genes", "niche"))
+    assert not np.array_equal(before["decoder.stem.weight"], after["decoder.stem.weight"])
+    assert load_checkpoint(then)[1].provenance["from"]["name"] == "t"
+
+
+def test_the_decoder_alone_needs_a_checkpoint(slide, tmp_path):
+    with pytest.raises(SpatiaError, match="--from"):
+        train([slide], tmp_path / "out", OPTIONS.model_copy(update={"stages": ("decoder",)}), SPLIT)

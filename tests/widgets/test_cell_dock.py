@@ -112,7 +112,7 @@ def test_reset_all_and_passes(dock, ready, qtbot):
 
 
 def test_pictures_share_one_scale_and_say_counterfactual(dock, ready, qtbot, monkeypatch):
-    from napari_spatia.inference import picture
+    from napari_spatia.data import picture
 
     limits, marked = [], []
     composite, mark = picture.composite, picture.with_counterfactual_mark

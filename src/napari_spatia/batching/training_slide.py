@@ -1,6 +1,10 @@
-"""The cells of one slide that are trained on, ready to be drawn in batches; crops lie in a file, not in memory."""
+"""The cells of one slide that are trained on, ready to be drawn in batches.
 
-from dataclasses import dataclass
+Crops, counts and neighbours lie in files that are mapped, not in memory; a type, a position and a region stay, 32 bytes
+a cell.
+"""
+
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +21,17 @@ from napari_spatia.data.panel import Panel
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.surroundings import Surroundings, surroundings
 from napari_spatia.model.config import ModelConfig
-from napari_spatia.model.inputs import GeneTokens
+from napari_spatia.model.inputs import GeneTokens, Rows
 from napari_spatia.progress import Progress, silent
 
 CROPS_AT_ONCE = 4096
+CSR_ARRAYS = ("data", "indices", "indptr")
 REGION_SAMPLE = 2
 """Cells of a tissue region that stand for it in one training step."""
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Rows):
     """B cells, as tensors.
 
     ``image`` (B, C + 1, H, W) standardised, mask last as ±1; ``counts`` (B, G); ``cell_type`` (B,) int64, -1 unknown.
@@ -41,8 +46,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSlide:
-    """N cells: ``crops`` `(N, C + 1, H, W)` float16 on disk, ``values`` `(N, G)` log2(1 + counts) on the model's
-    panel, ``cell_type`` `(N,)` int64 (-1 unknown), and what lies around each within these N cells alone.
+    """N cells: ``crops`` `(N, C + 1, H, W)` float16, ``values`` `(N, G)` log2(1 + counts) on the model's panel,
+    ``cell_type`` `(N,)` int64 (-1 unknown), and what lies around each within these N cells alone.
     """
 
     crops: NDArray[np.float16]
@@ -76,11 +81,9 @@ class TrainingSlide:
         """Sorted rows of the cells in these cells' niches and of `REGION_SAMPLE` cells of each region around them."""
         neighbour = self.surroundings.neighbour[cell_idx]
         regions = np.unique(self.surroundings.regions_around(cell_idx))
-        by_region = np.argsort(self.surroundings.region_of_cell, kind="stable")
-        sorted_region = self.surroundings.region_of_cell[by_region]
-        first = np.searchsorted(sorted_region, regions[regions >= 0])
-        past = np.searchsorted(sorted_region, regions[regions >= 0], side="right")
-        sample = by_region[rng.integers(first[:, None], past[:, None], (len(first), REGION_SAMPLE))]
+        regions = regions[regions >= 0]
+        first, past = self.surroundings.region_start[regions], self.surroundings.region_start[regions + 1]
+        sample = self.surroundings.by_region[rng.integers(first[:, None], past[:, None], (len(first), REGION_SAMPLE))]
         return np.unique(np.concatenate([neighbour[neighbour >= 0], sample.ravel()]))
 
 
@@ -93,7 +96,7 @@ def prepare(
     crops_file: Path,
     progress: Progress = silent,
 ) -> TrainingSlide:
-    """Reads the crops of ``cell_idx`` into ``crops_file`` once and lays out what lies around each cell.
+    """Reads the crops of ``cell_idx`` into ``crops_file`` once and lays out what lies around each cell beside it.
 
     ``cell_type`` `(N,)` are names of all the slide's cells, "" where unknown.
     """
@@ -102,13 +105,23 @@ def prepare(
     if not _is_crops_file(crops_file, shape):
         _write_crops(slide, config, cell_idx, scale, crops_file, shape, progress)
     type_of = {name: i for i, name in enumerate(config.cell_types)}
-    counts = align_counts(slide.counts[cell_idx], slide.panel, Panel(config.panel))
+    values = log2_counts(align_counts(slide.counts[cell_idx], slide.panel, Panel(config.panel)))
+    arrays = (_mapped(getattr(values, name), crops_file.with_suffix(f".{name}.npy")) for name in CSR_ARRAYS)
+    around = surroundings_for(config, slide.centers_um[cell_idx])
     return TrainingSlide(
         np.load(crops_file, mmap_mode="r"),
-        log2_counts(counts),
+        csr_matrix(tuple(arrays), shape=values.shape, copy=False),
         np.array([type_of.get(name, -1) for name in cell_type[cell_idx]], np.int64),
-        surroundings_for(config, slide.centers_um[cell_idx]),
+        replace(around, neighbour=_mapped(around.neighbour, crops_file.with_suffix(".neighbour.npy"))),
     )
+
+
+def _mapped(array: NDArray, path: Path) -> NDArray:
+    """``array`` written to ``path`` and read from there when it is used."""
+    staged = path.with_suffix(".part.npy")
+    np.save(staged, array)
+    staged.replace(path)
+    return np.load(path, mmap_mode="r")
 
 
 def surroundings_for(config: ModelConfig, centers_um: NDArray) -> Surroundings:

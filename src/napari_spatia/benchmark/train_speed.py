@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from napari_spatia.benchmark.report import printed_progress, report_errors
 from napari_spatia.data.io import open_slide
+from napari_spatia.data.slide import Slide
 from napari_spatia.model.device import pick_device
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, part, silent
@@ -36,10 +37,10 @@ PRECISIONS = ("float32", "bfloat16")
 MATRIX_SIDE = 2048
 
 
-def train_speed(slide: Path, config: TrainConfig, steps: int, progress: Progress = silent) -> dict[str, Any]:
+def train_speed(slide: Path | Slide, config: TrainConfig, steps: int, progress: Progress = silent) -> dict[str, Any]:
     """Seconds, products and share of the matrix-product rate per stage and precision; see the top of this file."""
     config = config.model_copy(update={"device": pick_device(config.device), "precision": "float32"})
-    opened = [open_slide(slide)]
+    opened = [slide if isinstance(slide, Slide) else open_slide(slide)]
     torch.manual_seed(config.seed)
     model = SpatiaModel(model_config(opened, config)).to(config.device)
     with tempfile.TemporaryDirectory() as working:
@@ -49,7 +50,7 @@ def train_speed(slide: Path, config: TrainConfig, steps: int, progress: Progress
         progress(0.5, "encoder measured")
         model.eval().requires_grad_(False)
         model.decoder.requires_grad_(True)
-        decoder = DecoderStage(model, *slides, config)
+        decoder = DecoderStage(model, *slides, config, Path(working))
         for name, done in (("decoder", 0.0), ("decoder_few_step", 1.0)):
             found[name] = _measure(decoder, config, steps, done)
             progress(0.75, f"{name} measured")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_spatia.data import picture
+from napari_spatia.data.picture import Limits, Picture, TitledPicture
 from napari_spatia.data.slide import Slide
 from napari_spatia.files import staged_file
-from napari_spatia.inference import picture
 from napari_spatia.inference.edits import PROGRAMME, TOWARDS
-from napari_spatia.inference.picture import Limits, Picture, TitledPicture
 
 if TYPE_CHECKING:
     from napari_spatia.inference.evidence import Evidence

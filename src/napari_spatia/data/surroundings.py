@@ -15,7 +15,9 @@ class Surroundings:
     """Niche and tissue of N cells; N neighbours K, tissue regions R, window of W regions around each region.
 
     ``neighbour`` `(N, K)` int64 rows of the nearest cells, -1 where there are fewer; ``region_of_cell`` `(N,)` int64;
-    ``region_center_um`` `(R, 2)` float32 (y, x); ``region_window`` `(R, W)` int64 regions around one, -1 where empty.
+    ``region_center_um`` `(R, 2)` float32 (y, x); ``region_window`` `(R, W)` int64 regions around one, -1 where empty;
+    ``by_region`` `(N,)` int64 rows sorted by region, those of region r from ``region_start[r]`` up to
+    ``region_start[r + 1]``, `(R + 1,)`.
     """
 
     centers_um: NDArray[np.float32]
@@ -23,6 +25,8 @@ class Surroundings:
     region_of_cell: NDArray[np.int64]
     region_center_um: NDArray[np.float32]
     region_window: NDArray[np.int64]
+    by_region: NDArray[np.int64]
+    region_start: NDArray[np.int64]
 
     def neighbour_offset_um(self, cell_idx: NDArray) -> NDArray[np.float32]:
         """`(n, K, 2)` (y, x) from each cell to its neighbours in µm; 0 where there is none."""
@@ -35,13 +39,11 @@ class Surroundings:
 
     def region_members(self, region: NDArray) -> NDArray[np.int64]:
         """Rows of up to `REGION_CELLS` cells of each of these regions, spread evenly over its cells."""
-        by_region = np.argsort(self.region_of_cell, kind="stable")
-        first, past = (np.searchsorted(self.region_of_cell[by_region], region, side) for side in ("left", "right"))
         spread = [
             np.unique(np.linspace(a, b - 1, min(REGION_CELLS, b - a)).astype(np.int64))
-            for a, b in zip(first, past, strict=True)
+            for a, b in zip(self.region_start[region], self.region_start[region + 1], strict=True)
         ]
-        return by_region[np.concatenate(spread)] if spread else np.empty(0, np.int64)
+        return self.by_region[np.concatenate(spread)] if spread else np.empty(0, np.int64)
 
     def region_offset_um(self, cell_idx: NDArray) -> NDArray[np.float32]:
         """`(n, W, 2)` (y, x) from each cell to the centres of the regions around it in µm; 0 where there is none."""
@@ -69,10 +71,13 @@ def surroundings(
     position = {tuple(s): region for region, s in enumerate(squares)}
     steps = [(dy, dx) for dy in range(-(window // 2), window // 2 + 1) for dx in range(-(window // 2), window // 2 + 1)]
     region_window = np.array([[position.get((y + dy, x + dx), -1) for dy, dx in steps] for y, x in squares], np.int64)
+    region_of_cell = region_of_cell.ravel().astype(np.int64)
     return Surroundings(
         centers_um.astype(np.float32),
         np.take_along_axis(neighbour, keep, axis=1).astype(np.int64),
-        region_of_cell.ravel().astype(np.int64),
+        region_of_cell,
         ((squares + 0.5) * region_um).astype(np.float32),
         region_window.reshape(len(squares), -1),
+        np.argsort(region_of_cell, kind="stable"),
+        np.append(0, np.cumsum(np.bincount(region_of_cell, minlength=len(squares)))),
     )

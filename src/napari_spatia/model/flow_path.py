@@ -1,9 +1,10 @@
 """The path from noise to a cell picture, and its velocity. Letters: B cells, C drawn channels, H = W crop pixels.
 
 White noise lies around the picture that the condition makes expected. Cell pictures are smooth: noise of their own
-strength hides their coarse half for a few hundredths of the path only, in which all structure would have to be drawn. The
-start is `START_STD` times as strong, so that equal steps bring out ever finer structure. Straight paths as in Lipman et al.
-2023 (flow matching), eq. 22 with sigma_min = 0; a stronger start is the shift of Esser et al. 2024, eq. 23.
+strength hides their coarse half for a few hundredths of the path only, in which all structure would have to be drawn.
+The start is `START_STD` times as strong, so that equal steps bring out ever finer structure. Straight paths as in
+Lipman et al. 2023 (flow matching), eq. 22 with sigma_min = 0; a stronger start is the shift of Esser et al. 2024, eq.
+23.
 """
 
 import torch
@@ -37,10 +38,10 @@ class Spectrum(nn.Module):
         """Takes the radially averaged spectrum of (n, C, H, W) pictures minus their expected pictures."""
         size = unexplained.shape[-1]
         power = torch.fft.rfft2(unexplained).abs().square().mean(0) / size**2  # (C, H, W // 2 + 1)
-        row, column = torch.fft.fftfreq(size), torch.fft.rfftfreq(size)
+        row, column = (f(size, device=power.device) for f in (torch.fft.fftfreq, torch.fft.rfftfreq))
         ring = ((row[:, None] ** 2 + column**2).sqrt() * size).round().long().flatten()
         members = torch.bincount(ring).clamp(min=1)
-        mean = torch.zeros(len(power), len(members)).index_add_(1, ring, power.flatten(1)) / members
+        mean = power.new_zeros(len(power), len(members)).index_add_(1, ring, power.flatten(1)) / members
         self.picture.copy_(mean[:, ring].view_as(power).sqrt().clamp(min=FLOOR))
         self.std.copy_(_mean(self.picture.square()).sqrt())
 

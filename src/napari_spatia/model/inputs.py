@@ -3,23 +3,42 @@ cell, G panel genes, C stain channels, N neighbours, R tissue regions around a c
 D width, H = W crop pixels.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class _Moveable:
+class Rows:
+    """Tensors whose first axis is the cells of a batch."""
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """The same with ``function`` of each tensor; what is no tensor stays."""
+        return type(self)(**{f.name: _mapped(function, getattr(self, f.name)) for f in fields(self)})
+
     def to(self, device: torch.device | str) -> Self:
-        """The same tensors on another device."""
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return type(self)(**{k: v.to(device) if isinstance(v, (Tensor, _Moveable)) else v for k, v in moved.items()})
+        """The same tensors on another device; copies to a GPU run beside other work."""
+        return self.map(lambda tensor: to_device(tensor, device))
+
+
+def _mapped(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+    if isinstance(value, Rows):
+        return value.map(function)
+    return function(value) if isinstance(value, Tensor) else value
+
+
+def to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """``tensor`` on ``device``; to CUDA through pinned memory, so that nothing waits for the copy."""
+    if torch.device(device).type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 @dataclass(frozen=True, slots=True)
-class GeneTokens(_Moveable):
+class GeneTokens(Rows):
     """Expressed genes of each cell: ``gene_idx`` (B, K) int64, ``value`` (B, K) log2(1 + counts), ``present`` (B, K)
     bool, ``library`` (B,) log2(1 + all counts).
     """
@@ -37,7 +56,7 @@ class GeneTokens(_Moveable):
 
 
 @dataclass(frozen=True, slots=True)
-class Around(_Moveable):
+class Around(Rows):
     """Embeddings of what lies around each cell, with offsets in µm (y, x) and which of them exist."""
 
     neighbour: Tensor  # (B, N, D)
@@ -56,7 +75,7 @@ class Around(_Moveable):
 
 
 @dataclass(frozen=True, slots=True)
-class Encoding(_Moveable):
+class Encoding(Rows):
     """A cell at three scales: ``cell``, ``niche``, ``tissue`` and their ``fused`` embedding, each (B, D), and the fused
     ``gene_tokens`` (B, L, D) and ``image_tokens`` (B, P or 1, D).
     """
@@ -70,7 +89,7 @@ class Encoding(_Moveable):
 
 
 @dataclass(frozen=True, slots=True)
-class Condition(_Moveable):
+class Condition(Rows):
     """What the decoder reads: ``tokens`` (B, T, D), ``vector`` (B, D) and the expected picture ``prior``
     (B, C + 1, H, W).
     """

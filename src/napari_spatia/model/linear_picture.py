@@ -34,6 +34,11 @@ class LinearPicture(nn.Module):
         values = values.scatter_add(1, genes.gene_idx, genes.value * genes.present)
         return torch.cat([fused, values], dim=1)
 
+    def clear(self) -> None:
+        """Zero again, as before it was solved."""
+        self.weight.zero_()
+        self.bias.zero_()
+
     @torch.no_grad()
     def solve(self, features: Tensor, target: Tensor, penalty: float) -> None:
         """Least squares of (n, V) ``target`` on (n, D + G) ``features``; a ``penalty`` of 1 weighs as all cells do."""

@@ -13,9 +13,9 @@ from napari_spatia.data.colors import from_hex, palette_color
 from napari_spatia.data.crops import read_crops
 from napari_spatia.data.io import open_slide
 from napari_spatia.data.keys import OBS_ANNOTATION, OBS_KNOWN_CELL_TYPE, UNS_ANNOTATION, UNS_ANNOTATION_COLORS
+from napari_spatia.data.picture import slide_limits
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.store import read_uns, write_obs_columns
-from napari_spatia.inference.picture import slide_limits
 from napari_spatia.progress import Progress, part, silent
 from napari_spatia.session.annotations import Annotations, Journal
 from napari_spatia.session.backend import Backend

@@ -1,9 +1,13 @@
 """What a training run is: one frozen description that the command line fills and the checkpoint records."""
 
+from typing import Any, Literal, Self
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_spatia.model.config import Preset
 from napari_spatia.model.device import DeviceChoice, PrecisionChoice
+
+StageName = Literal["encoder", "decoder"]
 
 
 class TrainConfig(BaseModel):
@@ -18,6 +22,7 @@ class TrainConfig(BaseModel):
     precision: PrecisionChoice = Field(
         "auto", description="format of the network's products; auto: bfloat16 where it is fast. Weights are float32"
     )
+    stages: tuple[StageName, ...] = Field(("encoder", "decoder"), description="what to train; the rest stays as it is")
     max_minutes: float | None = Field(None, gt=0, description="stop after this many minutes of training")
     label_column: str = Field("cell_type", description="obs column with known cell types, if any")
     channels: tuple[str, ...] | None = Field(None, description="stains to learn; all of the first slide's if left out")
@@ -41,3 +46,21 @@ class TrainConfig(BaseModel):
     type_weight: float = Field(0.5, ge=0, description="weight of cell types where they are known")
     picture_weight: float = Field(3.0, ge=0, description="weight of the expected picture")
     validate_every: int = Field(250, gt=0, description="steps between validations and resumable states")
+
+    @classmethod
+    def fine_tuning(cls, **options: Any) -> Self:
+        """Defaults for going on from a trained checkpoint: fewer and smaller steps, few-step training throughout."""
+        return cls(**(FINE_TUNING | options))
+
+    def share(self, stage: StageName) -> float:
+        """The stage's share of the run's time: all of it when it is the only one, none when it is not trained."""
+        if stage not in self.stages:
+            return 0.0
+        if len(self.stages) == 1:
+            return 1.0
+        return self.encoder_share if stage == "encoder" else 1 - self.encoder_share
+
+
+FINE_TUNING: dict[str, Any] = dict(
+    encoder_steps=600, decoder_steps=600, encoder_lr=3e-4, decoder_lr=3e-4, shortcut_after=0.0
+)

@@ -10,6 +10,7 @@ from torch import Tensor
 from napari_spatia.progress import Progress
 from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.log import Log
+from napari_spatia.train.parallel import average_gradients, first_says, is_first
 from napari_spatia.train.stages import Stage
 from napari_spatia.train.state import restore_state, save_state
 
@@ -28,21 +29,24 @@ def run_stage(
         step, spent_s = resumed["step"], resumed["spent_s"]
     budget_s = math.inf if config.max_minutes is None else 60 * config.max_minutes * stage.share
     began = time.monotonic() - spent_s
-    seen: dict[str, list[float]] = {}
+    seen: dict[str, list[Tensor]] = {}
     saved = step if step else None
     while True:
-        spent_s = time.monotonic() - began
+        spent_s = first_says(time.monotonic() - began)
         done = max(step / stage.num_steps, spent_s / budget_s)
         save = (done >= 1 or step % config.validate_every == 0) and step != saved
         if seen and (save or step % LOG_EVERY == 0):
-            log.add(stage=stage.name, step=step, loss={name: sum(v) / len(v) for name, v in seen.items()})
+            log.add(stage=stage.name, step=step, loss={name: torch.stack(v).mean().item() for name, v in seen.items()})
             seen = {}
         if save:
             log.add(stage=stage.name, step=step, seconds=round(spent_s, 1), held_out=stage.validate())
-            save_state(
-                state, stage.modules(), optimizer,
-                {"stage": stage.name, "step": step, "spent_s": spent_s, "log_lines": log.num_lines},
-            )  # fmt: skip
+            log.show(stage.name, step, *stage.pictures())
+            log.write_report(f"{stage.name} stage, step {step} of {stage.num_steps}")
+            if is_first():
+                save_state(
+                    state, stage.modules(), optimizer,
+                    {"stage": stage.name, "step": step, "spent_s": spent_s, "log_lines": log.num_lines},
+                )  # fmt: skip
         if done >= 1:
             return
         progress(done, f"{stage.name}: step {step}")
@@ -51,7 +55,7 @@ def run_stage(
         losses = train_step(stage, optimizer, config, step, done)
         step += 1
         for name, loss in losses.items():
-            seen.setdefault(name, []).append(loss.item())
+            seen.setdefault(name, []).append(loss.detach())
 
 
 def make_optimizer(stage: Stage) -> torch.optim.Optimizer:
@@ -67,6 +71,7 @@ def train_step(
         losses = stage.losses(step, done)
     optimizer.zero_grad(set_to_none=True)
     torch.stack(list(losses.values())).sum().backward()
+    average_gradients(stage.trained.parameters())
     torch.nn.utils.clip_grad_norm_(stage.trained.parameters(), 1.0)
     optimizer.step()
     stage.after_step(step)

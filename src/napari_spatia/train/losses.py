@@ -12,9 +12,10 @@ from napari_spatia.model.flow_decoder import FlowDecoder
 from napari_spatia.model.flow_path import path_velocity, point_on_path
 from napari_spatia.model.heads import contrastive_loss, negative_binomial_loss
 from napari_spatia.model.image_encoder import patches
-from napari_spatia.model.inputs import Around, Condition, Encoding, GeneTokens
+from napari_spatia.model.inputs import Around, Condition, Encoding, GeneTokens, Rows
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.train.config import TrainConfig
+from napari_spatia.train.parallel import by_share
 
 HALVED_STEPS = (1 / 8, 1 / 4, 1 / 2, 1)
 
@@ -28,7 +29,7 @@ class Modalities:
 
 
 @dataclass(frozen=True, slots=True)
-class Masking:
+class Masking(Rows):
     """What one encoder step does not show: modalities of the batch, genes (B, G), patches (B, P) and cells (B,)."""
 
     modalities: Modalities
@@ -68,9 +69,17 @@ def encoder_losses(
     """Each objective's weighted loss by name; an objective of weight 0 is left out."""
     genes = batch.genes.hide(masking.genes) if masking.modalities.genes else None
     has_channel = torch.ones(batch.image.shape[1], dtype=torch.bool)
-    image = model.image(batch.image, has_channel, masking.patches) if masking.modalities.image else None
+
+    def encode(
+        around: Around, genes: GeneTokens | None, pixels: Tensor | None, masked_patches: Tensor | None, masked: Tensor
+    ) -> tuple[Encoding, Tensor | None]:
+        image = None if pixels is None else model.image(pixels, has_channel, masked_patches)
+        return model.encode(around, genes, image, masked), image
+
     around = around.without(masking.no_niche, masking.no_tissue)
-    encoding = model.encode(around, genes, image, masking.cells)
+    pixels = batch.image if masking.modalities.image else None
+    encoding, image = by_share(encode, len(batch.image), around, genes, pixels, masking.patches, masking.cells)
+    encoding, image = encoding.map(Tensor.float), None if image is None else image.float()
     losses: dict[str, tuple[float, Callable[[], Tensor]]] = {
         "genes": (config.gene_weight, lambda: _masked_genes(model, encoding, batch, masking)),
         "type": (config.type_weight, lambda: _cell_types(model, encoding, batch)),
@@ -90,7 +99,7 @@ def flow_loss(decoder: FlowDecoder, picture: Tensor, start: Tensor, condition: C
     """Mean squared error of the velocity at ``t`` (B,) on the way from start to picture (B, C, H, W), in units of what
     the spectrum's velocity misses: 1 is no better than that.
     """
-    velocity = decoder(point_on_path(start, picture, t), t, torch.zeros_like(t), condition)
+    velocity = by_share(decoder, len(t), point_on_path(start, picture, t), t, torch.zeros_like(t), condition)
     return _error(decoder, velocity, path_velocity(start, picture), t)
 
 
@@ -110,9 +119,9 @@ def shortcut_loss(
     half = step / 2
     told = torch.where(half < HALVED_STEPS[0], 0, half)  # the shortest steps are the velocity itself
     with torch.no_grad():
-        first = teacher(x, t, told, condition)
-        second = teacher(x + half[:, None, None, None] * first, t + half, told, condition)
-    return _error(decoder, decoder(x, t, step, condition), (first + second) / 2, t)
+        first = by_share(teacher, num, x, t, told, condition)
+        second = by_share(teacher, num, x + half[:, None, None, None] * first, t + half, told, condition)
+    return _error(decoder, by_share(decoder, num, x, t, step, condition), (first + second) / 2, t)
 
 
 def _error(decoder: FlowDecoder, velocity: Tensor, wanted: Tensor, t: Tensor) -> Tensor:

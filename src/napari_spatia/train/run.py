@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,15 +16,17 @@ from napari_spatia.data.intensity import IntensityScale
 from napari_spatia.data.io import open_slide
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.splits import Split
-from napari_spatia.errors import SlideError
-from napari_spatia.model.checkpoint import CheckpointConfig, save_checkpoint
+from napari_spatia.errors import SlideError, SpatiaError
+from napari_spatia.model.checkpoint import CheckpointConfig, load_checkpoint, save_checkpoint
 from napari_spatia.model.config import ModelConfig
 from napari_spatia.model.device import pick_device, pick_precision
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, part, silent
+from napari_spatia.train.carry_over import carry_over
 from napari_spatia.train.config import TrainConfig
-from napari_spatia.train.log import Log
+from napari_spatia.train.log import SAMPLES, Log
 from napari_spatia.train.loop import run_stage
+from napari_spatia.train.parallel import is_first, joined, wait
 from napari_spatia.train.stages import DecoderStage, EncoderStage
 from napari_spatia.train.state import read_progress
 
@@ -37,65 +40,131 @@ def train(
     split: Split | None = None,
     resume: bool = False,
     progress: Progress = silent,
+    start: Path | None = None,
 ) -> Path:
     """Trains a model on ``slides`` and writes the checkpoint folder ``out``.
 
     ``split`` keeps tissue out (default: stripes, `Split.blocks`, of each slide); its test part is never looked at.
     ``resume`` goes on from where a killed run with the same options stopped; without it the folder starts afresh.
-    Raises `SpatiaError` for a device that is not there, `SlideError` when the slides do not fit together or have too
-    few cells.
+    ``start`` is a checkpoint folder to go on from: its weights are carried over to these slides' panel, channels and
+    types (`carry_over`), and its preset is kept. Started by ``torchrun``, the processes share each batch.
+    Raises `SpatiaError` for a device that is not there or stages that cannot be trained alone, `SlideError` when the
+    slides do not fit together or have too few cells.
     """
+    if "encoder" not in config.stages and start is None:
+        raise SpatiaError(
+            f"Training of {' and '.join(config.stages) or 'no stage'} was asked for without a checkpoint; the decoder "
+            "learns from encoders that are trained. Name one to go on from (--from), or train the encoder as well."
+        )
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
     config = config.model_copy(update={"device": device, "precision": precision})
-    opened = [slide if isinstance(slide, Slide) else open_slide(slide) for slide in slides]
-    working = out / "unfinished"
-    if not resume:
-        shutil.rmtree(working, ignore_errors=True)
-    out.mkdir(parents=True, exist_ok=True)
-    (working / "crops").mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(config.seed)  # the weights' start only; batches and noise have generators of their own
-    model = SpatiaModel(model_config(opened, config))
-    parts, scale, splits = prepare_slides(opened, model.config, config, split, working, part(progress, 0, 0.1))
-    resumed = read_progress(working / "state")
-    log = Log(out / "log.jsonl", keep=resumed["log_lines"] if resumed else 0)
+    with joined(device):
+        return _Run(slides, out, config, split, resume, progress if is_first() else silent, start).to_the_end()
 
-    model.train()
-    if not resumed or resumed["stage"] == "encoder":
-        encoder = EncoderStage(model, parts["training"], parts["validation"], config)
-        run_stage(
-            encoder, config, working / "state", log, resumed, part(progress, 0.1, 0.1 + 0.9 * config.encoder_share)
+
+class _Run:
+    """What `train` does in each process, from the slides to the checkpoint."""
+
+    def __init__(
+        self,
+        slides: Sequence[Path | Slide],
+        out: Path,
+        config: TrainConfig,
+        split: Split | None,
+        resume: bool,
+        progress: Progress,
+        start: Path | None,
+    ):
+        self.out, self.config, self.progress = out, config, progress
+        self.working = out / "unfinished"
+        if is_first():
+            if not resume:
+                shutil.rmtree(self.working, ignore_errors=True)
+                shutil.rmtree(out / SAMPLES, ignore_errors=True)
+            (self.working / "crops").mkdir(parents=True, exist_ok=True)
+        wait()
+        opened = [slide if isinstance(slide, Slide) else open_slide(slide) for slide in slides]
+        source = load_checkpoint(start) if start else None
+        torch.manual_seed(config.seed)  # the weights' start only; batches and noise have generators of their own
+        self.model = SpatiaModel(model_config(opened, config, source[1].model if source else None))
+        self.carried: dict[str, Any] = {}
+        if source:
+            self.carried = {"name": source[1].name, "sha256": source[2], **carry_over(source[0], self.model)}
+        self.model.to(config.device)
+        for first in (True, False):  # the others find the files that the first has written
+            if is_first() == first:
+                self.parts, self.scale, splits = prepare_slides(
+                    opened, self.model.config, config, split, self.working, part(progress, 0, 0.1)
+                )
+            wait()
+        self.provenance = _provenance(opened, config, splits, self.parts["training"])
+        if source:
+            self.provenance["from"] = self.carried
+
+    def to_the_end(self) -> Path:
+        """Trains what the config names, each stage from where it stopped, and writes the checkpoint."""
+        config, model = self.config, self.model
+        resumed = read_progress(self.working / "state")
+        log = Log(
+            self.out, model.config.channels, self._facts(), resumed["log_lines"] if resumed else 0, not is_first()
         )
-    model.eval().requires_grad_(False)
-    model.decoder.requires_grad_(True)
-    decoder = DecoderStage(model, parts["training"], parts["validation"], config)
-    if not resumed or resumed["stage"] == "encoder":
-        decoder.solve_linear_picture()
-        decoder.measure_spectrum()
-        decoder.averaged.load_state_dict(model.decoder.state_dict())
-    run_stage(decoder, config, working / "state", log, resumed, part(progress, 0.1 + 0.9 * config.encoder_share, 1))
-    model.decoder.load_state_dict(decoder.averaged.state_dict())
+        if self.carried and not resumed:
+            log.add(stage="start", carried_over=self.carried)
+        encoder_done = 0.1 + 0.9 * config.share("encoder")
+        encoder = EncoderStage(model, self.parts["training"], self.parts["validation"], config)
+        before_decoder = not resumed or resumed["stage"] == "encoder"
+        if "encoder" in config.stages and before_decoder:
+            model.train()
+            run_stage(encoder, config, self.working / "state", log, resumed, part(self.progress, 0.1, encoder_done))
+        model.eval().requires_grad_(False)
+        model.decoder.requires_grad_(True)
+        decoder = DecoderStage(
+            model, self.parts["training"], self.parts["validation"], config, self.working, bool(self.carried)
+        )
+        if before_decoder:
+            decoder.solve_linear_picture()
+            decoder.measure_spectrum()
+            decoder.averaged.load_state_dict(model.decoder.state_dict())
+        if "decoder" in config.stages:
+            run_stage(decoder, config, self.working / "state", log, resumed, part(self.progress, encoder_done, 1))
+        model.decoder.load_state_dict(decoder.averaged.state_dict())
+        held_out = encoder.validate() | decoder.validate()
+        if is_first():
+            self._finish(held_out, log)
+        wait()
+        return self.out
 
-    held_out = EncoderStage(model, parts["training"], parts["validation"], config).validate() | decoder.validate()
-    save_checkpoint(
-        out,
-        model,
-        CheckpointConfig(
-            name=config.name,
-            model=model.config,
-            intensity=scale.to_dict(),
+    def _finish(self, held_out: dict[str, float], log: Log) -> None:
+        about = CheckpointConfig(
+            name=self.config.name,
+            model=self.model.config,
+            intensity=self.scale.to_dict(),
             held_out=held_out,
-            provenance=_provenance(opened, config, splits, parts["training"]),
-        ),
-        half=True,
-    )
-    log.draw_curves(out / "curves.png")
-    shutil.rmtree(working)
-    return out
+            provenance=self.provenance,
+        )
+        save_checkpoint(self.out, self.model, about, half=True)
+        log.write_report("Finished")
+        shutil.rmtree(self.working)
+
+    def _facts(self) -> dict[str, dict[str, Any]]:
+        """The provenance as the report shows it."""
+        known = dict(self.provenance)
+        facts = {
+            f"Split of {name}, rectangles (y0, x0, y1, x1) in µm": split
+            for name, split in zip(known["slides"], known.pop("splits"), strict=True)
+        }
+        facts |= {heading.capitalize(): known.pop(heading) for heading in ("options", "versions")}
+        if carried := known.pop("from", None):
+            facts["Carried over from"] = carried
+        return {"Data": known, **facts}
 
 
-def model_config(slides: Sequence[Slide], config: TrainConfig) -> ModelConfig:
-    """The model that fits these slides: the first slide's panel and channels, and every type that is named."""
+def model_config(slides: Sequence[Slide], config: TrainConfig, start: ModelConfig | None = None) -> ModelConfig:
+    """The model that fits these slides: the first slide's panel and channels, and every type that is named.
+
+    Its shape is the preset's or, where training goes on from a checkpoint, that of its model ``start``.
+    """
     first = slides[0]
     channels = config.channels or first.channels
     for slide in slides:
@@ -111,7 +180,10 @@ def model_config(slides: Sequence[Slide], config: TrainConfig) -> ModelConfig:
                 f"{len(slide.panel)} genes). Train on slides of one panel."
             )
     types = sorted({name for slide in slides for name in cell_type_names(slide, config.label_column)} - {""})
-    return ModelConfig.from_preset(config.preset, first.panel.genes, tuple(channels), tuple(types) or ("cell",))
+    if start is None:
+        return ModelConfig.from_preset(config.preset, first.panel.genes, tuple(channels), tuple(types) or ("cell",))
+    names = {"panel": first.panel.genes, "channels": tuple(channels), "cell_types": tuple(types) or start.cell_types}
+    return start.model_copy(update=names)
 
 
 def cell_type_names(slide: Slide, column: str) -> NDArray[np.str_]:

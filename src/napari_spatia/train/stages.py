@@ -2,21 +2,29 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_spatia.batching.tensors import embed_cells, look_around, pool_regions
 from napari_spatia.batching.training_slide import Batch, TrainingSlide, turn_offsets
+from napari_spatia.model.flow_solver import sample
 from napari_spatia.model.inputs import Around, Condition, Encoding
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.train.config import TrainConfig
+from napari_spatia.train.embeddings import embed_slide
 from napari_spatia.train.losses import draw_masking, draw_modalities, encoder_losses, flow_loss, shortcut_loss
+from napari_spatia.train.parallel import by_share
 
 VALIDATION_CELLS = 512
+SHOWN_CELLS, SHOWN_NFE = 12, 4
+Pictures = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""A few held-out cells as they are and as the model draws them, each `(n, C, H, W)` standardised."""
 LINEAR_CELLS = 24_000
 """Cells of a slide that the linear part of the expected picture is solved on."""
 PENALTIES = (0.001, 0.01, 0.1, 1.0)
@@ -37,14 +45,16 @@ class Stage(Protocol):
 
     def validate(self) -> dict[str, float]: ...
 
+    def pictures(self) -> Pictures: ...
+
     def modules(self) -> nn.ModuleDict: ...
 
 
 class Draws:
     """Batches that depend on (seed, stage, step) alone, so that a resumed run draws what the first would have."""
 
-    def __init__(self, slides: list[TrainingSlide], seed: int, stage: int):
-        self.slides, self.key = slides, (seed, stage)
+    def __init__(self, slides: list[TrainingSlide], config: TrainConfig, stage: int):
+        self.slides, self.key, self.device = slides, (config.seed, stage), config.device
         sizes = np.array([slide.num_cells for slide in slides], float)
         self.share = sizes / sizes.sum()
 
@@ -52,7 +62,7 @@ class Draws:
         rng = np.random.default_rng((*self.key, step))
         slide = self.slides[rng.choice(len(self.slides), p=self.share)]
         turn = int(rng.integers(8))
-        return slide, slide.draw(rng, num_groups, group_size, turn), turn
+        return slide, slide.draw(rng, num_groups, group_size, turn).to(self.device), turn
 
     def generator(self, step: int) -> torch.Generator:
         seed = np.random.SeedSequence((*self.key, step, 1)).generate_state(1, np.uint64)[0]
@@ -64,8 +74,8 @@ def around_batch(
 ) -> Around:
     """What lies around cells of a slide, read without gradient from the genes of the cells in ``context`` (U,)."""
     around = slide.surroundings
-    embedding = embed_cells(model, slide.values[context])
-    region = torch.from_numpy(around.region_of_cell[context])
+    embedding = by_share(lambda cells: embed_cells(model, slide.values[cells]), len(context), context)
+    region = torch.from_numpy(around.region_of_cell[context]).to(embedding.device)
     cell_row = np.full(slide.num_cells, -1)
     cell_row[context] = np.arange(len(context))
     regions = pool_regions(embedding, region, len(around.region_center_um))
@@ -90,8 +100,8 @@ class EncoderStage:
         self, model: SpatiaModel, slides: list[TrainingSlide], held_out: list[TrainingSlide], config: TrainConfig
     ):
         self.model, self.held_out, self.config = model, held_out, config
-        self.num_steps, self.share, self.peak_lr = config.encoder_steps, config.encoder_share, config.encoder_lr
-        self.draws = Draws(slides, config.seed, stage=0)
+        self.num_steps, self.share, self.peak_lr = config.encoder_steps, config.share("encoder"), config.encoder_lr
+        self.draws = Draws(slides, config, stage=0)
         self.trained = nn.ModuleDict({name: module for name, module in model.named_children() if name != "decoder"})
 
     def losses(self, step: int, done: float) -> dict[str, Tensor]:
@@ -99,7 +109,7 @@ class EncoderStage:
         modalities = draw_modalities(generator)
         groups = self.config.encoder_groups // 2 if modalities.image else self.config.encoder_groups  # images cost more
         slide, batch, turn = self.draws.batch(step, groups, self.config.encoder_group_size)
-        masking = draw_masking(self.model, modalities, len(batch.cell_idx), generator)
+        masking = draw_masking(self.model, modalities, len(batch.cell_idx), generator).to(self.config.device)
         context = slide.context(batch.cell_idx, np.random.default_rng((self.config.seed, step)))
         around = around_batch(self.model, slide, batch.cell_idx, context, turn)
         return encoder_losses(self.model, batch, around, masking, self.config)
@@ -111,11 +121,23 @@ class EncoderStage:
         return nn.ModuleDict({"model": self.model})
 
     @torch.no_grad()
+    def pictures(self) -> Pictures:
+        """Expected pictures of the same held-out cells each time, from genes, niche and tissue."""
+        self.model.eval()
+        slide = self.held_out[0]
+        batch = slide.batch(_spread(slide.num_cells, SHOWN_CELLS)).to(self.config.device)
+        context = slide.context(batch.cell_idx, np.random.default_rng(0))
+        around = around_batch(self.model, slide, batch.cell_idx, context)
+        expected = self.model.expected_picture(self.model.encode(around, batch.genes).fused, batch.genes)
+        self.model.train()
+        return _stains(batch.image), _stains(F.interpolate(expected, size=batch.image.shape[-2:], mode="bilinear"))
+
+    @torch.no_grad()
     def validate(self) -> dict[str, float]:
         self.model.eval()
         scores: dict[str, list[float]] = {}
         for slide in self.held_out:
-            batch = slide.batch(_spread(slide.num_cells))
+            batch = slide.batch(_spread(slide.num_cells)).to(self.config.device)
             context = slide.context(batch.cell_idx, np.random.default_rng(0))
             around = around_batch(self.model, slide, batch.cell_idx, context)
             image = self.model.image(batch.image, torch.ones(batch.image.shape[1], dtype=torch.bool))
@@ -138,25 +160,33 @@ class DecoderStage:
     name = "decoder"
 
     def __init__(
-        self, model: SpatiaModel, slides: list[TrainingSlide], held_out: list[TrainingSlide], config: TrainConfig
+        self,
+        model: SpatiaModel,
+        slides: list[TrainingSlide],
+        held_out: list[TrainingSlide],
+        config: TrainConfig,
+        working: Path | None = None,
+        trained_before: bool = False,
     ):
         self.model, self.slides, self.held_out, self.config = model, slides, held_out, config
-        self.num_steps, self.share, self.peak_lr = config.decoder_steps, 1 - config.encoder_share, config.decoder_lr
-        self.draws = Draws(slides, config.seed, stage=1)
+        self.num_steps, self.share, self.peak_lr = config.decoder_steps, config.share("decoder"), config.decoder_lr
+        self.draws = Draws(slides, config, stage=1)
         model.decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a sixth faster
         self.trained = nn.ModuleDict({"decoder": model.decoder})
         self.averaged = deepcopy(model.decoder).requires_grad_(False)
-        self._embedding: dict[int, tuple[Tensor, Tensor]] = {}
+        self.trained_before = trained_before
+        self.working, self._embedding = working, dict[int, tuple[Tensor, Tensor]]()
 
     def solve_linear_picture(self) -> None:
         """Fits what is linear in expression and the encoders leave unexplained; the penalty by held-out cells."""
+        linear = self.model.linear_prior
+        linear.clear()  # of a checkpoint that training goes on from
         features, target = self._unexplained(self.slides, LINEAR_CELLS)
         seen, wanted = self._unexplained(self.held_out, LINEAR_CELLS)
-        linear = self.model.linear_prior
         scores = {}
         for penalty in PENALTIES:
             linear.solve(features, target, penalty)
-            scores[penalty] = (seen @ linear.weight + linear.bias - wanted).square().mean().item()
+            scores[penalty] = (seen @ linear.weight.cpu() + linear.bias.cpu() - wanted).square().mean().item()
         best = min(scores, key=lambda penalty: scores[penalty])
         linear.solve(features, target, best)
 
@@ -166,18 +196,18 @@ class DecoderStage:
         features, rest = [], []
         for slide in slides:
             for cells in np.array_split(_spread(slide.num_cells, at_most), max(1, slide.num_cells // 512)):
-                batch = slide.batch(cells)
+                batch = slide.batch(cells).to(self.config.device)
                 encoding = self._encoding(slide, batch, 0)
                 expected = self.model.expected_picture(encoding.fused, batch.genes)
                 features.append(self.model.linear_prior.features(encoding.fused, batch.genes))
                 rest.append((F.adaptive_avg_pool2d(batch.image, expected.shape[-1]) - expected).flatten(1))
-        return torch.cat(features), torch.cat(rest)
+        return torch.cat(features).cpu(), torch.cat(rest).cpu()
 
     def measure_spectrum(self) -> None:
         """Sets the base noise from what the encoders leave unexplained on training cells."""
         unexplained = []
         for slide in self.slides:
-            batch = slide.batch(_spread(slide.num_cells))
+            batch = slide.batch(_spread(slide.num_cells)).to(self.config.device)
             unexplained.append(batch.image - self._condition(slide, batch, 0).prior)
         self.model.decoder.spectrum.measure(torch.cat(unexplained))
 
@@ -185,12 +215,13 @@ class DecoderStage:
         slide, batch, turn = self.draws.batch(step, self.config.decoder_groups, self.config.decoder_group_size)
         generator = self.draws.generator(step)
         condition = self._condition(slide, batch, turn)
-        start = self.model.start(torch.randn(batch.image.shape, generator=generator), condition)
-        t = torch.rand(len(start), generator=generator)
+        white = torch.randn(batch.image.shape, generator=generator).to(self.config.device)
+        start = self.model.start(white, condition)
+        t = torch.rand(len(start), generator=generator).to(self.config.device)
         losses = {"flow": flow_loss(self.model.decoder, batch.image, start, condition, t)}
         num = round(self.config.shortcut_share * len(start))
         if done >= self.config.shortcut_after and num:
-            few = Condition(condition.tokens[:num], condition.vector[:num], condition.prior[:num])
+            few = condition.map(lambda tensor: tensor[:num])
             pictures = batch.image[:num], start[:num]
             losses["shortcut"] = self.config.shortcut_share * shortcut_loss(
                 self.model.decoder, self.averaged, *pictures, few, generator
@@ -199,7 +230,9 @@ class DecoderStage:
 
     @torch.no_grad()
     def after_step(self, step: int) -> None:
-        decay = min(self.config.ema, (1 + step) / (10 + step))  # early on, so that the untrained start is forgotten
+        decay = self.config.ema
+        if not self.trained_before:  # the untrained start is forgotten
+            decay = min(decay, (1 + step) / (10 + step))
         for mean, now in zip(self.averaged.parameters(), self.model.decoder.parameters(), strict=True):
             mean.lerp_(now, 1 - decay)
 
@@ -211,12 +244,22 @@ class DecoderStage:
         losses = []
         generator = torch.Generator().manual_seed(0)
         for slide in self.held_out:
-            batch = slide.batch(_spread(slide.num_cells, VALIDATION_CELLS // 4))
+            batch = slide.batch(_spread(slide.num_cells, VALIDATION_CELLS // 4)).to(self.config.device)
             condition = self._condition(slide, batch, 0)
-            start = self.model.start(torch.randn(batch.image.shape, generator=generator), condition)
-            t = torch.linspace(0.02, 0.98, len(start))
+            start = self.model.start(torch.randn(batch.image.shape, generator=generator).to(condition.prior), condition)
+            t = torch.linspace(0.02, 0.98, len(start), device=start.device)
             losses.append(flow_loss(self.averaged, batch.image, start, condition, t).item())
         return {"flow_held_out": float(np.mean(losses))}
+
+    @torch.no_grad()
+    def pictures(self) -> Pictures:
+        """The same held-out cells from the same noise each time, drawn by the averaged network."""
+        slide, generator = self.held_out[0], torch.Generator().manual_seed(0)
+        batch = slide.batch(_spread(slide.num_cells, SHOWN_CELLS)).to(self.config.device)
+        condition = self._condition(slide, batch, 0)
+        start = self.model.start(torch.randn(batch.image.shape, generator=generator).to(condition.prior), condition)
+        drawn = sample(lambda x, t, step: self.averaged(x, t, step, condition), start, SHOWN_NFE)
+        return _stains(batch.image), _stains(drawn)
 
     @torch.no_grad()
     def _condition(self, slide: TrainingSlide, batch: Batch, turn: int) -> Condition:
@@ -225,23 +268,20 @@ class DecoderStage:
     def _encoding(self, slide: TrainingSlide, batch: Batch, turn: int) -> Encoding:
         cells, regions = self._embeddings(slide)
         around = look_around(slide.surroundings, batch.cell_idx, cells, np.arange(slide.num_cells), regions)
-        return self.model.encode(turned(around, turn), batch.genes)
+        return self.model.encode(turned(around, turn).to(self.config.device), batch.genes)
 
     def _embeddings(self, slide: TrainingSlide) -> tuple[Tensor, Tensor]:
-        """Gene embeddings of a slide's cells and regions, made once: the encoders no longer change."""
         if id(slide) not in self._embedding:
-            around = slide.surroundings
-            with torch.autocast(self.config.device, enabled=False):  # the same whichever step asks first
-                cells = embed_cells(self.model, slide.values)
-            members = around.region_members(np.arange(len(around.region_center_um)))
-            region = torch.from_numpy(around.region_of_cell[members])
-            regions = pool_regions(cells[torch.from_numpy(members)], region, len(around.region_center_um))
-            self._embedding[id(slide)] = cells, regions
+            self._embedding[id(slide)] = embed_slide(self.model, slide, self.working)
         return self._embedding[id(slide)]
 
 
 def _spread(num_cells: int, at_most: int = VALIDATION_CELLS) -> np.ndarray:
     return np.linspace(0, num_cells - 1, min(at_most, num_cells)).astype(np.int64)
+
+
+def _stains(pictures: Tensor) -> NDArray[np.float32]:
+    return pictures[:, :-1].cpu().numpy()
 
 
 def _mean_r2(expected: Tensor, image: Tensor) -> float:

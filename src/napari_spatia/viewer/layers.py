@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from skimage.measure import find_contours
 
 from napari_spatia.data.crops import read_masks
+from napari_spatia.data.picture import channel_colours
 from napari_spatia.data.slide import Raster, Slide
-from napari_spatia.inference.picture import channel_colours
 from napari_spatia.session.colour import to_hex
 from napari_spatia.viewer.overlay import ColourSource, PaintedLevel
 

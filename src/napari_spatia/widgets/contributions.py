@@ -14,8 +14,8 @@ from qtpy.QtCore import QTimer
 
 from napari_spatia.data.export import export_slide
 from napari_spatia.data.io import open_slide
+from napari_spatia.data.picture import slide_limits
 from napari_spatia.errors import SlideError
-from napari_spatia.inference.picture import slide_limits
 from napari_spatia.session.opened import BRIGHTEST_PERCENT, with_annotations
 from napari_spatia.viewer.layers import COLOURS, UNITS, cells_spec, channel_specs
 from napari_spatia.viewer.slide_view import SESSION_KEY

@@ -6,7 +6,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_spatia.inference import picture as pictures
+from napari_spatia.data import picture as pictures
 from napari_spatia.widgets.parts import Busy, Dock, hint, row
 from napari_spatia.widgets.pictures import PictureView
 

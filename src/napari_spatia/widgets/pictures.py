@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QImage, QPainter, QPaintEvent, QPixmap
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
-from napari_spatia.inference import picture as pictures
+from napari_spatia.data import picture as pictures
 from napari_spatia.session.state import CellCrop
 
 if TYPE_CHECKING:

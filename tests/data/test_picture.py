@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_spatia.data import picture
 from napari_spatia.files import staged_file, staged_folder
-from napari_spatia.inference import picture
 
 CHANNELS = ("DAPI", "boundary", "rna_18S", "aSMA_vimentin")
 

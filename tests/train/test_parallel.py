@@ -1,0 +1,57 @@
+"""Processes that share a batch: the same losses and weights as one process."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from app_fakes import make_slide
+from napari_spatia.data.splits import Split
+from napari_spatia.model.checkpoint import load_checkpoint
+from napari_spatia.train.config import TrainConfig
+from napari_spatia.train.run import train
+
+HERE = Path(__file__).parent
+OPTIONS = TrainConfig(
+    name="t", preset="tiny", precision="float32", device="cpu", encoder_steps=12, decoder_steps=8, encoder_groups=2,
+    encoder_group_size=3, decoder_groups=5, decoder_group_size=1, validate_every=4, shortcut_after=0.5,
+    shortcut_share=0.5,
+)  # fmt: skip
+SPLIT = Split(validation=((0.0, 110.0, 999.0, 999.0),), margin_um=5.0)
+
+
+def curve(folder: Path) -> list[tuple[str, int, str, float]]:
+    entries = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [
+        (entry["stage"], entry["step"], name, value)
+        for entry in entries
+        for kind in ("loss", "held_out")
+        for name, value in entry.get(kind, {}).items()
+    ]
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_losses_of_one(tmp_path):
+    """Batches of 6 and of 5 cells, so that the shares differ; every objective and the few-step term take part."""
+    together = tmp_path / "two"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"),
+            *(HERE / "two_processes.py", together, OPTIONS.model_dump_json(), SPLIT.model_dump_json()),
+        ],
+        check=True,
+        timeout=500,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
+    )
+    alone = train([make_slide(tmp_path / "s.zarr", grid=22)], tmp_path / "one", OPTIONS, SPLIT)
+    one, two = curve(alone), curve(together)
+    assert {name for _, _, name, _ in one} >= {"genes", "type", "picture", "patches", "contrast", "flow", "shortcut"}
+    assert [point[:3] for point in two] == [point[:3] for point in one]
+    assert [value for *_, value in two] == pytest.approx([value for *_, value in one], rel=1e-3, abs=1e-5)
+    weights = load_checkpoint(together)[0].state_dict()
+    for name, value in load_checkpoint(alone)[0].state_dict().items():
+        torch.testing.assert_close(weights[name], value, rtol=2e-2, atol=2e-3, msg=name)
