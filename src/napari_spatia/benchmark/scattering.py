@@ -16,7 +16,7 @@ from torch import Tensor
 NUM_SCALES, NUM_ORIENTATIONS = 4, 4
 CENTRE_SHARE = 0.15
 """Standard deviation of the window "centre", as a share of the crop's width."""
-PICTURES_AT_ONCE = 64
+PICTURES_AT_ONCE = 8
 LEAST = 1e-4
 """Added before a logarithm: well under the modulus that the stains' noise gives."""
 
