@@ -2,12 +2,11 @@
 
     python -m napari_spatia.benchmark.edit_check SLIDE --checkpoint sim-small
 
-A simulated slide can be drawn again with edited genes, so the true counterfactual of every edit exists. Each rule gene
-of each cell is edited by ±2 and features are measured on the pictures, by the same method on real, zero-edit, edited
+A simulated slide (`napari-spatia simulate`) can be drawn again with edited genes, so the true counterfactual of every
+edit exists. Each rule gene of each cell is edited by ±2 and features are measured on the pictures, by the same method on real, zero-edit, edited
 and truly redrawn ones. Rows: ``model``, ``copy`` (the cell itself, unchanged), ``class_mean`` (the mean of its type).
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_spatia.benchmark.metrics import correlation, morphology, plain, psnr_db, sign_accuracy, with_interval
-from napari_spatia.benchmark.report import printed_progress, report_errors
+from napari_spatia.benchmark.report import benchmark_parser, printed_progress, report_errors
 from napari_spatia.data.crops import read_crops, read_masks
 from napari_spatia.data.io import open_slide
 from napari_spatia.data.simulate import RULES, Simulation, load_simulation
@@ -230,14 +229,9 @@ def summary(trials: Trials, seed: int = 0) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints one JSON object."""
-    parser = argparse.ArgumentParser(prog="python -m napari_spatia.benchmark.edit_check", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("slide", metavar="SLIDE", help="a slide that `napari-spatia simulate` wrote")
-    parser.add_argument("--checkpoint", required=True, metavar="C", help="a folder or a shipped name")
+    parser = benchmark_parser("edit_check", __doc__)
     parser.add_argument("--cells", type=int, default=100, metavar="N", help="cells to edit (default 100)")
     parser.add_argument("--feature", metavar="F", help="only the rules that drive this feature, such as nucleus_area")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     options = parser.parse_args(arguments)
     with report_errors():
         simulation, slide = load_simulation(options.slide), open_slide(options.slide)

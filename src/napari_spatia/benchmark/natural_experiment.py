@@ -1,0 +1,334 @@
+"""Do edits of real cells move their pictures as the tissue's own variation does?
+
+    python -m napari_spatia.benchmark.natural_experiment SLIDE --checkpoint pancreas-small --holdout
+
+Within a type, a held-out cell rich in gene g is matched with one that lacks it and is like it in all other genes and in
+its niche. The mean difference of their real features is the observed shift of g. The edit raises g in the poor cell to
+its partner's value, and the shift of pictures drawn from the same noise before and after is the predicted one. Scores
+are Pearson's over genes, with a bootstrap interval over genes. Rows: ``model``, ``ridge`` (log2 counts → feature,
+fitted on training cells), ``shuffled`` (the model's shifts given to other genes). Observed shifts are noisy:
+``reliability`` is that of their split halves, and its root is the highest score that a perfect model could reach.
+
+Genes are chosen by the number of matched pairs alone.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.decomposition import PCA
+from sklearn.linear_model import RidgeCV
+from sklearn.neighbors import NearestNeighbors
+
+from napari_spatia.batching.tensors import gene_tokens
+from napari_spatia.benchmark.condition_use import HeldOut, choose_cells, types_of_cells
+from napari_spatia.benchmark.frechet import NUCLEUS_CHANNEL
+from napari_spatia.benchmark.metrics import correlation, image_statistics, nucleus_mask, plain, with_interval
+from napari_spatia.benchmark.pictures import in_chunks, real_pictures
+from napari_spatia.benchmark.report import add_which_cells, benchmark_parser, printed_progress, report_errors
+from napari_spatia.data.io import open_slide
+from napari_spatia.errors import SpatiaError
+from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide, Predictor
+from napari_spatia.progress import Progress, part, silent
+
+RICH_BY = 1.5
+"""A rich cell's least log2(1 + counts) of the gene; a poor cell has none of it."""
+LEAST_PAIRS = 40
+COMPONENTS, NICHE_COMPONENTS = 20, 10
+PICTURES_AT_ONCE = 64
+SHUFFLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """How pairs are found and edits are drawn."""
+
+    cells_per_gene: int = 32
+    samples: int = 2
+    nfe: int = DEFAULT_NFE
+    most_genes: int = 150
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """p matched cells of one gene (rows of the slide): ``poor`` and ``rich`` `(p,)`."""
+
+    gene: int
+    poor: NDArray[np.intp]
+    rich: NDArray[np.intp]
+
+
+def find_pairs(bound: BoundSlide, cells: NDArray[np.intp], types: NDArray[np.str_], design: Design) -> list[Pairs]:
+    """Matched cells for the genes with the most pairs, at least `LEAST_PAIRS` each; a rich cell is in one pair a gene.
+
+    ``types`` `(N,)`. The partner is the nearest in principal components of log2(1 + counts) of all other genes and of
+    the niche's mean, both taken to weigh alike.
+    """
+    found: dict[int, list[Pairs]] = {}
+    for cell_type in np.unique(types[cells]):
+        own = cells[types[cells] == cell_type]
+        values = bound.values[own].toarray()
+        rich_enough = np.flatnonzero(((values >= RICH_BY).sum(0) >= 10) & ((values == 0).sum(0) >= 10))
+        if not len(rich_enough):
+            continue
+        niche = _reduced(_niche_means(bound, own), NICHE_COMPONENTS)
+        for gene in rich_enough:
+            others = values.copy()
+            others[:, gene] = 0
+            place = np.concatenate([_reduced(others, COMPONENTS), niche], axis=1)
+            poor, rich = np.flatnonzero(values[:, gene] == 0), np.flatnonzero(values[:, gene] >= RICH_BY)
+            nearest = NearestNeighbors(n_neighbors=1).fit(place[poor]).kneighbors(place[rich], return_distance=False)
+            found.setdefault(int(gene), []).append(Pairs(int(gene), own[poor[nearest[:, 0]]], own[rich]))
+    joined = [
+        Pairs(gene, np.concatenate([p.poor for p in parts]), np.concatenate([p.rich for p in parts]))
+        for gene, parts in found.items()
+    ]
+    enough = [pairs for pairs in joined if len(pairs.rich) >= LEAST_PAIRS]
+    return sorted(enough, key=lambda pairs: (-len(pairs.rich), pairs.gene))[: design.most_genes]
+
+
+def picture_features(
+    images: NDArray, masks: NDArray[np.bool_], channels: Sequence[str], um_per_px: float
+) -> dict[str, NDArray[np.float64]]:
+    """Features of standardised `(n, C, H, W)` in cells `(n, H, W)`: stain means, log area, the nucleus's log area."""
+    found = dict(image_statistics(images, masks, channels, um_per_px)["cell"])
+    dapi = images[:, list(channels).index(NUCLEUS_CHANNEL)]
+    nuclei = np.array([nucleus_mask(*pair, um_per_px).sum() for pair in zip(dapi, masks, strict=True)], float)
+    found["log_nucleus_area"] = np.log(np.where(nuclei > 0, nuclei * um_per_px**2, np.nan))
+    return found
+
+
+def real_features(
+    bound: BoundSlide, cells: NDArray[np.intp], progress: Progress = silent
+) -> tuple[list[str], NDArray[np.float64]]:
+    """Names of features, and those of real cells `(n, F)`."""
+    info, rows, names = bound.predictor.info, np.empty((len(cells), 0)), []
+    for position, images, masks in real_pictures(bound, cells, progress):
+        found = picture_features(bound.scale.standardise(images), masks, info.channels, info.um_per_px)
+        if not names:
+            names, rows = list(found), np.full((len(cells), len(found)), np.nan)
+        rows[position] = np.stack(list(found.values()), axis=1)
+    return names, rows
+
+
+def observed_shift(pairs: Pairs, features: NDArray[np.float64], use: slice = slice(None)) -> NDArray[np.float64]:
+    """`(F,)` mean difference of rich minus poor over known pairs; ``features`` `(N, F)` by row of the slide."""
+    return np.nanmean(features[pairs.rich[use]] - features[pairs.poor[use]], axis=0)
+
+
+def predicted_shift(bound: BoundSlide, pairs: Pairs, design: Design) -> NDArray[np.float64]:
+    """`(F,)` mean change of drawn pictures of some poor cells when the gene is raised to each one's partner's value."""
+    some = np.random.default_rng([design.seed, pairs.gene]).permutation(len(pairs.poor))[: design.cells_per_gene]
+    jobs = np.array([(pair, sample) for pair in some for sample in range(design.samples)])
+    changes = []
+    for job, _ in in_chunks(jobs, PICTURES_AT_ONCE, silent):
+        poor, rich = pairs.poor[job[:, 0]], pairs.rich[job[:, 0]]
+        before = bound.values[poor].toarray()
+        after = before.copy()
+        after[:, pairs.gene] = bound.values[rich, pairs.gene].toarray()[:, 0]
+        white = np.stack([bound.noise(cell, design.seed, no) for cell, no in zip(poor, job[:, 1], strict=True)])
+        drawn = [_drawn_features(bound, poor, values, white, design.nfe) for values in (before, after)]
+        changes.append(drawn[1] - drawn[0])
+    return np.nanmean(np.concatenate(changes), axis=0)
+
+
+def ridge_shifts(
+    bound: BoundSlide, reference: NDArray[np.intp], features: NDArray[np.float64], pairs: Sequence[Pairs]
+) -> NDArray[np.float64]:
+    """`(genes, F)` shifts that a ridge regression of training cells' ``features`` `(n, F)` implies."""
+    learn = bound.values[reference].toarray()
+    shifts = np.empty((len(pairs), features.shape[1]))
+    raised = np.array([bound.values[p.rich, p.gene].mean() for p in pairs])
+    for feature, values in enumerate(features.T):
+        known = np.isfinite(values)
+        model = RidgeCV(alphas=np.logspace(0, 5, 11)).fit(learn[known], values[known])
+        shifts[:, feature] = raised * model.coef_[[p.gene for p in pairs]]
+    return shifts
+
+
+def natural_experiment(
+    bound: BoundSlide, held_out: HeldOut, design: Design, progress: Progress = silent
+) -> dict[str, Any]:
+    """Scores per feature and of all together; see the top of this file."""
+    progress(0.0, "matching cells")
+    types, types_from = types_of_cells(bound)
+    pairs = find_pairs(bound, held_out.scored, types, design)
+    if len(pairs) < 3:
+        raise SpatiaError(
+            f"Only {len(pairs)} genes of slide '{bound.slide.name}' have {LEAST_PAIRS} matched pairs among "
+            f"{len(held_out.scored)} cells; a correlation over genes needs 3. Score more cells."
+        )
+    names, own = real_features(bound, held_out.scored, part(progress, 0.05, 0.15))
+    features = np.full((bound.slide.num_cells, len(names)), np.nan)
+    features[held_out.scored] = own
+    unit = _spread_within_types(own, types[held_out.scored])
+    observed = np.stack([observed_shift(p, features) for p in pairs]) / unit
+    predicted = np.empty_like(observed)
+    for number, p in enumerate(pairs):
+        predicted[number] = predicted_shift(bound, p, design) / unit
+        progress(0.15 + 0.75 * (number + 1) / len(pairs), f"editing {len(pairs)} genes")
+    rows = {"model": predicted}
+    if len(held_out.reference):
+        _, learn = real_features(bound, held_out.reference, part(progress, 0.9, 1.0))
+        rows["ridge"] = ridge_shifts(bound, held_out.reference, learn, pairs) / unit
+    info = bound.predictor.info
+    genes = [info.panel.genes[p.gene] for p in pairs]
+    return {
+        "cells": len(held_out.scored),
+        "chosen_by": held_out.chosen_by,
+        "types_from": types_from,
+        "genes": len(pairs),
+        "pairs_a_gene": {"least": min(len(p.rich) for p in pairs), "most": max(len(p.rich) for p in pairs)},
+        "library_left_unmatched": plain(_library_gap(bound, pairs)),
+        **asdict(design),
+        "checkpoint": info.name,
+        "sha256": info.sha256,
+        "reference_cells": len(held_out.reference),
+        "notes": list(bound.notes),
+        "scores": shift_scores(names, observed, rows, _halves(pairs, features, unit, design.seed), design.seed),
+        "shifts": {
+            gene: {
+                "pairs": len(p.rich),
+                **{
+                    row: dict(zip(names, map(plain, v[n]), strict=True))
+                    for row, v in {"observed": observed, **rows}.items()
+                },
+            }
+            for n, (gene, p) in enumerate(zip(genes, pairs, strict=True))
+        },
+    }
+
+
+def shift_scores(
+    names: Sequence[str],
+    observed: NDArray[np.float64],
+    rows: dict[str, NDArray[np.float64]],
+    halves: tuple[NDArray[np.float64], NDArray[np.float64]],
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Correlations over genes of ``rows`` `(genes, F)` with ``observed``, per feature and of all features in one.
+
+    ``halves`` are observed shifts from two halves of the pairs. In "all", shifts are in deviations of each feature
+    within types and centred over genes, so that what all genes share earns nothing.
+    """
+    columns = {name: [idx] for idx, name in enumerate(names)} | {"all": list(range(len(names)))}
+    return {
+        name: _row_scores(observed[:, of], {row: v[:, of] for row, v in rows.items()}, [h[:, of] for h in halves], seed)
+        for name, of in columns.items()
+    }
+
+
+def _row_scores(observed: NDArray, rows: dict[str, NDArray], halves: Sequence[NDArray], seed: int) -> dict[str, Any]:
+    random = np.random.default_rng(seed)
+    model = rows["model"]
+    shuffled = [centred_correlation(observed, model[random.permutation(len(model))]) for _ in range(SHUFFLES)]
+    low, high = np.percentile(shuffled, [2.5, 97.5])
+    half = centred_correlation(*halves)
+    whole = 2 * half / (1 + half) if half > -1 else float("nan")  # Spearman-Brown: both halves together
+    return {
+        **{row: with_interval(centred_correlation, observed, values, seed) for row, values in rows.items()},
+        "shuffled": {"value": plain(np.mean(shuffled)), "low": plain(low), "high": plain(high)},
+        "reliability": {"split_half": plain(half), "whole": plain(whole), "highest_score": plain(max(whole, 0) ** 0.5)},
+    }
+
+
+def centred_correlation(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+    """Pearson's of `(genes, F)` values, each feature centred over genes."""
+    return correlation((truth - np.nanmean(truth, axis=0)).ravel(), (predicted - np.nanmean(predicted, axis=0)).ravel())
+
+
+def _halves(
+    pairs: Sequence[Pairs], features: NDArray, unit: NDArray, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Observed shifts of two random halves of each gene's pairs, `(genes, F)` each."""
+    halves = [], []
+    for p in pairs:
+        order = np.random.default_rng([seed, p.gene]).permutation(len(p.rich))
+        dealt = Pairs(p.gene, p.poor[order], p.rich[order])
+        for half, use in zip(halves, (slice(0, None, 2), slice(1, None, 2)), strict=True):
+            half.append(observed_shift(dealt, features, use) / unit)
+    return np.stack(halves[0]), np.stack(halves[1])
+
+
+def _drawn_features(
+    bound: BoundSlide, cells: NDArray[np.intp], values: NDArray[np.float32], white: NDArray[np.float32], nfe: int
+) -> NDArray[np.float64]:
+    """`(n, F)` of pictures of ``cells`` as if they expressed ``values`` `(n, G)` log2(1 + counts)."""
+    info, device = bound.predictor.info, bound.predictor.device
+    condition = bound.condition(cells, gene_tokens(csr_matrix(values)).to(device))
+    images, masks = bound.restore(bound.draw(torch.from_numpy(white).to(device), condition, nfe))
+    found = picture_features(bound.scale.standardise(images), masks >= 0.5, info.channels, info.um_per_px)
+    return np.stack(list(found.values()), axis=1)
+
+
+def _niche_means(bound: BoundSlide, cells: NDArray[np.intp]) -> NDArray[np.float32]:
+    """`(n, G)` mean log2(1 + counts) of each cell's neighbours; 0 where it has none."""
+    neighbour = bound.surroundings.neighbour[cells]
+    there = neighbour >= 0
+    row = np.repeat(np.arange(len(cells)), there.sum(1))
+    weight = 1 / np.maximum(there.sum(1), 1)[row]
+    mean = csr_matrix((weight, (row, neighbour[there])), shape=(len(cells), bound.values.shape[0]))
+    return (mean @ bound.values).toarray().astype(np.float32)
+
+
+def _reduced(values: NDArray, components: int) -> NDArray[np.float64]:
+    """`(n, components)` principal components with a total variance of 1."""
+    components = min(components, *values.shape)
+    reduced = PCA(components, random_state=0).fit_transform(values)
+    return reduced / max(np.sqrt(reduced.var(axis=0).sum()), 1e-9)
+
+
+def _spread_within_types(features: NDArray[np.float64], types: NDArray) -> NDArray[np.float64]:
+    """`(F,)` deviation of real cells from the mean of their type."""
+    apart = features.copy()
+    for cell_type in np.unique(types):
+        members = types == cell_type
+        apart[members] -= np.nanmean(apart[members], axis=0)
+    return np.nanstd(apart, axis=0)
+
+
+def _library_gap(bound: BoundSlide, pairs: Sequence[Pairs]) -> float:
+    """Mean log2 ratio of rich to poor cells' counts of all other genes: 0 where matching leaves nothing."""
+    total = np.asarray(bound.slide.counts.sum(axis=1)).ravel()
+
+    def others(cells: NDArray, gene: int) -> NDArray:
+        own = np.exp2(bound.values[cells, gene].toarray()[:, 0]) - 1
+        return np.log2(1 + np.maximum(total[cells] - own, 0))
+
+    return float(np.mean([np.mean(others(p.rich, p.gene) - others(p.poor, p.gene)) for p in pairs]))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints one JSON object."""
+    parser = benchmark_parser("natural_experiment", __doc__)
+    parser.add_argument("--cells", type=int, metavar="N", help="match at most so many cells")
+    parser.add_argument("--cells-per-gene", type=int, default=32, metavar="N", help="poor cells edited a gene (32)")
+    parser.add_argument("--samples", type=int, default=2, help="pictures of each, before and after (default 2)")
+    parser.add_argument("--nfe", type=int, default=DEFAULT_NFE, help="decoder passes a picture (default 4)")
+    parser.add_argument("--genes", type=int, default=150, metavar="N", help="at most the N genes with the most pairs")
+    add_which_cells(parser)
+    options = parser.parse_args(arguments)
+    design = Design(options.cells_per_gene, options.samples, options.nfe, options.genes, options.seed)
+    with report_errors():
+        slide = open_slide(options.slide)
+        bound = Predictor.load(options.checkpoint, options.device).bind(slide)
+        held_out = choose_cells(
+            slide,
+            bound.predictor.info,
+            region_um=options.region_um,
+            holdout=options.holdout,
+            num_cells=options.cells,
+            seed=options.seed,
+        )
+        found = natural_experiment(bound, held_out, design, printed_progress())
+        print(json.dumps({"benchmark": "natural_experiment", "slide": slide.name, **found}))
+
+
+if __name__ == "__main__":
+    main()
