@@ -2,9 +2,10 @@
 
     python -m napari_spatia.benchmark.edit_check SLIDE --checkpoint sim-small
 
-A simulated slide (`napari-spatia simulate`) can be drawn again with edited genes, so the true counterfactual of every
-edit exists. Each rule gene of each cell is edited by ±2 and features are measured on the pictures, by the same method on real, zero-edit, edited
-and truly redrawn ones. Rows: ``model``, ``copy`` (the cell itself, unchanged), ``class_mean`` (the mean of its type).
+A slide that `napari-spatia simulate` wrote can be drawn again with edited genes, so the true counterfactual of every
+edit exists. Each rule gene of each cell is edited by ±2 and features are measured on the pictures, by the same method
+on real, zero-edit, edited and truly redrawn ones. Rows: ``model``, ``copy`` (the cell itself, unchanged),
+``class_mean`` (the mean of its type).
 """
 
 import json

@@ -23,6 +23,8 @@ NUCLEUS_CHANNEL = "DAPI"
 RINGS = 8
 """Rings of the radial power spectrum, equally wide in log frequency."""
 PICTURES_AT_ONCE = 512
+GREY_LEVEL = 0.1
+"""Standardised intensity that counts as nothing to be seen, in deviations: about one grey level of an 8-bit slide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def _gradients(pictures: NDArray) -> NDArray[np.float64]:
     slope = np.hypot(*np.gradient(pictures, axis=(-2, -1))).reshape(*pictures.shape[:2], -1)
     mean = slope.mean(-1)
     sharp = np.percentile(slope, 95, axis=-1)
-    return np.concatenate([np.log(mean + 1e-4), np.log((sharp + 1e-4) / (mean + 1e-4))], axis=1)
+    return np.concatenate([np.log(mean + GREY_LEVEL), np.log((sharp + GREY_LEVEL) / (mean + GREY_LEVEL))], axis=1)
 
 
 def _spectra(pictures: NDArray) -> NDArray[np.float64]:
@@ -145,7 +147,7 @@ def _spectra(pictures: NDArray) -> NDArray[np.float64]:
     edges = np.geomspace(1 / size, np.sqrt(0.5) * 1.001, RINGS + 1)
     ring_of = np.digitize(frequency, edges)  # 0 is the mean, left out
     rings = [power[..., ring_of == ring].mean(-1) for ring in range(1, RINGS + 1)]
-    return np.log(np.concatenate(rings, axis=1) + 1e-4)
+    return np.log(np.concatenate(rings, axis=1) + GREY_LEVEL**2)
 
 
 def _radius(size: int) -> NDArray[np.float64]:

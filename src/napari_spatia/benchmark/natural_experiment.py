@@ -108,7 +108,9 @@ def real_features(
     bound: BoundSlide, cells: NDArray[np.intp], progress: Progress = silent
 ) -> tuple[list[str], NDArray[np.float64]]:
     """Names of features, and those of real cells `(n, F)`."""
-    info, rows, names = bound.predictor.info, np.empty((len(cells), 0)), []
+    info = bound.predictor.info
+    names: list[str] = []
+    rows = np.empty((len(cells), 0))
     for position, images, masks in real_pictures(bound, cells, progress):
         found = picture_features(bound.scale.standardise(images), masks, info.channels, info.um_per_px)
         if not names:
@@ -177,6 +179,7 @@ def natural_experiment(
     if len(held_out.reference):
         _, learn = real_features(bound, held_out.reference, part(progress, 0.9, 1.0))
         rows["ridge"] = ridge_shifts(bound, held_out.reference, learn, pairs) / unit
+    shifts = {"observed": observed, **rows}
     info = bound.predictor.info
     genes = [info.panel.genes[p.gene] for p in pairs]
     return {
@@ -195,10 +198,7 @@ def natural_experiment(
         "shifts": {
             gene: {
                 "pairs": len(p.rich),
-                **{
-                    row: dict(zip(names, map(plain, v[n]), strict=True))
-                    for row, v in {"observed": observed, **rows}.items()
-                },
+                **{row: dict(zip(names, map(plain, v[n]), strict=True)) for row, v in shifts.items()},
             }
             for n, (gene, p) in enumerate(zip(genes, pairs, strict=True))
         },
@@ -233,7 +233,7 @@ def _row_scores(observed: NDArray, rows: dict[str, NDArray], halves: Sequence[ND
     whole = 2 * half / (1 + half) if half > -1 else float("nan")  # Spearman-Brown: both halves together
     return {
         **{row: with_interval(centred_correlation, observed, values, seed) for row, values in rows.items()},
-        "shuffled": {"value": plain(np.mean(shuffled)), "low": plain(low), "high": plain(high)},
+        "shuffled": {"value": plain(float(np.mean(shuffled))), "low": plain(low), "high": plain(high)},
         "reliability": {"split_half": plain(half), "whole": plain(whole), "highest_score": plain(max(whole, 0) ** 0.5)},
     }
 
@@ -247,7 +247,7 @@ def _halves(
     pairs: Sequence[Pairs], features: NDArray, unit: NDArray, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Observed shifts of two random halves of each gene's pairs, `(genes, F)` each."""
-    halves = [], []
+    halves: tuple[list[NDArray], list[NDArray]] = ([], [])
     for p in pairs:
         order = np.random.default_rng([seed, p.gene]).permutation(len(p.rich))
         dealt = Pairs(p.gene, p.poor[order], p.rich[order])

@@ -17,8 +17,8 @@ NUM_SCALES, NUM_ORIENTATIONS = 4, 4
 CENTRE_SHARE = 0.15
 """Standard deviation of the window "centre", as a share of the crop's width."""
 PICTURES_AT_ONCE = 8
-LEAST = 1e-4
-"""Added before a logarithm: well under the modulus that the stains' noise gives."""
+LEAST = 0.02
+"""Added before a logarithm: about the modulus that noise of one grey level gives in the finest band."""
 
 
 def scattering_features(pictures: NDArray[np.float32]) -> NDArray[np.float64]:
