@@ -132,10 +132,12 @@ def choose_cells(
     region_um: "Sequence[float] | None" = None,
     holdout: bool = False,
     num_cells: int | None = None,
+    num_reference: int = REFERENCE_CELLS,
     seed: int = 0,
 ) -> HeldOut:
     """The cells to score: those in ``region_um`` (y0, x0, y1, x1), the checkpoint's own test or else validation part
-    (``holdout``), or all of the slide; at most ``num_cells`` of them, drawn by ``seed``.
+    (``holdout``), or all of the slide; at most ``num_cells`` of them, drawn by ``seed``. ``num_reference`` bounds the
+    training cells that baselines learn from.
     """
     centers = slide.centers_um
     split = None
@@ -158,7 +160,7 @@ def choose_cells(
     random = np.random.default_rng(seed)
     return HeldOut(
         _some(np.flatnonzero(scored), num_cells, random),
-        _some(np.flatnonzero(inside), REFERENCE_CELLS, random),
+        _some(np.flatnonzero(inside), num_reference, random),
         chosen_by,
     )
 

@@ -2,9 +2,10 @@
 
     python -m napari_spatia.benchmark.natural_experiment SLIDE --checkpoint pancreas-small --holdout
 
-Within a type, a held-out cell rich in gene g is matched with one that lacks it and is like it in all other genes and in
-its niche. The mean difference of their real features is the observed shift of g. The edit raises g in the poor cell to
-its partner's value, and the shift of pictures drawn from the same noise before and after is the predicted one. Scores
+Within a type, a held-out cell rich in gene g is matched with one that lacks it and is like it in all other genes, in
+their total and in its niche. The mean difference of their real features, less what their remaining differences explain
+(Abadie & Imbens 2011, bias-corrected matching), is the observed shift of g. The edit raises g in the poor cell to its
+partner's value, and the shift of pictures drawn from the same noise before and after is the predicted one. Scores
 are Pearson's over genes, with a bootstrap interval over genes. Rows: ``model``, ``ridge`` (log2 counts → feature,
 fitted on training cells), ``shuffled`` (the model's shifts given to other genes). Observed shifts are noisy:
 ``reliability`` is that of their split halves, and its root is the highest score that a perfect model could reach.
@@ -26,7 +27,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.neighbors import NearestNeighbors
 
 from napari_spatia.batching.tensors import gene_tokens
-from napari_spatia.benchmark.condition_use import HeldOut, choose_cells, types_of_cells
+from napari_spatia.benchmark.condition_use import REFERENCE_CELLS, HeldOut, choose_cells, types_of_cells
 from napari_spatia.benchmark.frechet import NUCLEUS_CHANNEL
 from napari_spatia.benchmark.metrics import correlation, image_statistics, nucleus_mask, plain, with_interval
 from napari_spatia.benchmark.pictures import in_chunks, real_pictures
@@ -39,6 +40,9 @@ from napari_spatia.progress import Progress, part, silent
 RICH_BY = 1.5
 """A rich cell's least log2(1 + counts) of the gene; a poor cell has none of it."""
 LEAST_PAIRS = 40
+LEAST_RICH, LEAST_POOR = 10, 60
+"""Cells of a type that a gene needs there; the correction is fitted on the poor ones."""
+PENALTY = 1.0
 COMPONENTS, NICHE_COMPONENTS = 20, 10
 PICTURES_AT_ONCE = 64
 SHUFFLES = 1000
@@ -57,40 +61,61 @@ class Design:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """p matched cells of one gene (rows of the slide): ``poor`` and ``rich`` `(p,)`."""
+    """p matched cells of one gene (rows of the slide): ``poor`` and ``rich`` `(p,)`.
+
+    ``left`` `(p,)` is by how much the rich one's log2(1 + all other counts) is higher, ``change`` `(p, F)` the
+    difference of features, rich less poor, corrected for all that matching left.
+    """
 
     gene: int
     poor: NDArray[np.intp]
     rich: NDArray[np.intp]
+    left: NDArray[np.float64]
+    change: NDArray[np.float64]
+
+    def shift(self, use: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.float64]:
+        """`(F,)` the mean change of some pairs."""
+        return np.nanmean(self.change[use], axis=0)
 
 
-def find_pairs(bound: BoundSlide, cells: NDArray[np.intp], types: NDArray[np.str_], design: Design) -> list[Pairs]:
+def find_pairs(
+    bound: BoundSlide,
+    cells: NDArray[np.intp],
+    types: NDArray[np.str_],
+    features: NDArray[np.float64],
+    design: Design,
+) -> list[Pairs]:
     """Matched cells for the genes with the most pairs, at least `LEAST_PAIRS` each; a rich cell is in one pair a gene.
 
-    ``types`` `(N,)`. The partner is the nearest in principal components of log2(1 + counts) of all other genes and of
-    the niche's mean, both taken to weigh alike.
+    ``types`` and ``features`` are those of ``cells``, `(n,)` and `(n, F)`. The partner is the nearest in principal
+    components of log2(1 + counts) of all other genes, of the niche's mean, and in the other genes' total, the three
+    weighing alike.
     """
     found: dict[int, list[Pairs]] = {}
-    for cell_type in np.unique(types[cells]):
-        own = cells[types[cells] == cell_type]
-        values = bound.values[own].toarray()
-        rich_enough = np.flatnonzero(((values >= RICH_BY).sum(0) >= 10) & ((values == 0).sum(0) >= 10))
-        if not len(rich_enough):
-            continue
-        niche = _reduced(_niche_means(bound, own), NICHE_COMPONENTS)
-        for gene in rich_enough:
+    for cell_type in np.unique(types):
+        members = types == cell_type
+        values, own = bound.values[cells[members]].toarray(), features[members]
+        enough = ((values >= RICH_BY).sum(0) >= LEAST_RICH) & ((values == 0).sum(0) >= LEAST_POOR)
+        niche = _reduced(_niche_means(bound, cells[members]), NICHE_COMPONENTS) if enough.any() else np.empty(0)
+        for gene in np.flatnonzero(enough):
             others = values.copy()
             others[:, gene] = 0
-            place = np.concatenate([_reduced(others, COMPONENTS), niche], axis=1)
+            total = np.log2(1 + (np.exp2(others) - 1).sum(axis=1))
+            place = np.concatenate([_reduced(others, COMPONENTS), niche, _reduced(total[:, None], 1)], axis=1)
             poor, rich = np.flatnonzero(values[:, gene] == 0), np.flatnonzero(values[:, gene] >= RICH_BY)
             nearest = NearestNeighbors(n_neighbors=1).fit(place[poor]).kneighbors(place[rich], return_distance=False)
-            found.setdefault(int(gene), []).append(Pairs(int(gene), own[poor[nearest[:, 0]]], own[rich]))
+            partner = poor[nearest[:, 0]]
+            explained = (place[rich] - place[partner]) @ _slopes(place[poor], own[poor])
+            change = own[rich] - own[partner] - explained
+            rows = cells[members]
+            pairs = Pairs(int(gene), rows[partner], rows[rich], total[rich] - total[partner], change)
+            found.setdefault(int(gene), []).append(pairs)
     joined = [
-        Pairs(gene, np.concatenate([p.poor for p in parts]), np.concatenate([p.rich for p in parts]))
+        Pairs(gene, *(np.concatenate([getattr(p, name) for p in parts]) for name in ("poor", "rich", "left", "change")))
         for gene, parts in found.items()
     ]
-    enough = [pairs for pairs in joined if len(pairs.rich) >= LEAST_PAIRS]
-    return sorted(enough, key=lambda pairs: (-len(pairs.rich), pairs.gene))[: design.most_genes]
+    many = [pairs for pairs in joined if len(pairs.rich) >= LEAST_PAIRS]
+    return sorted(many, key=lambda pairs: (-len(pairs.rich), pairs.gene))[: design.most_genes]
 
 
 def picture_features(
@@ -117,11 +142,6 @@ def real_features(
             names, rows = list(found), np.full((len(cells), len(found)), np.nan)
         rows[position] = np.stack(list(found.values()), axis=1)
     return names, rows
-
-
-def observed_shift(pairs: Pairs, features: NDArray[np.float64], use: slice = slice(None)) -> NDArray[np.float64]:
-    """`(F,)` mean difference of rich minus poor over known pairs; ``features`` `(N, F)` by row of the slide."""
-    return np.nanmean(features[pairs.rich[use]] - features[pairs.poor[use]], axis=0)
 
 
 def predicted_shift(bound: BoundSlide, pairs: Pairs, design: Design) -> NDArray[np.float64]:
@@ -158,19 +178,17 @@ def natural_experiment(
     bound: BoundSlide, held_out: HeldOut, design: Design, progress: Progress = silent
 ) -> dict[str, Any]:
     """Scores per feature and of all together; see the top of this file."""
-    progress(0.0, "matching cells")
     types, types_from = types_of_cells(bound)
-    pairs = find_pairs(bound, held_out.scored, types, design)
+    names, own = real_features(bound, held_out.scored, part(progress, 0.0, 0.1))
+    progress(0.1, "matching cells")
+    pairs = find_pairs(bound, held_out.scored, types[held_out.scored], own, design)
     if len(pairs) < 3:
         raise SpatiaError(
             f"Only {len(pairs)} genes of slide '{bound.slide.name}' have {LEAST_PAIRS} matched pairs among "
             f"{len(held_out.scored)} cells; a correlation over genes needs 3. Score more cells."
         )
-    names, own = real_features(bound, held_out.scored, part(progress, 0.05, 0.15))
-    features = np.full((bound.slide.num_cells, len(names)), np.nan)
-    features[held_out.scored] = own
     unit = _spread_within_types(own, types[held_out.scored])
-    observed = np.stack([observed_shift(p, features) for p in pairs]) / unit
+    observed = np.stack([p.shift() for p in pairs]) / unit
     predicted = np.empty_like(observed)
     for number, p in enumerate(pairs):
         predicted[number] = predicted_shift(bound, p, design) / unit
@@ -188,13 +206,13 @@ def natural_experiment(
         "types_from": types_from,
         "genes": len(pairs),
         "pairs_a_gene": {"least": min(len(p.rich) for p in pairs), "most": max(len(p.rich) for p in pairs)},
-        "library_left_unmatched": plain(_library_gap(bound, pairs)),
+        "total_left_unmatched": plain(float(np.mean(np.concatenate([p.left for p in pairs])))),
         **asdict(design),
         "checkpoint": info.name,
         "sha256": info.sha256,
         "reference_cells": len(held_out.reference),
         "notes": list(bound.notes),
-        "scores": shift_scores(names, observed, rows, _halves(pairs, features, unit, design.seed), design.seed),
+        "scores": shift_scores(names, observed, rows, _halves(pairs, unit, design.seed), design.seed),
         "shifts": {
             gene: {
                 "pairs": len(p.rich),
@@ -243,16 +261,13 @@ def centred_correlation(truth: NDArray[np.float64], predicted: NDArray[np.float6
     return correlation((truth - np.nanmean(truth, axis=0)).ravel(), (predicted - np.nanmean(predicted, axis=0)).ravel())
 
 
-def _halves(
-    pairs: Sequence[Pairs], features: NDArray, unit: NDArray, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _halves(pairs: Sequence[Pairs], unit: NDArray, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Observed shifts of two random halves of each gene's pairs, `(genes, F)` each."""
     halves: tuple[list[NDArray], list[NDArray]] = ([], [])
     for p in pairs:
         order = np.random.default_rng([seed, p.gene]).permutation(len(p.rich))
-        dealt = Pairs(p.gene, p.poor[order], p.rich[order])
-        for half, use in zip(halves, (slice(0, None, 2), slice(1, None, 2)), strict=True):
-            half.append(observed_shift(dealt, features, use) / unit)
+        for half, use in zip(halves, (order[::2], order[1::2]), strict=True):
+            half.append(p.shift(use) / unit)
     return np.stack(halves[0]), np.stack(halves[1])
 
 
@@ -284,6 +299,15 @@ def _reduced(values: NDArray, components: int) -> NDArray[np.float64]:
     return reduced / max(np.sqrt(reduced.var(axis=0).sum()), 1e-9)
 
 
+def _slopes(place: NDArray[np.float64], features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`(K, F)` ridge regression of features `(n, F)` on where cells lie `(n, K)`; what is unknown counts as the mean."""
+    known = np.isfinite(features)
+    mean = np.where(known, features, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    apart = np.where(known, features - mean, 0)
+    centred = place - place.mean(axis=0)
+    return np.linalg.solve(centred.T @ centred + PENALTY * np.eye(place.shape[1]), centred.T @ apart)
+
+
 def _spread_within_types(features: NDArray[np.float64], types: NDArray) -> NDArray[np.float64]:
     """`(F,)` deviation of real cells from the mean of their type."""
     apart = features.copy()
@@ -291,17 +315,6 @@ def _spread_within_types(features: NDArray[np.float64], types: NDArray) -> NDArr
         members = types == cell_type
         apart[members] -= np.nanmean(apart[members], axis=0)
     return np.nanstd(apart, axis=0)
-
-
-def _library_gap(bound: BoundSlide, pairs: Sequence[Pairs]) -> float:
-    """Mean log2 ratio of rich to poor cells' counts of all other genes: 0 where matching leaves nothing."""
-    total = np.asarray(bound.slide.counts.sum(axis=1)).ravel()
-
-    def others(cells: NDArray, gene: int) -> NDArray:
-        own = np.exp2(bound.values[cells, gene].toarray()[:, 0]) - 1
-        return np.log2(1 + np.maximum(total[cells] - own, 0))
-
-    return float(np.mean([np.mean(others(p.rich, p.gene) - others(p.poor, p.gene)) for p in pairs]))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -312,6 +325,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=2, help="pictures of each, before and after (default 2)")
     parser.add_argument("--nfe", type=int, default=DEFAULT_NFE, help="decoder passes a picture (default 4)")
     parser.add_argument("--genes", type=int, default=150, metavar="N", help="at most the N genes with the most pairs")
+    parser.add_argument(
+        "--training-cells",
+        type=int,
+        default=REFERENCE_CELLS,
+        metavar="N",
+        help="that baselines learn from (20,000)",
+    )
     add_which_cells(parser)
     options = parser.parse_args(arguments)
     design = Design(options.cells_per_gene, options.samples, options.nfe, options.genes, options.seed)
@@ -324,6 +344,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             region_um=options.region_um,
             holdout=options.holdout,
             num_cells=options.cells,
+            num_reference=options.training_cells,
             seed=options.seed,
         )
         found = natural_experiment(bound, held_out, design, printed_progress())

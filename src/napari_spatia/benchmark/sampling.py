@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import TruncatedSVD
 from sklearn.neighbors import NearestNeighbors
 
-from napari_spatia.benchmark.condition_use import HeldOut, choose_cells, types_of_cells
+from napari_spatia.benchmark.condition_use import REFERENCE_CELLS, HeldOut, choose_cells, types_of_cells
 from napari_spatia.benchmark.cvae import LATENT, train_cvae
 from napari_spatia.benchmark.frechet import FeatureSpaces, frechet_distance
 from napari_spatia.benchmark.metrics import image_statistics, plain, r2, with_interval
@@ -292,13 +292,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cvae-steps", type=int, default=3000, help="steps of 64 pictures (default 3000)")
     parser.add_argument("--times", type=int, default=100, help="passes that are timed for each setting (default 100)")
     parser.add_argument("--markdown", action="store_true", help="print a table instead of JSON")
+    parser.add_argument(
+        "--training-cells",
+        type=int,
+        default=REFERENCE_CELLS,
+        metavar="N",
+        help="that baselines learn from (20,000)",
+    )
     add_which_cells(parser, required=True)
     options = parser.parse_args(arguments)
     with report_errors():
         slide = open_slide(options.slide)
         bound = Predictor.load(options.checkpoint, options.device).bind(slide)
         held_out = choose_cells(
-            slide, bound.predictor.info, region_um=options.region_um, holdout=options.holdout, seed=options.seed
+            slide,
+            bound.predictor.info,
+            region_um=options.region_um,
+            holdout=options.holdout,
+            num_reference=options.training_cells,
+            seed=options.seed,
         )
         found = {"benchmark": "sampling", "slide": slide.name} | sampling(
             bound,

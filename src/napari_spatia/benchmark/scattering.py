@@ -38,13 +38,15 @@ def _features(pictures: Tensor) -> Tensor:
     """(n, C, H, H) → (n, F)."""
     size = pictures.shape[-1]
     spectrum = torch.fft.fft2(pictures)  # (n, C, H, H)
-    centre = _centre(size)
-    means = [pictures.mean((-2, -1)), (pictures * centre).sum((-2, -1))]  # low pass, over the crop and in the centre
+    means = [
+        pictures.mean((-2, -1)),
+        (pictures * _centre(size, 0)).sum((-2, -1)),
+    ]  # low pass, over the crop and in the centre
     first, first_centre, second, between = [], [], [], []
     for scale in range(NUM_SCALES):
         modulus = _band(spectrum, size, scale)  # (n, C, L, h, h)
         first.append(modulus.mean((-3, -2, -1)))
-        first_centre.append((modulus * _centre(modulus.shape[-1])).sum((-2, -1)).mean(-1))
+        first_centre.append((modulus * _centre(size, scale)).sum((-2, -1)).mean(-1))
         between.append(_between_stains(modulus))
         again = torch.fft.fft2(modulus)
         for coarser in range(scale + 1, NUM_SCALES):
@@ -100,8 +102,8 @@ def _filters(size: int, scale: int) -> Tensor:
 
 
 @cache
-def _centre(size: int) -> Tensor:
-    """(size, size) weights around the crop's centre that sum to 1."""
-    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+def _centre(size: int, scale: int) -> Tensor:
+    """Weights around the crop's centre that sum to 1, (h', h') at every 2^scale-th pixel."""
+    y, x = np.mgrid[: size : 2**scale, : size : 2**scale] - (size - 1) / 2
     weight = np.exp(-(y**2 + x**2) / (2 * (CENTRE_SHARE * size) ** 2))
     return torch.from_numpy((weight / weight.sum()).astype(np.float32))

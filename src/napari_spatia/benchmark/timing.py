@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
-from napari_spatia.benchmark.metrics import plain
+from napari_spatia.benchmark.metrics import plain, psnr_summary
 from napari_spatia.benchmark.report import benchmark_parser, printed_progress, report_errors
 from napari_spatia.data.io import open_slide
 from napari_spatia.inference.device import one_thread
@@ -101,13 +101,15 @@ def live_times(bound: BoundSlide, num_cells: int, nfe: int, seed: int = 0, progr
     expressing = np.flatnonzero(np.diff(bound.values.indptr) > 0)
     cells = random.choice(expressing, min(num_cells + 1, len(expressing)), replace=False)
     panel = bound.predictor.info.panel.genes
-    clicks, edits = [], []
+    clicks, edits, psnr, same = [], [], [], []
     for done, cell in enumerate(cells):
         began = time.perf_counter()
         selected = editor.select(str(slide.cell_id[cell]), nfe)
         clicks.append(1000 * (time.perf_counter() - began))
         gene = panel[int(random.choice(bound.values[cell].indices))]
         edits.append(editor.render(selected, {gene: LOG2_FC}).ms)
+        psnr.append(selected.zero_edit_psnr_db)
+        same.append(np.array_equal(editor.render(selected, {}).image, selected.zero_edit))
         progress((done + 1) / len(cells), "clicking and editing")
     midpoint = midpoint_ms(bound, int(cells[0]))
     # The first click also reads the cells that stand for "seen"; it is reported, not averaged away.
@@ -117,6 +119,8 @@ def live_times(bound: BoundSlide, num_cells: int, nfe: int, seed: int = 0, progr
         "first_click_ms": plain(clicks[0]),
         "click": median_and_p95(np.array(clicks[1:])),
         "edit": median_and_p95(np.array(edits[1:])),
+        "zero_edit_psnr_db": psnr_summary(np.array(psnr)),
+        "zero_edit_bit_identical": plain(float(np.mean(same))),
         "midpoint_ms": plain(midpoint),
         "midpoint_passes": MIDPOINT_PASSES,
         "midpoint_estimated_from_passes": 2 * MIDPOINT_STEPS_MEASURED,
