@@ -32,7 +32,7 @@ class LawfulBound:
         self.slide = SimpleNamespace(
             name="lawful", counts=counts, obs=obs, num_cells=NUM_CELLS, cell_id=np.arange(NUM_CELLS).astype(str)
         )
-        self.surroundings = SimpleNamespace(neighbour=np.full((NUM_CELLS, 4), -1))
+        self.surroundings = SimpleNamespace(neighbour=random.integers(-1, NUM_CELLS, (NUM_CELLS, 4)))
         info = SimpleNamespace(
             name="lawful", sha256="0", channels=("DAPI",), um_per_px=1.0, panel=Panel(tuple("ABCDEFGH")),
         )  # fmt: skip

@@ -48,7 +48,7 @@ def test_every_row_is_scored_and_timed(bound):
         assert all(found["rows"][row]["frechet"][space] > 2 * real[space] for space in real)
     timed = found["time"]["settings"]
     assert set(timed) == {*drawn, "2 passes, 50% merged"}
-    assert all(0 < row["share_of_matmul_rate"] and row["p95_ms"] >= row["p50_ms"] > 0 for row in timed.values())
+    assert all(row["share_of_matmul_rate"] > 0 and row["p95_ms"] >= row["p50_ms"] > 0 for row in timed.values())
     assert found["time"]["midpoint"]["passes"] == 400 and found["time"]["midpoint"]["ms"] > 0
     table = markdown_table(found).splitlines()
     assert len({line.count("|") for line in table}) == 1
@@ -83,7 +83,7 @@ def test_a_click_and_an_edit_are_timed_and_a_zero_edit_is_the_cell(bound):
     found = live_times(bound, 2, nfe=2)
     assert found["cells"] == 2 and found["fewer_passes"] == 200
     assert found["zero_edit_bit_identical"] == 1.0
-    assert 0 < found["edit"]["p50_ms"] < found["click"]["p95_ms"]
+    assert all(found[what]["p95_ms"] >= found[what]["p50_ms"] > 0 for what in ("click", "edit"))
 
 
 def test_the_vae_reads_its_condition_and_is_the_same_twice():

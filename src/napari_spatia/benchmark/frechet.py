@@ -25,6 +25,9 @@ RINGS = 8
 PICTURES_AT_ONCE = 512
 GREY_LEVEL = 0.1
 """Standardised intensity that counts as nothing to be seen, in deviations: about one grey level of an 8-bit slide."""
+LEAST_SPREAD = 0.25
+"""Features are logarithms, correlations or standardised intensities: one that hardly varies among real cells is not
+stretched to their scale, or a faint grain would outweigh a missing nucleus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class FeatureSpaces:
         """Spaces standardised by real training cells; a few thousand fix them."""
         raw = cls(tuple(channels), um_per_px, {}, {})._measure(pictures, masks)
         mean = {name: values.mean(0) for name, values in raw.items()}
-        return cls(tuple(channels), um_per_px, mean, {n: np.maximum(v.std(0), 1e-6) for n, v in raw.items()})
+        return cls(tuple(channels), um_per_px, mean, {n: np.maximum(v.std(0), LEAST_SPREAD) for n, v in raw.items()})
 
     def __call__(self, pictures: NDArray, masks: NDArray) -> dict[str, NDArray[np.float64]]:
         """Standardised stains `(n, C, H, W)` and the cells themselves `(n, H, W)` bool → `(n, F)` for each space."""

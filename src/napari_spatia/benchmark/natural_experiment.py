@@ -300,7 +300,7 @@ def _reduced(values: NDArray, components: int) -> NDArray[np.float64]:
 
 
 def _slopes(place: NDArray[np.float64], features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`(K, F)` ridge regression of features `(n, F)` on where cells lie `(n, K)`; what is unknown counts as the mean."""
+    """`(K, F)` ridge regression of features `(n, F)` on ``place`` `(n, K)`; what is unknown counts as the mean."""
     known = np.isfinite(features)
     mean = np.where(known, features, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     apart = np.where(known, features - mean, 0)
@@ -314,7 +314,8 @@ def _spread_within_types(features: NDArray[np.float64], types: NDArray) -> NDArr
     for cell_type in np.unique(types):
         members = types == cell_type
         apart[members] -= np.nanmean(apart[members], axis=0)
-    return np.nanstd(apart, axis=0)
+    spread = np.nanstd(apart, axis=0)
+    return np.where(spread > 0, spread, 1.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
