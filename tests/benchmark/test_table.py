@@ -50,7 +50,7 @@ def test_an_interval_that_holds_0_does_not_meet_the_natural_experiment():
 
 
 def test_what_was_not_measured_is_said_and_a_file_of_another_version_is_refused():
-    assert "not measured" in line(markdown({}), "ECE of type probabilities")[3]
+    assert "| ECE of type probabilities | | ≤ 0.03 | not measured | | |" in markdown({}).splitlines()
     with pytest.raises(SpatiaError, match="'timing' has no 'zero_edit_psnr_db'.*--rerun"):
         markdown({"timing": [{"click": {"p95_ms": 1.0}}]})
 
