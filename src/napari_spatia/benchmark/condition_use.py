@@ -8,6 +8,7 @@ Each score is R² = 1 - SSE / SST against the real values, without refitting, wi
 statistic, fitted there). A generated cell is measured within its own generated mask, a real one within its label.
 """
 
+import argparse
 import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -246,6 +247,17 @@ def _joined(chunks: list[Statistics]) -> Statistics:
     }
 
 
+def open_for_benchmark(
+    options: argparse.Namespace, num_cells: int | None = None, num_reference: int = REFERENCE_CELLS
+) -> tuple[BoundSlide, HeldOut]:
+    """The slide, the checkpoint and the cells that the options of a benchmark name (`benchmark_parser`)."""
+    slide = open_slide(options.slide)
+    bound = Predictor.load(options.checkpoint, options.device).bind(slide)
+    which = {"region_um": options.region_um, "holdout": options.holdout, "seed": options.seed}
+    held_out = choose_cells(slide, bound.predictor.info, num_cells=num_cells, num_reference=num_reference, **which)
+    return bound, held_out
+
+
 def main(arguments: "Sequence[str] | None" = None) -> None:
     """Prints one JSON object."""
     parser = benchmark_parser("condition_use", __doc__)
@@ -255,23 +267,14 @@ def main(arguments: "Sequence[str] | None" = None) -> None:
     add_which_cells(parser)
     options = parser.parse_args(arguments)
     with report_errors():
-        slide = open_slide(options.slide)
-        bound = Predictor.load(options.checkpoint, options.device).bind(slide)
-        held_out = choose_cells(
-            slide,
-            bound.predictor.info,
-            region_um=options.region_um,
-            holdout=options.holdout,
-            num_cells=options.cells,
-            seed=options.seed,
-        )
+        bound, held_out = open_for_benchmark(options, options.cells)
         found = condition_use(
             bound,
             held_out,
             Sampling(options.samples, options.nfe, options.seed),
             progress=printed_progress(),
         )
-        print(json.dumps({"benchmark": "condition_use", "slide": slide.name, **found}))
+        print(json.dumps({"benchmark": "condition_use", "slide": bound.slide.name, **found}))
 
 
 if __name__ == "__main__":

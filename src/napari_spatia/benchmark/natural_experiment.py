@@ -27,14 +27,13 @@ from sklearn.linear_model import RidgeCV
 from sklearn.neighbors import NearestNeighbors
 
 from napari_spatia.batching.tensors import gene_tokens
-from napari_spatia.benchmark.condition_use import REFERENCE_CELLS, HeldOut, choose_cells, types_of_cells
+from napari_spatia.benchmark.condition_use import REFERENCE_CELLS, HeldOut, open_for_benchmark, types_of_cells
 from napari_spatia.benchmark.frechet import NUCLEUS_CHANNEL
 from napari_spatia.benchmark.metrics import correlation, image_statistics, nucleus_mask, plain, with_interval
 from napari_spatia.benchmark.pictures import in_chunks, real_pictures
 from napari_spatia.benchmark.report import add_which_cells, benchmark_parser, printed_progress, report_errors
-from napari_spatia.data.io import open_slide
 from napari_spatia.errors import SpatiaError
-from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide, Predictor
+from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
 from napari_spatia.progress import Progress, part, silent
 
 RICH_BY = 1.5
@@ -337,19 +336,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     design = Design(options.cells_per_gene, options.samples, options.nfe, options.genes, options.seed)
     with report_errors():
-        slide = open_slide(options.slide)
-        bound = Predictor.load(options.checkpoint, options.device).bind(slide)
-        held_out = choose_cells(
-            slide,
-            bound.predictor.info,
-            region_um=options.region_um,
-            holdout=options.holdout,
-            num_cells=options.cells,
-            num_reference=options.training_cells,
-            seed=options.seed,
-        )
+        bound, held_out = open_for_benchmark(options, options.cells, options.training_cells)
         found = natural_experiment(bound, held_out, design, printed_progress())
-        print(json.dumps({"benchmark": "natural_experiment", "slide": slide.name, **found}))
+        print(json.dumps({"benchmark": "natural_experiment", "slide": bound.slide.name, **found}))
 
 
 if __name__ == "__main__":

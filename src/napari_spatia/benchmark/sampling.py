@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import TruncatedSVD
 from sklearn.neighbors import NearestNeighbors
 
-from napari_spatia.benchmark.condition_use import REFERENCE_CELLS, HeldOut, choose_cells, types_of_cells
+from napari_spatia.benchmark.condition_use import REFERENCE_CELLS, HeldOut, open_for_benchmark, types_of_cells
 from napari_spatia.benchmark.cvae import LATENT, train_cvae
 from napari_spatia.benchmark.frechet import FeatureSpaces, frechet_distance
 from napari_spatia.benchmark.metrics import image_statistics, plain, r2, with_interval
@@ -38,11 +38,10 @@ from napari_spatia.benchmark.timing import (
     picture_times_ms,
 )
 from napari_spatia.data.counts import normalised
-from napari_spatia.data.io import open_slide
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.device import one_thread
 from napari_spatia.inference.noise import white_noise
-from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide, Predictor
+from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
 from napari_spatia.progress import Progress, part, silent
 
 PASSES = (1, 2, 4, 8, 16, 64)
@@ -302,17 +301,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add_which_cells(parser, required=True)
     options = parser.parse_args(arguments)
     with report_errors():
-        slide = open_slide(options.slide)
-        bound = Predictor.load(options.checkpoint, options.device).bind(slide)
-        held_out = choose_cells(
-            slide,
-            bound.predictor.info,
-            region_um=options.region_um,
-            holdout=options.holdout,
-            num_reference=options.training_cells,
-            seed=options.seed,
-        )
-        found = {"benchmark": "sampling", "slide": slide.name} | sampling(
+        bound, held_out = open_for_benchmark(options, num_reference=options.training_cells)
+        found = {"benchmark": "sampling", "slide": bound.slide.name} | sampling(
             bound,
             held_out,
             num_cells=options.cells,
