@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from napari_spatia.benchmark import condition_use as module
+from napari_spatia.benchmark import pictures
 from napari_spatia.benchmark.condition_use import HeldOut, Sampling, choose_cells, condition_use, real_statistics
 from napari_spatia.data.splits import Split
 from napari_spatia.errors import SpatiaError
@@ -38,7 +39,7 @@ def test_the_class_mean_never_learns_from_the_cell_itself(oracle):
 def test_cells_come_back_in_their_order(oracle, monkeypatch):
     cells = np.random.default_rng(0).permutation(40)
     whole = real_statistics(oracle, cells)["disc"]["DAPI"]
-    monkeypatch.setattr(module, "CELLS_READ_AT_ONCE", 7)
+    monkeypatch.setattr(pictures, "CELLS_READ_AT_ONCE", 7)
     assert np.allclose(real_statistics(oracle, cells)["disc"]["DAPI"], whole)
     assert np.allclose(real_statistics(oracle, np.sort(cells))["disc"]["DAPI"][cells], whole)
 
@@ -72,11 +73,11 @@ def test_what_cannot_be_scored_is_said(oracle, slide):
 
 
 def test_types_are_predicted_where_the_slide_has_none(oracle, slide):
-    known, origin = module._types(oracle)
+    known, origin = module.types_of_cells(oracle)
     assert origin == "obs['cell_type']"
     oracle.embed = type(oracle)(slide, oracle.types).embed
     oracle.slide = replace(slide, obs=slide.obs.drop(columns="cell_type"))
-    told, origin = module._types(oracle)
+    told, origin = module.types_of_cells(oracle)
     assert origin == "predicted" and (told == known).all()
 
 

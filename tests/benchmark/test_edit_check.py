@@ -55,6 +55,9 @@ def test_an_editor_that_follows_the_rules(check_with):
         assert rows["model"]["correlation"]["value"] == 1.0
         assert rows["model"]["sign_accuracy"]["value"] == 1.0
         assert rows["copy"]["sign_accuracy"]["value"] == 0.0
+    together = found["together"]["model"]
+    assert together["correlation"]["value"] == together["correlation_over_cells"]["value"] == 1.0
+    assert found["together"]["class_mean"]["correlation"]["value"] < 0.9
     assert found["psnr_db_to_truth"]["model"] is None  # infinite: the truth itself
     assert found["psnr_db_to_truth"]["copy"] > found["psnr_db_to_truth"]["class_mean"]
     assert found["zero_edit_psnr_db"]["share_from_30"] == 1.0

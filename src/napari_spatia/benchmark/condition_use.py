@@ -19,9 +19,9 @@ from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
 from napari_spatia.benchmark.metrics import image_statistics, r2, with_interval
-from napari_spatia.benchmark.report import printed_progress, report_errors
+from napari_spatia.benchmark.pictures import real_pictures
+from napari_spatia.benchmark.report import add_which_cells, benchmark_parser, printed_progress, report_errors
 from napari_spatia.data.counts import normalised
-from napari_spatia.data.crops import TILE_UM, read_crops, read_masks
 from napari_spatia.data.io import open_slide
 from napari_spatia.data.keys import OBS_KNOWN_CELL_TYPE
 from napari_spatia.data.slide import Slide
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 REFERENCE_CELLS = 20_000
 CELLS_AT_ONCE = 512
-CELLS_READ_AT_ONCE = 4096
 Statistics = dict[str, dict[str, NDArray[np.float64]]]
 
 
@@ -71,7 +70,7 @@ def condition_use(
         "generated": generated_statistics(bound, cells, sampling, part(progress, 0.1, 0.5)),
         "shuffled": generated_statistics(bound.shuffled(sampling.seed), cells, sampling, part(progress, 0.5, 0.9)),
     }
-    types, types_from = _types(bound)
+    types, types_from = types_of_cells(bound)
     rows["class_mean"] = _class_mean(real, types[cells], reference, types[held_out.reference])
     if len(held_out.reference):
         progress(0.9, "fitting ridge regressions")
@@ -104,19 +103,13 @@ def condition_use(
 
 def real_statistics(bound: BoundSlide, cells: NDArray[np.intp], progress: Progress = silent) -> Statistics:
     """`image_statistics` of real cells, on the same grid and window as generated ones."""
-    info, slide = bound.predictor.info, bound.slide
-    channels = [slide.channels.index(bound.channel_map.get(channel, channel)) for channel in info.channels]
-    near = np.lexsort(np.floor(slide.centers_um[cells] / TILE_UM).T)  # cells of one tile are read together
-    chunks, done = [], 0
-    for rows in _chunks(cells[near], CELLS_READ_AT_ONCE):
-        window = (slide.centers_um[rows], info.um_per_px, info.crop_px)
-        span = part(progress, done / len(cells), (done + len(rows)) / len(cells)) if len(rows) else progress
-        images = read_crops(slide.image, *window, progress=span)[:, channels]
-        masks = read_masks(slide.labels, slide.instance_id[rows], *window)
-        chunks.append(image_statistics(images, masks, info.channels, info.um_per_px))
-        done += len(rows)
-    back = np.argsort(near)
-    return {region: {name: v[back] for name, v in found.items()} for region, found in _joined(chunks).items()}
+    info = bound.predictor.info
+    whole: Statistics = {}
+    for position, images, masks in real_pictures(bound, cells, progress):
+        for region, found in image_statistics(images, masks, info.channels, info.um_per_px).items():
+            for name, values in found.items():
+                whole.setdefault(region, {}).setdefault(name, np.full(len(cells), np.nan))[position] = values
+    return whole
 
 
 def generated_statistics(
@@ -140,10 +133,12 @@ def choose_cells(
     region_um: "Sequence[float] | None" = None,
     holdout: bool = False,
     num_cells: int | None = None,
+    num_reference: int = REFERENCE_CELLS,
     seed: int = 0,
 ) -> HeldOut:
     """The cells to score: those in ``region_um`` (y0, x0, y1, x1), the checkpoint's own test or else validation part
-    (``holdout``), or all of the slide; at most ``num_cells`` of them, drawn by ``seed``.
+    (``holdout``), or all of the slide; at most ``num_cells`` of them, drawn by ``seed``. ``num_reference`` bounds the
+    training cells that baselines learn from.
     """
     centers = slide.centers_um
     split = None
@@ -166,7 +161,7 @@ def choose_cells(
     random = np.random.default_rng(seed)
     return HeldOut(
         _some(np.flatnonzero(scored), num_cells, random),
-        _some(np.flatnonzero(inside), REFERENCE_CELLS, random),
+        _some(np.flatnonzero(inside), num_reference, random),
         chosen_by,
     )
 
@@ -188,7 +183,7 @@ def _some(rows: NDArray[np.intp], most: int | None, random: np.random.Generator)
     return np.sort(random.choice(rows, most, replace=False))
 
 
-def _types(bound: BoundSlide) -> tuple[NDArray[np.str_], str]:
+def types_of_cells(bound: BoundSlide) -> tuple[NDArray[np.str_], str]:
     """Type of each cell: the slide's own, or else the model's."""
     slide = bound.slide
     for name in OBS_KNOWN_CELL_TYPE:
@@ -253,41 +248,34 @@ def _joined(chunks: list[Statistics]) -> Statistics:
     }
 
 
+def open_for_benchmark(
+    options: argparse.Namespace, num_cells: int | None = None, num_reference: int = REFERENCE_CELLS
+) -> tuple[BoundSlide, HeldOut]:
+    """The slide, the checkpoint and the cells that the options of a benchmark name (`benchmark_parser`)."""
+    slide = open_slide(options.slide)
+    bound = Predictor.load(options.checkpoint, options.device).bind(slide)
+    which = {"region_um": options.region_um, "holdout": options.holdout, "seed": options.seed}
+    held_out = choose_cells(slide, bound.predictor.info, num_cells=num_cells, num_reference=num_reference, **which)
+    return bound, held_out
+
+
 def main(arguments: "Sequence[str] | None" = None) -> None:
     """Prints one JSON object."""
-    parser = argparse.ArgumentParser(prog="python -m napari_spatia.benchmark.condition_use", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("slide", metavar="SLIDE")
-    parser.add_argument("--checkpoint", required=True, metavar="C", help="a folder or a shipped name")
+    parser = benchmark_parser("condition_use", __doc__)
     parser.add_argument("--cells", type=int, metavar="N", help="at most so many cells")
     parser.add_argument("--samples", type=int, default=4, help="pictures a cell (default 4)")
     parser.add_argument("--nfe", type=int, default=4, help="decoder passes a picture (default 4)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--region-um", type=float, nargs=4, metavar=("Y0", "X0", "Y1", "X1"), help="score this rectangle"
-    )
-    which.add_argument("--holdout", action="store_true", help="score what the checkpoint was never trained on")
+    add_which_cells(parser)
     options = parser.parse_args(arguments)
     with report_errors():
-        slide = open_slide(options.slide)
-        bound = Predictor.load(options.checkpoint, options.device).bind(slide)
-        held_out = choose_cells(
-            slide,
-            bound.predictor.info,
-            region_um=options.region_um,
-            holdout=options.holdout,
-            num_cells=options.cells,
-            seed=options.seed,
-        )
+        bound, held_out = open_for_benchmark(options, options.cells)
         found = condition_use(
             bound,
             held_out,
             Sampling(options.samples, options.nfe, options.seed),
             progress=printed_progress(),
         )
-        print(json.dumps({"benchmark": "condition_use", "slide": slide.name, **found}))
+        print(json.dumps({"benchmark": "condition_use", "slide": bound.slide.name, **found}))
 
 
 if __name__ == "__main__":

@@ -67,6 +67,12 @@ def psnr_db(truth: NDArray, predicted: NDArray) -> float:
     return float(-10 * np.log10(error)) if error > 0 else float("inf")
 
 
+def psnr_summary(psnr: NDArray[np.float64]) -> dict[str, float | None]:
+    """Median and lowest PSNR in dB, and the share of at least 30 dB."""
+    share = float((psnr >= 30).mean())
+    return {"median": plain(float(np.median(psnr))), "lowest": plain(psnr.min()), "share_from_30": plain(share)}
+
+
 def with_interval(
     score: Callable[[NDArray, NDArray], float], truth: NDArray, predicted: NDArray, seed: int = 0
 ) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """How a benchmark run as a module talks: progress and errors on stderr, one JSON object on stdout."""
 
+import argparse
 import sys
 import time
 from collections.abc import Iterator
@@ -32,3 +33,23 @@ def report_errors() -> Iterator[None]:
     except SpatiaError as error:
         print(error, file=sys.stderr)
         raise SystemExit(1) from error
+
+
+def benchmark_parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """The options that every benchmark of a checkpoint on a slide has."""
+    parser = argparse.ArgumentParser(prog=f"python -m napari_spatia.benchmark.{name}", description=description)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("slide", metavar="SLIDE")
+    parser.add_argument("--checkpoint", required=True, metavar="C", help="a folder or a shipped name")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    return parser
+
+
+def add_which_cells(parser: argparse.ArgumentParser, required: bool = False) -> None:
+    """``--region-um`` or ``--holdout``: which cells are scored."""
+    which = parser.add_mutually_exclusive_group(required=required)
+    which.add_argument(
+        "--region-um", type=float, nargs=4, metavar=("Y0", "X0", "Y1", "X1"), help="score this rectangle"
+    )
+    which.add_argument("--holdout", action="store_true", help="score what the checkpoint was never trained on")

@@ -1,0 +1,345 @@
+"""Do edits of real cells move their pictures as the tissue's own variation does?
+
+    python -m napari_spatia.benchmark.natural_experiment SLIDE --checkpoint pancreas-small --holdout
+
+Within a type, a held-out cell rich in gene g is matched with one that lacks it and is like it in all other genes, in
+their total and in its niche. The mean difference of their real features, less what their remaining differences explain
+(Abadie & Imbens 2011, bias-corrected matching), is the observed shift of g. The edit raises g in the poor cell to its
+partner's value, and the shift of pictures drawn from the same noise before and after is the predicted one. Scores
+are Pearson's over genes, with a bootstrap interval over genes. Rows: ``model``, ``ridge`` (log2 counts → feature,
+fitted on training cells), ``shuffled`` (the model's shifts given to other genes). Observed shifts are noisy:
+``reliability`` is that of their split halves, and its root is the highest score that a perfect model could reach.
+
+Genes are chosen by the number of matched pairs alone.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.decomposition import PCA
+from sklearn.linear_model import RidgeCV
+from sklearn.neighbors import NearestNeighbors
+
+from napari_spatia.batching.tensors import gene_tokens
+from napari_spatia.benchmark.condition_use import REFERENCE_CELLS, HeldOut, open_for_benchmark, types_of_cells
+from napari_spatia.benchmark.frechet import NUCLEUS_CHANNEL
+from napari_spatia.benchmark.metrics import correlation, image_statistics, nucleus_mask, plain, with_interval
+from napari_spatia.benchmark.pictures import in_chunks, real_pictures
+from napari_spatia.benchmark.report import add_which_cells, benchmark_parser, printed_progress, report_errors
+from napari_spatia.errors import SpatiaError
+from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
+from napari_spatia.progress import Progress, part, silent
+
+RICH_BY = 1.5
+"""A rich cell's least log2(1 + counts) of the gene; a poor cell has none of it."""
+LEAST_PAIRS = 40
+LEAST_RICH, LEAST_POOR = 10, 60
+"""Cells of a type that a gene needs there; the correction is fitted on the poor ones."""
+PENALTY = 1.0
+COMPONENTS, NICHE_COMPONENTS = 20, 10
+PICTURES_AT_ONCE = 64
+SHUFFLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """How pairs are found and edits are drawn."""
+
+    cells_per_gene: int = 32
+    samples: int = 2
+    nfe: int = DEFAULT_NFE
+    most_genes: int = 150
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """p matched cells of one gene (rows of the slide): ``poor`` and ``rich`` `(p,)`.
+
+    ``left`` `(p,)` is by how much the rich one's log2(1 + all other counts) is higher, ``change`` `(p, F)` the
+    difference of features, rich less poor, corrected for all that matching left.
+    """
+
+    gene: int
+    poor: NDArray[np.intp]
+    rich: NDArray[np.intp]
+    left: NDArray[np.float64]
+    change: NDArray[np.float64]
+
+    def shift(self, use: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.float64]:
+        """`(F,)` the mean change of some pairs."""
+        return np.nanmean(self.change[use], axis=0)
+
+
+def find_pairs(
+    bound: BoundSlide,
+    cells: NDArray[np.intp],
+    types: NDArray[np.str_],
+    features: NDArray[np.float64],
+    design: Design,
+) -> list[Pairs]:
+    """Matched cells for the genes with the most pairs, at least `LEAST_PAIRS` each; a rich cell is in one pair a gene.
+
+    ``types`` and ``features`` are those of ``cells``, `(n,)` and `(n, F)`. The partner is the nearest in principal
+    components of log2(1 + counts) of all other genes, of the niche's mean, and in the other genes' total, the three
+    weighing alike.
+    """
+    found: dict[int, list[Pairs]] = {}
+    for cell_type in np.unique(types):
+        members = types == cell_type
+        values, own = bound.values[cells[members]].toarray(), features[members]
+        enough = ((values >= RICH_BY).sum(0) >= LEAST_RICH) & ((values == 0).sum(0) >= LEAST_POOR)
+        niche = _reduced(_niche_means(bound, cells[members]), NICHE_COMPONENTS) if enough.any() else np.empty(0)
+        for gene in np.flatnonzero(enough):
+            others = values.copy()
+            others[:, gene] = 0
+            total = np.log2(1 + (np.exp2(others) - 1).sum(axis=1))
+            place = np.concatenate([_reduced(others, COMPONENTS), niche, _reduced(total[:, None], 1)], axis=1)
+            poor, rich = np.flatnonzero(values[:, gene] == 0), np.flatnonzero(values[:, gene] >= RICH_BY)
+            nearest = NearestNeighbors(n_neighbors=1).fit(place[poor]).kneighbors(place[rich], return_distance=False)
+            partner = poor[nearest[:, 0]]
+            explained = (place[rich] - place[partner]) @ _slopes(place[poor], own[poor])
+            change = own[rich] - own[partner] - explained
+            rows = cells[members]
+            pairs = Pairs(int(gene), rows[partner], rows[rich], total[rich] - total[partner], change)
+            found.setdefault(int(gene), []).append(pairs)
+    joined = [
+        Pairs(gene, *(np.concatenate([getattr(p, name) for p in parts]) for name in ("poor", "rich", "left", "change")))
+        for gene, parts in found.items()
+    ]
+    many = [pairs for pairs in joined if len(pairs.rich) >= LEAST_PAIRS]
+    return sorted(many, key=lambda pairs: (-len(pairs.rich), pairs.gene))[: design.most_genes]
+
+
+def picture_features(
+    images: NDArray, masks: NDArray[np.bool_], channels: Sequence[str], um_per_px: float
+) -> dict[str, NDArray[np.float64]]:
+    """Features of standardised `(n, C, H, W)` in cells `(n, H, W)`: stain means, log area, the nucleus's log area."""
+    found = dict(image_statistics(images, masks, channels, um_per_px)["cell"])
+    dapi = images[:, list(channels).index(NUCLEUS_CHANNEL)]
+    nuclei = np.array([nucleus_mask(*pair, um_per_px).sum() for pair in zip(dapi, masks, strict=True)], float)
+    found["log_nucleus_area"] = np.log(np.where(nuclei > 0, nuclei * um_per_px**2, np.nan))
+    return found
+
+
+def real_features(
+    bound: BoundSlide, cells: NDArray[np.intp], progress: Progress = silent
+) -> tuple[list[str], NDArray[np.float64]]:
+    """Names of features, and those of real cells `(n, F)`."""
+    info = bound.predictor.info
+    names: list[str] = []
+    rows = np.empty((len(cells), 0))
+    for position, images, masks in real_pictures(bound, cells, progress):
+        found = picture_features(bound.scale.standardise(images), masks, info.channels, info.um_per_px)
+        if not names:
+            names, rows = list(found), np.full((len(cells), len(found)), np.nan)
+        rows[position] = np.stack(list(found.values()), axis=1)
+    return names, rows
+
+
+def predicted_shift(bound: BoundSlide, pairs: Pairs, design: Design) -> NDArray[np.float64]:
+    """`(F,)` mean change of drawn pictures of some poor cells when the gene is raised to each one's partner's value."""
+    some = np.random.default_rng([design.seed, pairs.gene]).permutation(len(pairs.poor))[: design.cells_per_gene]
+    jobs = np.array([(pair, sample) for pair in some for sample in range(design.samples)])
+    changes = []
+    for job, _ in in_chunks(jobs, PICTURES_AT_ONCE, silent):
+        poor, rich = pairs.poor[job[:, 0]], pairs.rich[job[:, 0]]
+        before = bound.values[poor].toarray()
+        after = before.copy()
+        after[:, pairs.gene] = bound.values[rich, pairs.gene].toarray()[:, 0]
+        white = np.stack([bound.noise(cell, design.seed, no) for cell, no in zip(poor, job[:, 1], strict=True)])
+        drawn = [_drawn_features(bound, poor, values, white, design.nfe) for values in (before, after)]
+        changes.append(drawn[1] - drawn[0])
+    return np.nanmean(np.concatenate(changes), axis=0)
+
+
+def ridge_shifts(
+    bound: BoundSlide, reference: NDArray[np.intp], features: NDArray[np.float64], pairs: Sequence[Pairs]
+) -> NDArray[np.float64]:
+    """`(genes, F)` shifts that a ridge regression of training cells' ``features`` `(n, F)` implies."""
+    learn = bound.values[reference].toarray()
+    shifts = np.empty((len(pairs), features.shape[1]))
+    raised = np.array([bound.values[p.rich, p.gene].mean() for p in pairs])
+    for feature, values in enumerate(features.T):
+        known = np.isfinite(values)
+        model = RidgeCV(alphas=np.logspace(0, 5, 11)).fit(learn[known], values[known])
+        shifts[:, feature] = raised * model.coef_[[p.gene for p in pairs]]
+    return shifts
+
+
+def natural_experiment(
+    bound: BoundSlide, held_out: HeldOut, design: Design, progress: Progress = silent
+) -> dict[str, Any]:
+    """Scores per feature and of all together; see the top of this file."""
+    types, types_from = types_of_cells(bound)
+    names, own = real_features(bound, held_out.scored, part(progress, 0.0, 0.1))
+    progress(0.1, "matching cells")
+    pairs = find_pairs(bound, held_out.scored, types[held_out.scored], own, design)
+    if len(pairs) < 3:
+        raise SpatiaError(
+            f"Only {len(pairs)} genes of slide '{bound.slide.name}' have {LEAST_PAIRS} matched pairs among "
+            f"{len(held_out.scored)} cells; a correlation over genes needs 3. Score more cells."
+        )
+    unit = _spread_within_types(own, types[held_out.scored])
+    observed = np.stack([p.shift() for p in pairs]) / unit
+    predicted = np.empty_like(observed)
+    for number, p in enumerate(pairs):
+        predicted[number] = predicted_shift(bound, p, design) / unit
+        progress(0.15 + 0.75 * (number + 1) / len(pairs), f"editing {len(pairs)} genes")
+    rows = {"model": predicted}
+    if len(held_out.reference):
+        _, learn = real_features(bound, held_out.reference, part(progress, 0.9, 1.0))
+        rows["ridge"] = ridge_shifts(bound, held_out.reference, learn, pairs) / unit
+    shifts = {"observed": observed, **rows}
+    info = bound.predictor.info
+    genes = [info.panel.genes[p.gene] for p in pairs]
+    return {
+        "cells": len(held_out.scored),
+        "chosen_by": held_out.chosen_by,
+        "types_from": types_from,
+        "genes": len(pairs),
+        "pairs_a_gene": {"least": min(len(p.rich) for p in pairs), "most": max(len(p.rich) for p in pairs)},
+        "total_left_unmatched": plain(float(np.mean(np.concatenate([p.left for p in pairs])))),
+        **asdict(design),
+        "checkpoint": info.name,
+        "sha256": info.sha256,
+        "reference_cells": len(held_out.reference),
+        "notes": list(bound.notes),
+        "scores": shift_scores(names, observed, rows, _halves(pairs, unit, design.seed), design.seed),
+        "shifts": {
+            gene: {
+                "pairs": len(p.rich),
+                **{row: dict(zip(names, map(plain, v[n]), strict=True)) for row, v in shifts.items()},
+            }
+            for n, (gene, p) in enumerate(zip(genes, pairs, strict=True))
+        },
+    }
+
+
+def shift_scores(
+    names: Sequence[str],
+    observed: NDArray[np.float64],
+    rows: dict[str, NDArray[np.float64]],
+    halves: tuple[NDArray[np.float64], NDArray[np.float64]],
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Correlations over genes of ``rows`` `(genes, F)` with ``observed``, per feature and of all features in one.
+
+    ``halves`` are observed shifts from two halves of the pairs. In "all", shifts are in deviations of each feature
+    within types and centred over genes, so that what all genes share earns nothing.
+    """
+    columns = {name: [idx] for idx, name in enumerate(names)} | {"all": list(range(len(names)))}
+    return {
+        name: _row_scores(observed[:, of], {row: v[:, of] for row, v in rows.items()}, [h[:, of] for h in halves], seed)
+        for name, of in columns.items()
+    }
+
+
+def _row_scores(observed: NDArray, rows: dict[str, NDArray], halves: Sequence[NDArray], seed: int) -> dict[str, Any]:
+    random = np.random.default_rng(seed)
+    model = rows["model"]
+    shuffled = [centred_correlation(observed, model[random.permutation(len(model))]) for _ in range(SHUFFLES)]
+    low, high = np.percentile(shuffled, [2.5, 97.5])
+    half = centred_correlation(*halves)
+    whole = 2 * half / (1 + half) if half > -1 else float("nan")  # Spearman-Brown: both halves together
+    return {
+        **{row: with_interval(centred_correlation, observed, values, seed) for row, values in rows.items()},
+        "shuffled": {"value": plain(float(np.mean(shuffled))), "low": plain(low), "high": plain(high)},
+        "reliability": {"split_half": plain(half), "whole": plain(whole), "highest_score": plain(max(whole, 0) ** 0.5)},
+    }
+
+
+def centred_correlation(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+    """Pearson's of `(genes, F)` values, each feature centred over genes."""
+    return correlation((truth - np.nanmean(truth, axis=0)).ravel(), (predicted - np.nanmean(predicted, axis=0)).ravel())
+
+
+def _halves(pairs: Sequence[Pairs], unit: NDArray, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Observed shifts of two random halves of each gene's pairs, `(genes, F)` each."""
+    halves: tuple[list[NDArray], list[NDArray]] = ([], [])
+    for p in pairs:
+        order = np.random.default_rng([seed, p.gene]).permutation(len(p.rich))
+        for half, use in zip(halves, (order[::2], order[1::2]), strict=True):
+            half.append(p.shift(use) / unit)
+    return np.stack(halves[0]), np.stack(halves[1])
+
+
+def _drawn_features(
+    bound: BoundSlide, cells: NDArray[np.intp], values: NDArray[np.float32], white: NDArray[np.float32], nfe: int
+) -> NDArray[np.float64]:
+    """`(n, F)` of pictures of ``cells`` as if they expressed ``values`` `(n, G)` log2(1 + counts)."""
+    info, device = bound.predictor.info, bound.predictor.device
+    condition = bound.condition(cells, gene_tokens(csr_matrix(values)).to(device))
+    images, masks = bound.restore(bound.draw(torch.from_numpy(white).to(device), condition, nfe))
+    found = picture_features(bound.scale.standardise(images), masks >= 0.5, info.channels, info.um_per_px)
+    return np.stack(list(found.values()), axis=1)
+
+
+def _niche_means(bound: BoundSlide, cells: NDArray[np.intp]) -> NDArray[np.float32]:
+    """`(n, G)` mean log2(1 + counts) of each cell's neighbours; 0 where it has none."""
+    neighbour = bound.surroundings.neighbour[cells]
+    there = neighbour >= 0
+    row = np.repeat(np.arange(len(cells)), there.sum(1))
+    weight = 1 / np.maximum(there.sum(1), 1)[row]
+    mean = csr_matrix((weight, (row, neighbour[there])), shape=(len(cells), bound.values.shape[0]))
+    return (mean @ bound.values).toarray().astype(np.float32)
+
+
+def _reduced(values: NDArray, components: int) -> NDArray[np.float64]:
+    """`(n, components)` principal components with a total variance of 1."""
+    components = min(components, *values.shape)
+    reduced = PCA(components, random_state=0).fit_transform(values)
+    return reduced / max(np.sqrt(reduced.var(axis=0).sum()), 1e-9)
+
+
+def _slopes(place: NDArray[np.float64], features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`(K, F)` ridge regression of features `(n, F)` on ``place`` `(n, K)`; what is unknown counts as the mean."""
+    known = np.isfinite(features)
+    mean = np.where(known, features, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    apart = np.where(known, features - mean, 0)
+    centred = place - place.mean(axis=0)
+    return np.linalg.solve(centred.T @ centred + PENALTY * np.eye(place.shape[1]), centred.T @ apart)
+
+
+def _spread_within_types(features: NDArray[np.float64], types: NDArray) -> NDArray[np.float64]:
+    """`(F,)` deviation of real cells from the mean of their type."""
+    apart = features.copy()
+    for cell_type in np.unique(types):
+        members = types == cell_type
+        apart[members] -= np.nanmean(apart[members], axis=0)
+    spread = np.nanstd(apart, axis=0)
+    return np.where(spread > 0, spread, 1.0)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints one JSON object."""
+    parser = benchmark_parser("natural_experiment", __doc__)
+    parser.add_argument("--cells", type=int, metavar="N", help="match at most so many cells")
+    parser.add_argument("--cells-per-gene", type=int, default=32, metavar="N", help="poor cells edited a gene (32)")
+    parser.add_argument("--samples", type=int, default=2, help="pictures of each, before and after (default 2)")
+    parser.add_argument("--nfe", type=int, default=DEFAULT_NFE, help="decoder passes a picture (default 4)")
+    parser.add_argument("--genes", type=int, default=150, metavar="N", help="at most the N genes with the most pairs")
+    parser.add_argument(
+        "--training-cells",
+        type=int,
+        default=REFERENCE_CELLS,
+        metavar="N",
+        help="that baselines learn from (20,000)",
+    )
+    add_which_cells(parser)
+    options = parser.parse_args(arguments)
+    design = Design(options.cells_per_gene, options.samples, options.nfe, options.genes, options.seed)
+    with report_errors():
+        bound, held_out = open_for_benchmark(options, options.cells, options.training_cells)
+        found = natural_experiment(bound, held_out, design, printed_progress())
+        print(json.dumps({"benchmark": "natural_experiment", "slide": bound.slide.name, **found}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The table says what was measured, against which bound, and runs only what is missing."""
+
+import json
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+from napari_spatia.benchmark import table as module
+from napari_spatia.benchmark.table import FIVE, Run, markdown, obtain
+from napari_spatia.errors import SpatiaError
+from napari_spatia.inference.registry import find_checkpoint
+from napari_spatia.model.checkpoint import load_checkpoint
+
+
+def condition_use(generated, shuffled=0.0):
+    rows = {"generated": generated, "shuffled": shuffled, "ridge": 0.5}
+    interval = {row: {"value": value, "low": value - 0.1, "high": value + 0.1} for row, value in rows.items()}
+    return {"r2": {"cell": {name: interval for name in FIVE}}}
+
+
+def natural(value, low):
+    row = {"value": value, "low": low, "high": 0.9}
+    return {"scores": {"all": {"model": row, "shuffled": row, "ridge": row, "reliability": {"highest_score": 0.8}}}}
+
+
+def line(text, label):
+    return next(row.split(" | ") for row in text.splitlines() if row.startswith(f"| {label} |"))
+
+
+def test_bounds_are_the_baselines_of_the_same_run():
+    text = markdown({"condition_use": [condition_use(0.52)]})
+    assert line(text, "image R² from expression: DAPI")[1:] == ["ridge 0.5", "≥ ridge", "0.52", "0.42 – 0.62", "met |"]
+    assert line(text, "image R², mean of the five")[2:] == ["≥ ridge + 0.05", "0.52", "", "**missed** |"]
+    assert line(text, "image R², shuffled, highest of the five")[-1] == "met |"
+    assert line(markdown({"condition_use": [condition_use(0.6, 0.1)]}), "image R², shuffled, highest of the five")[
+        -1
+    ] == ("**missed** |")
+
+
+def test_seeds_are_averaged_and_their_range_is_shown():
+    text = markdown({"condition_use": [condition_use(0.4), condition_use(0.6)]})
+    assert line(text, "image R² from expression: boundary")[3:5] == ["0.5", "0.4 – 0.6"]
+
+
+def test_an_interval_that_holds_0_does_not_meet_the_natural_experiment():
+    label = "natural experiment, correlation over genes"
+    assert line(markdown({"natural_experiment": [natural(0.7, 0.2)]}), label)[-1] == "met |"
+    assert line(markdown({"natural_experiment": [natural(0.7, -0.1)]}), label)[-1] == "**missed** |"
+
+
+def test_what_was_not_measured_is_said_and_a_file_of_another_version_is_refused():
+    assert "| ECE of type probabilities | | ≤ 0.03 | not measured | | |" in markdown({}).splitlines()
+    with pytest.raises(SpatiaError, match="'timing' has no 'zero_edit_psnr_db'.*--rerun"):
+        markdown({"timing": [{"click": {"p95_ms": 1.0}}]})
+
+
+def test_a_file_of_the_same_weights_is_read_and_any_other_is_made_again(tmp_path, monkeypatch):
+    ran = []
+
+    def run(command, **options):
+        ran.append(command)
+        return SimpleNamespace(returncode=0, stdout=json.dumps({"sha256": sha256, "value": len(ran)}))
+
+    sha256 = load_checkpoint(find_checkpoint("sim-small"))[2]
+    monkeypatch.setattr(subprocess, "run", run)
+    job = (Run("timing", "real", ("--cells", "3")), tmp_path / "folder" / "slide.zarr", "sim-small", tmp_path)
+    first = obtain(*job, rerun=False)
+    assert first["command"] == "python -m napari_spatia.benchmark.timing slide.zarr --checkpoint sim-small --cells 3"
+    assert obtain(*job, rerun=False) == first and len(ran) == 1
+    assert obtain(*job, rerun=True)["value"] == 2
+    (tmp_path / "sim-small_timing.json").write_text(json.dumps({"sha256": "of other weights"}))
+    assert obtain(*job, rerun=False)["value"] == 3
+    monkeypatch.setattr(subprocess, "run", lambda command, **options: SimpleNamespace(returncode=1, stdout=""))
+    with pytest.raises(SpatiaError, match="'timing' of 'sim-small'.*status 1"):
+        obtain(*job, rerun=True)
+
+
+def test_the_table_is_written_from_files_alone(tmp_path, capsys):
+    module.main(["--out", str(tmp_path)])
+    assert (tmp_path / "table.md").read_text() in capsys.readouterr().out
