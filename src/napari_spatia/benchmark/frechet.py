@@ -16,8 +16,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_spatia.benchmark.metrics import DISC_DIAMETER_UM, nucleus_mask
+from napari_spatia.benchmark.metrics import DISC_DIAMETER_UM
 from napari_spatia.benchmark.scattering import scattering_features
+from napari_spatia.data.morphology import nucleus_mask
 
 NUCLEUS_CHANNEL = "DAPI"
 RINGS = 8

@@ -29,9 +29,10 @@ from sklearn.neighbors import NearestNeighbors
 from napari_spatia.batching.tensors import gene_tokens
 from napari_spatia.benchmark.condition_use import REFERENCE_CELLS, HeldOut, open_for_benchmark, types_of_cells
 from napari_spatia.benchmark.frechet import NUCLEUS_CHANNEL
-from napari_spatia.benchmark.metrics import correlation, image_statistics, nucleus_mask, plain, with_interval
+from napari_spatia.benchmark.metrics import correlation, image_statistics, plain, with_interval
 from napari_spatia.benchmark.pictures import in_chunks, real_pictures
 from napari_spatia.benchmark.report import add_which_cells, benchmark_parser, printed_progress, report_errors
+from napari_spatia.data.morphology import nucleus_mask
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
 from napari_spatia.progress import Progress, part, silent

@@ -39,9 +39,9 @@ from napari_spatia.benchmark.timing import (
 )
 from napari_spatia.data.counts import normalised
 from napari_spatia.errors import SpatiaError
-from napari_spatia.inference.device import one_thread
 from napari_spatia.inference.noise import white_noise
 from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
+from napari_spatia.model.device import one_thread
 from napari_spatia.progress import Progress, part, silent
 
 PASSES = (1, 2, 4, 8, 16, 64)

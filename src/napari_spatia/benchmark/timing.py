@@ -20,9 +20,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from napari_spatia.benchmark.metrics import plain, psnr_summary
 from napari_spatia.benchmark.report import benchmark_parser, printed_progress, report_errors
 from napari_spatia.data.io import open_slide
-from napari_spatia.inference.device import one_thread
 from napari_spatia.inference.perturb import CellEditor
 from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide, Predictor
+from napari_spatia.model.device import one_thread
 from napari_spatia.progress import Progress, silent
 
 MIDPOINT_PASSES = 400
