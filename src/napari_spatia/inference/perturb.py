@@ -109,7 +109,7 @@ class CellEditor:
         condition = self.bound.condition(np.array([cell.cell_idx]), genes)
         image, mask = self.bound.restore(self.bound.draw(white, condition, nfe, merge_ratio))
         with torch.no_grad():
-            type_probability = self.model.heads.cell_type(condition.vector)[0].softmax(-1).cpu().numpy()
+            type_probability = self.bound.type_probability(np.array([cell.cell_idx]), genes, condition.vector)[0]
         reach = self._reach(cell.cell_idx, genes)
         ms = 1000 * (time.perf_counter() - began)
         return Counterfactual(image[0], mask[0], type_probability, reach, nfe, ms, edits)

@@ -36,6 +36,7 @@ class TrainConfig(BaseModel):
     mask_weight: float = Field(1.0, ge=0, description="weight of masked patches (0 switches the objective off)")
     gene_weight: float = Field(4.0, ge=0, description="weight of masked genes")
     contrast_weight: float = Field(0.1, ge=0, description="weight of the image–gene contrast")
+    image_weight: float = Field(0.5, ge=0, description="weight of types and expression from the crop alone")
     type_weight: float = Field(0.5, ge=0, description="weight of cell types where they are known")
     picture_weight: float = Field(3.0, ge=0, description="weight of the expected picture")
     validate_every: int = Field(250, gt=0, description="steps between validations and resumable states")

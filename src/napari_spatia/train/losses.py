@@ -68,7 +68,7 @@ def encoder_losses(
     """Each objective's weighted loss by name; an objective of weight 0 is left out."""
     genes = batch.genes.hide(masking.genes) if masking.modalities.genes else None
     has_channel = torch.ones(batch.image.shape[1], dtype=torch.bool)
-    image = model.image(batch.image, has_channel, masking.patches) if masking.modalities.image else None
+    image, pooled = model.image(batch.image, has_channel, masking.patches) if masking.modalities.image else (None, None)
     around = around.without(masking.no_niche, masking.no_tissue)
     encoding = model.encode(around, genes, image, masking.cells)
     losses: dict[str, tuple[float, Callable[[], Tensor]]] = {
@@ -79,8 +79,10 @@ def encoder_losses(
         losses["picture"] = (config.picture_weight, lambda: _picture(model, encoding, genes or batch.genes, batch))
     elif (masked := masking.patches) is not None:
         losses["patches"] = (config.mask_weight, lambda: _masked_patches(model, encoding, batch, masked))
-    if image is not None and genes is not None:
-        pair = image, genes
+    if pooled is not None:
+        losses["image_alone"] = (config.image_weight, lambda: _image_alone(model, pooled, batch))
+    if pooled is not None and genes is not None:
+        pair = pooled, genes
         losses["contrast"] = (config.contrast_weight, lambda: _contrast(model, *pair))
     return {name: weight * loss() for name, (weight, loss) in losses.items() if weight > 0}
 
@@ -136,8 +138,18 @@ def _masked_patches(model: SpatiaModel, encoding: Encoding, batch: Batch, masked
     return F.mse_loss(model.heads.patch(encoding.image_tokens)[masked], target[masked])
 
 
-def _contrast(model: SpatiaModel, image_tokens: Tensor, genes: GeneTokens) -> Tensor:
-    pooled = model.embed_genes(genes)
+def _image_alone(model: SpatiaModel, pooled: Tensor, batch: Batch) -> Tensor:
+    """Types and expression from the crop's own embedding, without what surrounds the cell."""
+    total = batch.counts.sum().clamp(min=1)
+    expression = -(batch.counts * model.heads.image_log_rate(pooled)).sum() / total
+    known = batch.cell_type >= 0
+    if not known.any():
+        return expression
+    return expression + F.cross_entropy(model.heads.image_type(pooled)[known], batch.cell_type[known])
+
+
+def _contrast(model: SpatiaModel, image: Tensor, genes: GeneTokens) -> Tensor:
+    heads = model.heads
     return contrastive_loss(
-        model.heads.image_contrast(image_tokens.mean(1)), model.heads.gene_contrast(pooled), model.heads.log_temperature
+        heads.image_contrast(image), heads.gene_contrast(model.embed_genes(genes)), heads.log_temperature
     )

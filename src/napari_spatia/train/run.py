@@ -23,6 +23,7 @@ from napari_spatia.progress import Progress, part, silent
 from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.log import Log
 from napari_spatia.train.loop import run_stage
+from napari_spatia.train.readings import fit_readings
 from napari_spatia.train.stages import DecoderStage, EncoderStage
 from napari_spatia.train.state import read_progress
 
@@ -77,6 +78,7 @@ def train(
     model.decoder.load_state_dict(decoder.averaged.state_dict())
 
     held_out = EncoderStage(model, parts["training"], parts["validation"], config).validate() | decoder.validate()
+    held_out |= fit_readings(model, parts["training"], parts["validation"], decoder.encoding)
     save_checkpoint(
         out,
         model,
