@@ -85,8 +85,9 @@ class Residual(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         self.norm = nn.ModuleList([nn.GroupNorm(8, width) for _ in range(2)])
-        self.conv = nn.ModuleList([nn.Conv2d(width, width, 3, padding=1) for _ in range(2)])
-        nn.init.zeros_(self.conv[1].weight)
+        first, second = (nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
+        nn.init.zeros_(second.weight)
+        self.conv = nn.ModuleList([first, second])
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (B, W, h, w) → the same shape."""

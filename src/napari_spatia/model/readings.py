@@ -19,7 +19,7 @@ VIEWS: dict[str, frozenset[str]] = {
 """The blocks of evidence that each type reading was fitted on: what a block is worth depends on what else is seen."""
 EXPRESSION_BLOCKS = ("own", "library", "around", "image")
 """The fused embedding adds nothing to these (measured), and changes when genes are hidden."""
-RIDGE = 0.03
+RIDGE = 0.1
 """Penalty of the conditional expectation, as a share of a column's variance."""
 
 

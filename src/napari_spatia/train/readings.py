@@ -21,7 +21,7 @@ from napari_spatia.progress import Progress, part, silent
 MOST_CELLS = 60_000
 """Cells of a slide that are read; more change nothing that a penalty does not."""
 CELLS_AT_ONCE = 256
-PENALTIES = (1e-6, 1e-5, 1e-4)
+PENALTIES = (1e-4, 3e-4, 1e-3)
 GENE_FOLDS = 10
 
 Encode = Callable[[TrainingSlide, Batch], Encoding]
