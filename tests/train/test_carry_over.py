@@ -47,7 +47,7 @@ def outputs(model: SpatiaModel) -> dict[str, torch.Tensor]:
     said["types"] = model.heads.cell_type(blind.fused)[:, type_at]
     said["expected"] = model.expected_picture(blind.fused, genes)[:, channel_at]
     if own is not None:
-        image = model.image(own, torch.ones(own.shape[1], dtype=torch.bool))
+        image, _ = model.image(own, torch.ones(own.shape[1], dtype=torch.bool))
         encoding = model.encode(around, genes, image)
         patch_px = config.image_patch_px**2
         said["patches"] = model.heads.patch(encoding.image_tokens).unflatten(-1, (-1, patch_px))[:, :, channel_at]

@@ -125,7 +125,7 @@ class CellEditor:
         condition = self.bound.condition(np.array([cell.cell_idx]), genes, around)
         image, mask = self.bound.restore(self.bound.draw(white, condition, nfe, merge_ratio))
         with torch.no_grad():
-            type_probability = self.model.heads.cell_type(condition.vector)[0].softmax(-1).cpu().numpy()
+            type_probability = self.bound.type_probability(np.array([cell.cell_idx]), genes, condition.vector)[0]
             embedding = self.model.embed_genes(genes)[0].cpu().numpy()
         reach = None if self.reach is None else self.reach.percentile(embedding, apart_from=cell.cell_idx)
         ms = 1000 * (time.perf_counter() - began)

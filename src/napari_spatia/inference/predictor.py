@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from napari_spatia.batching.features import around_expression, normalised_values, own_expression
 from napari_spatia.batching.tensors import gene_tokens, look_around
 from napari_spatia.batching.training_slide import surroundings_for
-from napari_spatia.data.counts import TARGET_LIBRARY, align_counts, log2_counts
+from napari_spatia.data.counts import align_counts, log2_counts
 from napari_spatia.data.crops import read_crops, read_masks
 from napari_spatia.data.intensity import IntensityScale
 from napari_spatia.data.panel import Panel
@@ -28,7 +29,7 @@ from napari_spatia.inference.registry import find_checkpoint
 from napari_spatia.model.checkpoint import load_checkpoint
 from napari_spatia.model.device import pick_device
 from napari_spatia.model.flow_solver import sample
-from napari_spatia.model.inputs import Around, Condition, GeneTokens
+from napari_spatia.model.inputs import Around, Condition, Features, GeneTokens
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, silent
 
@@ -232,6 +233,50 @@ class BoundSlide:
         around = self.around(cell_idx) if around is None else around
         return self.model.condition(self.model.encode(around, genes), genes)
 
+    def features(
+        self, cell_idx: NDArray, genes: GeneTokens | None, fused: torch.Tensor, image: torch.Tensor | None = None
+    ) -> Features:
+        """What types and expression are read off, of some cells when they express ``genes``; ``fused`` (n, D) is their
+        embedding from genes, niche and tissue, ``image`` (n, D) their pooled crop.
+        """
+        device = self.predictor.device
+        around = None
+        if "niche" in self.inputs:
+            around = around_expression(self._expression, self.surroundings.neighbour[cell_idx]).to(device)
+        own = None if genes is None else own_expression(genes, self.values.shape[1])
+        return Features(
+            len(cell_idx),
+            self._measured.to(device),
+            own=own,
+            library=None if genes is None else genes.library[:, None],
+            around=around,
+            image=image,
+            fused=None if genes is None else fused,
+        )
+
+    def type_probability(self, cell_idx: NDArray, genes: GeneTokens, fused: torch.Tensor) -> NDArray[np.float32]:
+        """`(n, T)` of some cells when they express ``genes``, without their image: what an edit makes of them."""
+        logits = self.model.readings.type_logits(self.features(cell_idx, genes, fused))
+        return logits.softmax(-1).cpu().numpy()
+
+    @cached_property
+    def _expression(self) -> csr_matrix:
+        return normalised_values(self.values)
+
+    @cached_property
+    def _measured(self) -> torch.Tensor:
+        """(G,) bool: the model's genes that are on the slide and not hidden."""
+        panel = self.predictor.info.panel
+        position = panel.align(self.slide.panel)
+        return torch.from_numpy((position >= 0) & ~np.isin(position, self.hidden_idx))
+
+    def _expression_weight(self, features: Features) -> torch.Tensor:
+        """The conditional expectation given what this slide shows, solved once."""
+        if "expression_weight" not in self.__dict__:
+            readings = self.model.readings
+            self.__dict__["expression_weight"] = readings.expression_weight(readings.seen(features))
+        return self.__dict__["expression_weight"]
+
     def noise(self, cell_idx: int, seed: int, sample_no: int = 0) -> NDArray[np.float32]:
         """White noise `(C + 1, H, W)` of one cell."""
         size = self.model.config.crop_px
@@ -267,19 +312,22 @@ class BoundSlide:
     def _embed(self, cell_idx: NDArray) -> tuple[NDArray[np.float32], ...]:
         """``cell_idx`` are cells of which the same can be read."""
         genes = self.genes_of(cell_idx) if self.has_genes[cell_idx[0]] else None
-        tokens = None
+        tokens = pooled = None
         if self.has_image[cell_idx[0]]:
             has_channel = torch.tensor([*(self.channel_idx >= 0), True])
-            tokens = self.model.image(self.pictures_of(cell_idx), has_channel)
-        encoding = self.model.encode(self.around(cell_idx), genes, tokens)
-        rate = self.model.heads.log_rate(encoding.fused).exp()
+            tokens, pooled = self.model.image(self.pictures_of(cell_idx), has_channel)
+        around = self.around(cell_idx)
+        encoding = self.model.encode(around, genes, tokens)
+        told = encoding if tokens is None or genes is None else self.model.encode(around, genes)
+        features = self.features(cell_idx, genes, told.fused, pooled)
+        readings = self.model.readings
         columns = (
             encoding.cell,
             encoding.niche,
             encoding.tissue,
             encoding.fused,
-            self.model.heads.cell_type(encoding.fused).softmax(-1),
-            torch.log1p(rate * TARGET_LIBRARY),
+            readings.type_logits(features).softmax(-1),
+            readings.expression(features, self._expression_weight(features)),
         )
         return tuple(column.cpu().numpy() for column in columns)
 

@@ -26,6 +26,7 @@ class ModelConfig(BaseModel):
     width: int = 160
     head_width: int = 32
     image_patch_px: int = 8
+    image_stem_width: int = 0
     image_depth: int = 3
     gene_latents: int = 8
     gene_depth: int = 2
@@ -58,11 +59,11 @@ class ModelConfig(BaseModel):
 _SHAPES: dict[str, dict] = {
     "tiny": dict(
         width=32, head_width=16, image_depth=1, gene_latents=4, gene_depth=1, fusion_depth=1, niche_depth=1,
-        tissue_depth=1, decoder_channels=(8, 16), decoder_depth=1,
+        tissue_depth=1, decoder_channels=(8, 16), decoder_depth=1, image_stem_width=8,
     ),
-    "small": {},
+    "small": dict(image_stem_width=64, image_depth=1),
     "base": dict(
         width=640, head_width=64, crop_px=128, image_depth=8, gene_latents=16, gene_depth=4, fusion_depth=4,
-        niche_depth=4, tissue_depth=4, prior_px=32, decoder_channels=(96, 256), decoder_depth=8,
+        niche_depth=4, tissue_depth=4, prior_px=32, decoder_channels=(96, 256), decoder_depth=8, image_stem_width=128,
     ),
 }  # fmt: skip

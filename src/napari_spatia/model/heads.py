@@ -9,7 +9,9 @@ from napari_spatia.model.layers import MLP
 
 
 class Heads(nn.Module):
-    """Cell type, expression, masked patches, and the two projections that the contrast compares."""
+    """Objectives of training: cell type and expression from all that is seen or from the crop alone, masked patches,
+    and the two projections that the contrast compares. Predictions are read by `readings.Readings`.
+    """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -18,6 +20,8 @@ class Heads(nn.Module):
         self.expression = MLP(width, len(config.panel), ratio=2)
         self.log_dispersion = nn.Parameter(torch.zeros(len(config.panel)))
         self.patch = nn.Linear(width, config.drawn_channels * config.image_patch_px**2)
+        self.image_type = nn.Linear(width, len(config.cell_types))
+        self.image_expression = nn.Linear(width, len(config.panel))
         self.image_contrast = nn.Linear(width, 128)
         self.gene_contrast = nn.Linear(width, 128)
         self.log_temperature = nn.Parameter(torch.tensor(2.0))
@@ -25,6 +29,10 @@ class Heads(nn.Module):
     def log_rate(self, fused: Tensor) -> Tensor:
         """(B, D) → (B, G) log share of each gene in the cell's counts; shares sum to 1."""
         return F.log_softmax(self.expression(fused), dim=-1)
+
+    def image_log_rate(self, image: Tensor) -> Tensor:
+        """(B, D) pooled crops → (B, G), as `log_rate`."""
+        return F.log_softmax(self.image_expression(image), dim=-1)
 
 
 def negative_binomial_loss(log_mean: Tensor, log_dispersion: Tensor, counts: Tensor) -> Tensor:

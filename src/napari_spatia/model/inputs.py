@@ -89,6 +89,24 @@ class Encoding(Rows):
 
 
 @dataclass(frozen=True, slots=True)
+class Features(Rows):
+    """What was seen of B cells, as it is; None for what was not read. `readings` reads types and expression off it.
+
+    ``own`` (B, G) and ``around`` (B, G), its mean over the neighbours (NaN without one), are normalised expression
+    (`data.counts.normalised`); ``library`` (B, 1) log2(1 + all counts seen); ``image`` (B, D) the pooled crop;
+    ``fused`` (B, D) the embedding from genes, niche and tissue; ``measured`` (G,) bool the genes that were read at all.
+    """
+
+    num_cells: int
+    measured: Tensor
+    own: Tensor | None = None
+    library: Tensor | None = None
+    around: Tensor | None = None
+    image: Tensor | None = None
+    fused: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Condition(Rows):
     """What the decoder reads: ``tokens`` (B, T, D), ``vector`` (B, D) and the expected picture ``prior``
     (B, C + 1, H, W).

@@ -17,6 +17,7 @@ from napari_spatia.model.image_encoder import ImageEncoder
 from napari_spatia.model.inputs import Around, Condition, Encoding, GeneTokens
 from napari_spatia.model.layers import MLP, LayerNorm
 from napari_spatia.model.linear_picture import LinearPicture
+from napari_spatia.model.readings import Readings
 
 
 class SpatiaModel(nn.Module):
@@ -35,6 +36,7 @@ class SpatiaModel(nn.Module):
         self.join = nn.Linear(3 * width, width)
         self.join_norm = LayerNorm(width)
         self.heads = Heads(config)
+        self.readings = Readings(config)
         self.prior = MLP(width, config.drawn_channels * config.prior_px**2, ratio=2)
         self.linear_prior = LinearPicture(width, len(config.panel), config.drawn_channels * config.prior_px**2)
         self.decoder = FlowDecoder(config)

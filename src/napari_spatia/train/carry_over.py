@@ -1,7 +1,8 @@
 """A trained model's weights for another panel, other stains and other types: fine-tuning starts from them.
 
 Which axis of which weight runs over genes, channels or types is found by building the model's shapes with one more of
-each. Rows of names that both models have are carried over by name; what is new starts as the mean of what is known.
+each. Rows of names that both models have are carried over by name; what is new starts as the mean of what is known. The
+readings are left out: they are solved anew at the end of every training.
 """
 
 import re
@@ -21,6 +22,8 @@ PER_CHANNEL = re.compile(r"(image\.patch)\.\d+\.(.+)")
 """Weights of a module per channel, which are taken together as one."""
 ROUNDS = {"decoder.stem.weight": 2}
 """How often a weight goes through all names, where not once: the stem reads two pictures, one after the other."""
+SOLVED = "readings."
+"""Weights that are not carried over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def carry_over(source: SpatiaModel, target: SpatiaModel) -> dict[str, dict[str, 
     for name, axes in _named_axes(source.config).items():
         for axis in axes:
             weights[name] = _renamed(weights[name], axis, before[axis.kind], after[axis.kind])
-    target.load_state_dict(_apart(weights, target.state_dict()))
+    target.load_state_dict(_apart(weights, target.state_dict()), strict=False)
     return {
         kind: {
             "carried_over": len(set(before[kind]) & set(after[kind]) - {MASK}),
@@ -93,6 +96,7 @@ def _renamed(value: Tensor, named: NamedAxis, before: Sequence[str], after: Sequ
 
 
 def _together(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    weights = {name: value for name, value in weights.items() if not name.startswith(SOLVED)}
     per_channel: dict[str, list[Tensor]] = {}
     for name, value in weights.items():
         if match := PER_CHANNEL.fullmatch(name):

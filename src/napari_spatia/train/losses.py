@@ -73,13 +73,13 @@ def encoder_losses(
     def encode(
         around: Around, genes: GeneTokens | None, pixels: Tensor | None, masked_patches: Tensor | None, masked: Tensor
     ) -> tuple[Encoding, Tensor | None]:
-        image = None if pixels is None else model.image(pixels, has_channel, masked_patches)
-        return model.encode(around, genes, image, masked), image
+        tokens, pooled = (None, None) if pixels is None else model.image(pixels, has_channel, masked_patches)
+        return model.encode(around, genes, tokens, masked), pooled
 
     around = around.without(masking.no_niche, masking.no_tissue)
     pixels = batch.image if masking.modalities.image else None
-    encoding, image = by_share(encode, len(batch.image), around, genes, pixels, masking.patches, masking.cells)
-    encoding, image = encoding.map(Tensor.float), None if image is None else image.float()
+    encoding, pooled = by_share(encode, len(batch.image), around, genes, pixels, masking.patches, masking.cells)
+    encoding, pooled = encoding.map(Tensor.float), None if pooled is None else pooled.float()
     losses: dict[str, tuple[float, Callable[[], Tensor]]] = {
         "genes": (config.gene_weight, lambda: _masked_genes(model, encoding, batch, masking)),
         "type": (config.type_weight, lambda: _cell_types(model, encoding, batch)),
@@ -88,8 +88,10 @@ def encoder_losses(
         losses["picture"] = (config.picture_weight, lambda: _picture(model, encoding, genes or batch.genes, batch))
     elif (masked := masking.patches) is not None:
         losses["patches"] = (config.mask_weight, lambda: _masked_patches(model, encoding, batch, masked))
-    if image is not None and genes is not None:
-        pair = image, genes
+    if pooled is not None:
+        losses["image_alone"] = (config.image_weight, lambda: _image_alone(model, pooled, batch))
+    if pooled is not None and genes is not None:
+        pair = pooled, genes
         losses["contrast"] = (config.contrast_weight, lambda: _contrast(model, *pair))
     with torch.autocast(batch.image.device.type, enabled=False):  # heads and losses in float32
         return {name: weight * loss() for name, (weight, loss) in losses.items() if weight > 0}
@@ -152,8 +154,18 @@ def _masked_patches(model: SpatiaModel, encoding: Encoding, batch: Batch, masked
     return F.mse_loss(model.heads.patch(encoding.image_tokens)[masked], target[masked])
 
 
-def _contrast(model: SpatiaModel, image_tokens: Tensor, genes: GeneTokens) -> Tensor:
-    pooled = model.embed_genes(genes)
+def _image_alone(model: SpatiaModel, pooled: Tensor, batch: Batch) -> Tensor:
+    """Types and expression from the crop's own embedding, without what surrounds the cell."""
+    total = batch.counts.sum().clamp(min=1)
+    expression = -(batch.counts * model.heads.image_log_rate(pooled)).sum() / total
+    known = batch.cell_type >= 0
+    if not known.any():
+        return expression
+    return expression + F.cross_entropy(model.heads.image_type(pooled)[known], batch.cell_type[known])
+
+
+def _contrast(model: SpatiaModel, image: Tensor, genes: GeneTokens) -> Tensor:
+    heads = model.heads
     return contrastive_loss(
-        model.heads.image_contrast(image_tokens.mean(1)), model.heads.gene_contrast(pooled), model.heads.log_temperature
+        heads.image_contrast(image), heads.gene_contrast(model.embed_genes(genes)), heads.log_temperature
     )

@@ -27,6 +27,7 @@ from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.log import SAMPLES, Log
 from napari_spatia.train.loop import run_stage
 from napari_spatia.train.parallel import is_first, joined, wait
+from napari_spatia.train.readings import fit_readings
 from napari_spatia.train.stages import DecoderStage, EncoderStage
 from napari_spatia.train.state import read_progress
 
@@ -129,13 +130,14 @@ class _Run:
         if "decoder" in config.stages:
             run_stage(decoder, config, self.working / "state", log, resumed, part(self.progress, encoder_done, 1))
         model.decoder.load_state_dict(decoder.averaged.state_dict())
-        held_out = encoder.validate() | decoder.validate()
+        held_out: dict[str, Any] = encoder.validate() | decoder.validate()
+        held_out |= fit_readings(model, self.parts["training"], self.parts["validation"], decoder.encoding)
         if is_first():
             self._finish(held_out, log)
         wait()
         return self.out
 
-    def _finish(self, held_out: dict[str, float], log: Log) -> None:
+    def _finish(self, held_out: dict[str, Any], log: Log) -> None:
         about = CheckpointConfig(
             name=self.config.name,
             model=self.model.config,

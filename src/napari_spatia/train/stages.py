@@ -140,7 +140,7 @@ class EncoderStage:
             batch = slide.batch(_spread(slide.num_cells)).to(self.config.device)
             context = slide.context(batch.cell_idx, np.random.default_rng(0))
             around = around_batch(self.model, slide, batch.cell_idx, context)
-            image = self.model.image(batch.image, torch.ones(batch.image.shape[1], dtype=torch.bool))
+            image, _ = self.model.image(batch.image, torch.ones(batch.image.shape[1], dtype=torch.bool))
             views = {"genes": (batch.genes, None), "image": (None, image), "both": (batch.genes, image)}
             for name, (genes, tokens) in views.items():
                 fused = self.model.encode(around, genes, tokens).fused
@@ -197,7 +197,7 @@ class DecoderStage:
         for slide in slides:
             for cells in np.array_split(_spread(slide.num_cells, at_most), max(1, slide.num_cells // 512)):
                 batch = slide.batch(cells).to(self.config.device)
-                encoding = self._encoding(slide, batch, 0)
+                encoding = self.encoding(slide, batch)
                 expected = self.model.expected_picture(encoding.fused, batch.genes)
                 features.append(self.model.linear_prior.features(encoding.fused, batch.genes))
                 rest.append((F.adaptive_avg_pool2d(batch.image, expected.shape[-1]) - expected).flatten(1))
@@ -263,9 +263,10 @@ class DecoderStage:
 
     @torch.no_grad()
     def _condition(self, slide: TrainingSlide, batch: Batch, turn: int) -> Condition:
-        return self.model.condition(self._encoding(slide, batch, turn), batch.genes)
+        return self.model.condition(self.encoding(slide, batch, turn), batch.genes)
 
-    def _encoding(self, slide: TrainingSlide, batch: Batch, turn: int) -> Encoding:
+    def encoding(self, slide: TrainingSlide, batch: Batch, turn: int = 0) -> Encoding:
+        """Cells as the decoder is told of them: from genes, niche and tissue, without their own image."""
         cells, regions = self._embeddings(slide)
         around = look_around(slide.surroundings, batch.cell_idx, cells, np.arange(slide.num_cells), regions)
         return self.model.encode(turned(around, turn).to(self.config.device), batch.genes)

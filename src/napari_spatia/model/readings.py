@@ -1,0 +1,167 @@
+"""Cell types and expression, read linearly off what was seen of a cell and solved rather than learned.
+
+Letters: B cells, F columns of features, G panel genes, T types, V views, D width.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_spatia.model.config import ModelConfig
+from napari_spatia.model.inputs import Features
+
+VIEWS: dict[str, frozenset[str]] = {
+    "genes": frozenset({"own", "library", "around", "fused"}),
+    "image": frozenset({"image"}),
+    "image_in_niche": frozenset({"image", "around"}),
+    "both": frozenset({"own", "library", "around", "image", "fused"}),
+}
+"""The blocks of features that each type reading was fitted on: what a block is worth depends on what else is seen."""
+EXPRESSION_BLOCKS = ("own", "library", "around", "image")
+"""The fused embedding adds nothing to these (measured), and changes when genes are hidden."""
+RIDGE = 0.1
+"""Penalty of the conditional expectation, as a share of a column's variance."""
+
+
+class Readings(nn.Module):
+    """Types by logistic regression, expression by its conditional expectation; both beside the deep embeddings.
+
+    Few-thousand-step training of a deep head separates the common types first and is behind a linear one on counts; so
+    the deep embedding is one block of features among others (wide and deep, Cheng et al. 2016). The expected expression
+    is that of a joint Gaussian of everything seen and every gene, so it can be asked given *any* part: hidden genes,
+    another panel, the image alone. Everything is zero until it is fitted (`train.readings`).
+    """
+
+    mean: Tensor
+    type_weight: Tensor
+    type_bias: Tensor
+    temperature: Tensor
+    deviation: Tensor
+    correlation: Tensor
+    cross: Tensor
+    expression_mean: Tensor
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        num_genes, num_types = len(config.panel), len(config.cell_types)
+        self.size = {"own": num_genes, "library": 1, "around": num_genes, "image": config.width, "fused": config.width}
+        columns = sum(self.size.values())
+        read = sum(self.size[block] for block in EXPRESSION_BLOCKS)
+        self.register_buffer("mean", torch.zeros(columns))
+        self.register_buffer("type_weight", torch.zeros(len(VIEWS), columns, num_types))
+        self.register_buffer("type_bias", torch.zeros(len(VIEWS), num_types))
+        self.register_buffer("temperature", torch.ones(len(VIEWS)))
+        self.register_buffer("deviation", torch.ones(read))
+        self.register_buffer("correlation", torch.eye(read))
+        self.register_buffer("cross", torch.zeros(read, num_genes))
+        self.register_buffer("expression_mean", torch.zeros(num_genes))
+
+    def type_logits(self, features: Features) -> Tensor:
+        """(B, T) calibrated: their softmax is right as often as it says, on tissue like the validation part's."""
+        view = self.view_of(features)
+        centred = self.centred(features)
+        return (centred @ self.type_weight[view] + self.type_bias[view]) / self.temperature[view]
+
+    def expression(self, features: Features, weight: Tensor) -> Tensor:
+        """(B, G) expected normalised expression; ``weight`` is `expression_weight` for this kind of features."""
+        centred = self.centred(features)[:, : len(self.deviation)]
+        return (centred @ weight + self.expression_mean).clamp(min=0)
+
+    def expression_weight(self, seen: Tensor) -> Tensor:
+        """(F', G) coefficients of the conditional expectation given the ``seen`` (F',) bool columns, 0 for the rest."""
+        weight = torch.zeros_like(self.cross)
+        known = self.correlation[seen][:, seen].double()
+        known = known + RIDGE * torch.eye(len(known), dtype=known.dtype, device=known.device)
+        solved = torch.linalg.solve(known, self.cross[seen].double())
+        weight[seen] = solved.to(weight.dtype) / self.deviation[seen, None]
+        return weight
+
+    def seen(self, features: Features) -> Tensor:
+        """(F',) bool: columns of the expression's features that were read; hidden genes were not, of no cell."""
+        parts = []
+        for block in EXPRESSION_BLOCKS:
+            there = torch.full((self.size[block],), getattr(features, block) is not None)
+            parts.append(there & features.measured.cpu() if block in ("own", "around") else there)
+        return torch.cat(parts).to(self.mean.device)
+
+    def centred(self, features: Features) -> Tensor:
+        """(B, F) deviations from the training cells' mean; what was not seen lies at the mean."""
+        parts, start = [], 0
+        for block, size in self.size.items():
+            values = getattr(features, block)
+            middle = self.mean[start : start + size]
+            start += size
+            if values is None:
+                parts.append(middle.new_zeros(features.num_cells, size))
+                continue
+            part = torch.nan_to_num(values - middle)
+            parts.append(part * features.measured if block in ("own", "around") else part)
+        return torch.cat(parts, dim=1)
+
+    def view_of(self, features: Features) -> int:
+        """The reading for what is there: the one that reads the genes, the image, or both."""
+        if features.own is not None:
+            name = "genes" if features.image is None else "both"
+        else:
+            name = "image" if features.around is None else "image_in_niche"
+        return list(VIEWS).index(name)
+
+    @torch.no_grad()
+    def solve_expression(self, features: Tensor, target: Tensor) -> None:
+        """The moments of (n, F) features and (n, G) normalised expression of training cells."""
+        read = features[:, : len(self.deviation)].double()
+        self.mean.copy_(features.double().mean(0))
+        centred = read - read.mean(0)
+        deviation = centred.square().mean(0).sqrt().clamp(min=1e-4)
+        self.deviation.copy_(deviation)
+        self.expression_mean.copy_(target.double().mean(0))
+        scaled = centred / deviation
+        self.correlation.copy_(scaled.mT @ scaled / len(scaled))
+        self.cross.copy_(scaled.mT @ (target.double() - target.double().mean(0)) / len(scaled))
+
+    def solve_types(self, view: str, features: Tensor, cell_type: Tensor, penalty: float, iterations: int = 80) -> None:
+        """Logistic regression of ``cell_type`` (n,) on (n, F) features, with a class weighing as √ of its frequency.
+
+        That keeps rare types: unweighted, their probability is drowned; weighted to equality, common ones are.
+        Call `solve_expression` before, which sets the mean.
+        """
+        columns = self.block_columns(VIEWS[view])
+        scaled = (features - self.mean)[:, columns] / self._block_scale(features)[columns]
+        num_types = self.type_bias.shape[1]
+        frequency = torch.bincount(cell_type, minlength=num_types).clamp(min=1) / len(cell_type)
+        weight = torch.zeros(scaled.shape[1], num_types, requires_grad=True)
+        bias = frequency.log().clone().requires_grad_(True)
+        optimizer = torch.optim.LBFGS(
+            [weight, bias], max_iter=iterations, line_search_fn="strong_wolfe", tolerance_change=1e-7
+        )
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(scaled @ weight + bias, cell_type, weight=frequency.rsqrt())
+            loss = loss + penalty * weight.square().sum()
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        at = list(VIEWS).index(view)
+        with torch.no_grad():
+            self.type_weight[at] = 0
+            self.type_weight[at, columns] = weight / self._block_scale(features)[columns, None]
+            self.type_bias[at] = bias
+            self.temperature[at] = 1
+
+    @torch.no_grad()
+    def calibrate(self, view: str, logits: Tensor, cell_type: Tensor) -> None:
+        """The temperature that makes ``logits`` (n, T) of held-out cells likeliest (Guo et al. 2017)."""
+        tried = torch.logspace(-0.7, 0.7, 141)
+        loss = torch.stack([F.cross_entropy(logits / temperature, cell_type) for temperature in tried])
+        self.temperature[list(VIEWS).index(view)] = tried[loss.argmin()]
+
+    def block_columns(self, blocks: frozenset[str]) -> Tensor:
+        """(F,) bool: the columns of some blocks."""
+        return torch.cat([torch.full((size,), block in blocks) for block, size in self.size.items()])
+
+    def _block_scale(self, features: Tensor) -> Tensor:
+        """(F,) one scale a block: genes keep their own spread, so a gene that is hardly expressed weighs little."""
+        parts = features.split(list(self.size.values()), dim=1)
+        return torch.cat([part.std(0).square().mean().sqrt().clamp(min=1e-6).expand(part.shape[1]) for part in parts])
