@@ -38,8 +38,6 @@ class Readings(nn.Module):
     temperature: Tensor
     deviation: Tensor
     correlation: Tensor
-    cross: Tensor
-    expression_mean: Tensor
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -53,8 +51,6 @@ class Readings(nn.Module):
         self.register_buffer("temperature", torch.ones(len(VIEWS)))
         self.register_buffer("deviation", torch.ones(read))
         self.register_buffer("correlation", torch.eye(read))
-        self.register_buffer("cross", torch.zeros(read, num_genes))
-        self.register_buffer("expression_mean", torch.zeros(num_genes))
 
     def type_logits(self, features: Features) -> Tensor:
         """(B, T) calibrated: their softmax is right as often as it says, on tissue like the validation part's."""
@@ -65,14 +61,16 @@ class Readings(nn.Module):
     def expression(self, features: Features, weight: Tensor) -> Tensor:
         """(B, G) expected normalised expression; ``weight`` is `expression_weight` for this kind of features."""
         centred = self.centred(features)[:, : len(self.deviation)]
-        return (centred @ weight + self.expression_mean).clamp(min=0)
+        return (centred @ weight + self.mean[: weight.shape[1]]).clamp(min=0)
 
     def expression_weight(self, seen: Tensor) -> Tensor:
         """(F', G) coefficients of the conditional expectation given the ``seen`` (F',) bool columns, 0 for the rest."""
-        weight = torch.zeros_like(self.cross)
+        num_genes = self.size["own"]
+        weight = torch.zeros_like(self.correlation[:, :num_genes])
         known = self.correlation[seen][:, seen].double()
         known = known + RIDGE * torch.eye(len(known), dtype=known.dtype, device=known.device)
-        solved = torch.linalg.solve(known, self.cross[seen].double())
+        cross = self.correlation[seen, :num_genes] * self.deviation[:num_genes]  # the own block comes first
+        solved = torch.linalg.solve(known, cross.double())
         weight[seen] = solved.to(weight.dtype) / self.deviation[seen, None]
         return weight
 
@@ -107,17 +105,13 @@ class Readings(nn.Module):
         return list(VIEWS).index(name)
 
     @torch.no_grad()
-    def solve_expression(self, features: Tensor, target: Tensor) -> None:
-        """The moments of (n, F) features and (n, G) normalised expression of training cells."""
-        read = features[:, : len(self.deviation)].double()
+    def solve_expression(self, features: Tensor) -> None:
+        """The moments of (n, F) features of training cells."""
         self.mean.copy_(features.double().mean(0))
-        centred = read - read.mean(0)
-        deviation = centred.square().mean(0).sqrt().clamp(min=1e-4)
-        self.deviation.copy_(deviation)
-        self.expression_mean.copy_(target.double().mean(0))
-        scaled = centred / deviation
+        centred = (features - self.mean)[:, : len(self.deviation)].double()
+        self.deviation.copy_(centred.square().mean(0).sqrt().clamp(min=1e-4))
+        scaled = centred / self.deviation
         self.correlation.copy_(scaled.mT @ scaled / len(scaled))
-        self.cross.copy_(scaled.mT @ (target.double() - target.double().mean(0)) / len(scaled))
 
     def solve_types(self, view: str, features: Tensor, cell_type: Tensor, penalty: float, iterations: int = 80) -> None:
         """Logistic regression of ``cell_type`` (n,) on (n, F) features, with a class weighing as √ of its frequency.

@@ -30,10 +30,9 @@ Encode = Callable[[TrainingSlide, Batch], Encoding]
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """n cells: ``features`` (n, F), ``expression`` (n, G) normalised, ``cell_type`` (n,), -1 unknown."""
+    """n cells: ``features`` (n, F), normalised expression in the first G columns; ``cell_type`` (n,), -1 unknown."""
 
     features: Tensor
-    expression: Tensor
     cell_type: Tensor
 
 
@@ -52,7 +51,7 @@ def fit_readings(
 
 def solve(readings: Readings, learned: Cells, checked: Cells, progress: Progress = silent) -> dict[str, Any]:
     """Fits on ``learned``, chooses by ``checked``; → balanced accuracy a view, and each gene's score when hidden."""
-    readings.solve_expression(learned.features, learned.expression)
+    readings.solve_expression(learned.features)
     scores: dict[str, Any] = {}
     knows, known = learned.cell_type >= 0, checked.cell_type >= 0
     if knows.any() and known.any():
@@ -70,30 +69,29 @@ def solve(readings: Readings, learned: Cells, checked: Cells, progress: Progress
 def gather(model: SpatiaModel, slides: list[TrainingSlide], encode: Encode, progress: Progress = silent) -> Cells:
     """The features of up to `MOST_CELLS` cells of each slide, spread evenly."""
     chunks = [chunk for slide in slides for chunk in _read(model, slide, encode, progress)]
-    features, expression, cell_type = (torch.cat(column) for column in zip(*chunks, strict=True))
+    features, cell_type = (torch.cat(column) for column in zip(*chunks, strict=True))
     lonely = features.isnan().any(1)
     features[lonely] = torch.where(features[lonely].isnan(), features[~lonely].mean(0), features[lonely])
-    return Cells(features, expression, cell_type)
+    return Cells(features, cell_type)
 
 
 def _read(
     model: SpatiaModel, slide: TrainingSlide, encode: Encode, progress: Progress
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+) -> Iterator[tuple[Tensor, Tensor]]:
     expression = normalised_values(slide.values)
     cells = np.linspace(0, slide.num_cells - 1, min(MOST_CELLS, slide.num_cells)).astype(np.int64)
     has_channel = torch.ones(model.config.drawn_channels, dtype=torch.bool)
     device = next(model.parameters()).device
     for start in range(0, len(cells), CELLS_AT_ONCE):
         batch = slide.batch(cells[start : start + CELLS_AT_ONCE]).to(device)
-        own = own_expression(batch.genes, len(model.config.panel))
         columns = (
-            own,
+            own_expression(batch.genes, len(model.config.panel)),
             batch.genes.library[:, None],
             around_expression(expression, slide.surroundings.neighbour[batch.cell_idx]).to(device),
             model.image(batch.image, has_channel)[1],
             encode(slide, batch).fused,
         )
-        yield torch.cat(columns, dim=1), own, batch.cell_type
+        yield torch.cat(columns, dim=1), batch.cell_type
         progress(min(1.0, (start + CELLS_AT_ONCE) / len(cells)), "reading cells")
 
 
@@ -117,14 +115,15 @@ def hidden_gene_scores(readings: Readings, cells: Cells) -> list[float]:
     """Pearson correlation of each gene of the panel with its imputation when it is hidden from every cell, a tenth of
     the panel at a time; 0 for a gene that does not vary in these cells.
     """
-    num_genes = cells.expression.shape[1]
+    num_genes = readings.size["own"]
+    expression = cells.features[:, :num_genes]
     folds = torch.arange(num_genes) % GENE_FOLDS
     score = torch.zeros(num_genes)
     blocks = dict(zip(readings.size, cells.features.split(list(readings.size.values()), dim=1), strict=True))
     for fold in range(GENE_FOLDS):
         features = Features(len(cells.features), folds != fold, **blocks)
         imputed = readings.expression(features, readings.expression_weight(readings.seen(features)))
-        score[folds == fold] = _correlation(imputed, cells.expression)[folds == fold]
+        score[folds == fold] = _correlation(imputed, expression)[folds == fold]
     return [round(value, 3) for value in score.tolist()]
 
 
