@@ -17,13 +17,13 @@ from scipy.sparse import csr_matrix
 from napari_spatia.batching.features import around_expression, normalised_values, own_expression
 from napari_spatia.batching.tensors import gene_tokens, look_around
 from napari_spatia.batching.training_slide import surroundings_for
-from napari_spatia.data.counts import align_counts, log2_counts
 from napari_spatia.data.crops import read_crops, read_masks
 from napari_spatia.data.intensity import IntensityScale
 from napari_spatia.data.panel import Panel
 from napari_spatia.data.slide import Slide
-from napari_spatia.errors import CheckpointError, PanelError
+from napari_spatia.errors import CheckpointError
 from napari_spatia.inference.cache import GeneEmbeddings
+from napari_spatia.inference.fit import Fit
 from napari_spatia.inference.noise import white_noise
 from napari_spatia.inference.registry import find_checkpoint
 from napari_spatia.model.checkpoint import load_checkpoint
@@ -34,8 +34,6 @@ from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, silent
 
 CELLS_AT_ONCE = 64
-LEAST_SHARED_GENES = 0.3
-"""Share of the model's genes that a slide must have measured; below it the slide is another panel's."""
 INPUTS = ("image", "genes", "niche", "tissue")
 DEFAULT_NFE = 4
 
@@ -137,11 +135,12 @@ class BoundSlide:
     ):
         self.predictor, self.slide, self.inputs, self.hidden = predictor, slide, inputs, hide_genes
         self.model, info = predictor.model, predictor.info
-        self.notes: tuple[str, ...] = ()
-        self.hidden_idx = slide.panel.indices(hide_genes)
-        self.values = self._fit_genes(info.panel)
-        self.channel_idx = self._fit_channels(info.channels, channel_map)
-        self.has_genes, self.has_image = self._find_readable_cells()
+        self.hidden_idx, self.channel_map = slide.panel.indices(hide_genes), channel_map
+        fit = Fit(slide, info.name, "genes" in inputs, "image" in inputs)
+        self.values = fit.genes(info.panel, self.hidden_idx)
+        self.channel_idx = fit.channels(info.channels, channel_map)
+        self.has_genes, self.has_image = fit.readable_cells(self.values)
+        self.notes = tuple(fit.notes)
         self.surroundings = surroundings_for(self.model.config, slide.centers_um)
         self.embeddings = GeneEmbeddings(self.model, self.values, self.surroundings)
 
@@ -330,74 +329,3 @@ class BoundSlide:
             readings.expression(features, self._expression_weight(features)),
         )
         return tuple(column.cpu().numpy() for column in columns)
-
-    def _fit_genes(self, panel: Panel) -> csr_matrix:
-        position = panel.align(self.slide.panel)
-        missing = [gene for gene, at in zip(panel.genes, position, strict=True) if at < 0]
-        shared = len(panel) - len(missing)
-        info = self.predictor.info
-        if "genes" in self.inputs and shared < LEAST_SHARED_GENES * len(panel):
-            raise PanelError(
-                f"Checkpoint '{info.name}' reads {len(panel)} genes; slide '{self.slide.name}' has measured {shared} "
-                f"of them (at least {LEAST_SHARED_GENES:.0%} are needed). Missing are {', '.join(missing[:5])}, …. "
-                "Use a checkpoint of this slide's panel (`napari-spatia models list`), train one, or read the image "
-                "alone (--inputs image)."
-            )
-        if missing:
-            named = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
-            self.notes += (
-                f"{len(missing)} of the model's {len(panel)} genes are not on the slide: {named}. They count as not "
-                "expressed; `predict` imputes them.",
-            )
-        keep = np.ones(len(self.slide.panel), np.float32)
-        keep[self.hidden_idx] = 0
-        counts = self.slide.counts.multiply(keep).tocsr() if len(self.hidden_idx) else self.slide.counts
-        values = log2_counts(align_counts(counts, self.slide.panel, panel))
-        values.eliminate_zeros()
-        return values
-
-    def _fit_channels(self, channels: tuple[str, ...], channel_map: dict[str, str]) -> NDArray[np.intp]:
-        """`(C,)` the slide's channel for each of the model's, -1 where it has none."""
-        self.channel_map = channel_map
-        unknown = [name for name in channel_map if name not in channels]
-        unknown += [name for name in channel_map.values() if name not in self.slide.channels]
-        if unknown:
-            raise CheckpointError(
-                f"--channel-map names {', '.join(unknown)}; the checkpoint has channels {', '.join(channels)} and "
-                f"image '{self.slide.image_name}' has {', '.join(self.slide.channels)}. "
-                "Write CHECKPOINT_CHANNEL=IMAGE_CHANNEL."
-            )
-        names = [channel_map.get(channel, channel) for channel in channels]
-        index = np.array([self.slide.channels.index(n) if n in self.slide.channels else -1 for n in names], np.intp)
-        missing = [channel for channel, at in zip(channels, index, strict=True) if at < 0]
-        found = (
-            f"Checkpoint '{self.predictor.info.name}' reads channels {', '.join(channels)}; image "
-            f"'{self.slide.image_name}' has {', '.join(self.slide.channels)}."
-        )
-        if len(missing) == len(channels) and "image" in self.inputs:
-            raise CheckpointError(
-                f"{found} None of them is there. Name stand-ins with --channel-map, or leave the image out (--inputs)."
-            )
-        if missing:
-            self.notes += (
-                f"{found} Missing: {', '.join(missing)}. They are not read, and pictures show what the model expects "
-                "of them. If the slide names them otherwise, name stand-ins with --channel-map.",
-            )
-        return index
-
-    def _find_readable_cells(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """`(N,)` whether a cell's genes are read, and whether its image is; always one of them at least."""
-        y0, x0, y1, x1 = self.slide.image.extent_um
-        y, x = self.slide.centers_um.T
-        has_genes = np.full(self.slide.num_cells, "genes" in self.inputs)
-        has_image = np.full(self.slide.num_cells, "image" in self.inputs)
-        no_counts = np.diff(self.values.indptr) == 0
-        outside = (y < y0) | (y >= y1) | (x < x0) | (x >= x1)
-        image_only, genes_only = no_counts & has_genes & has_image & ~outside, outside & has_genes & has_image
-        for cells, lack, read in (
-            (image_only, "have no count of a gene that the model reads", "image"),
-            (genes_only, "lie outside the image", "genes"),
-        ):
-            if cells.any():
-                self.notes += (f"{cells.sum()} of {len(cells)} cells {lack}: their {read} alone is read.",)
-        return has_genes & ~image_only, has_image & ~genes_only
