@@ -52,6 +52,12 @@ def test_fill_takes_the_pixels_whose_centers_are_inside(
     assert set(np.unique(tile)) <= {0, 5}
 
 
+def test_every_part_of_a_shape_is_drawn() -> None:
+    tile = np.zeros((6, 9), np.int32)
+    fill(tile, np.array([shapely.union(shapely.box(0, 0, 3, 2), shapely.box(5, 3, 8, 5))]), np.array([7]), (0, 0))
+    assert (tile[:2, :3] == 7).all() and (tile[3:5, 5:8] == 7).all() and (tile == 7).sum() == 12
+
+
 def test_later_shapes_lie_over_earlier_and_specks_get_a_pixel() -> None:
     tile = np.zeros((10, 10), np.int64)
     big, upper, speck = shapely.box(0, 0, 6, 6), shapely.box(4, 4, 9, 9), shapely.box(0.6, 8.6, 0.8, 8.8)

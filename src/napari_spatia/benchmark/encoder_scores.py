@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
+from napari_spatia.benchmark.condition_use import recorded_split
 from napari_spatia.benchmark.metrics import plain
 from napari_spatia.benchmark.reliability import draw_reliability, reliability
 from napari_spatia.benchmark.report import printed_progress, report_errors
@@ -219,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("slide", metavar="SLIDE")
     parser.add_argument("--checkpoint", required=True, metavar="C", help="a folder or a shipped name")
-    parser.add_argument("--split", required=True, type=Path, metavar="FILE", help="the split the model was trained on")
+    parser.add_argument("--split", type=Path, metavar="FILE", help="default: the split that the checkpoint records")
     parser.add_argument("--part", choices=("test", "validation"), default="validation", help="which cells are scored")
     parser.add_argument("--cells", type=int, metavar="N", help="at most so many cells")
     parser.add_argument("--figure", type=Path, metavar="PNG", help="draw the reliability diagram")
@@ -228,13 +229,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with report_errors():
         slide = open_slide(options.slide)
         predictor = Predictor.load(options.checkpoint, "cpu")
-        task = choose_task(slide, Split.read(options.split), options.part, options.cells, options.seed)
+        split = Split.read(options.split) if options.split else recorded_split(slide, predictor.info)
+        task = choose_task(slide, split, options.part, options.cells, options.seed)
         found = encoder_scores(predictor, slide, task, printed_progress())
         if options.figure:
             draw_reliability({view: found["types"][view]["reliability"] for view in VIEWS}, options.figure)
-        said = {"benchmark": "encoder_scores", "slide": slide.name, "checkpoint": predictor.info.name}
-        said |= {"sha256": predictor.info.sha256, "part": options.part, "cells": len(task.scored)}
-        said |= {"reference_cells": len(task.reference), "seed": options.seed}
+        said = {
+            "benchmark": "encoder_scores",
+            "slide": slide.name,
+            "checkpoint": predictor.info.name,
+            "sha256": predictor.info.sha256,
+            "part": options.part,
+            "cells": len(task.scored),
+            "reference_cells": len(task.reference),
+            "seed": options.seed,
+        }
         print(json.dumps(said | found))
 
 

@@ -123,7 +123,9 @@ def fill(
     inside, which leaves holes out and takes all parts of a multipolygon. All polygons of the tile go at once.
     """
     height, width = tile.shape
-    rings, polygon_of_ring = shapely.get_rings(polygons, return_index=True)
+    parts, polygon_of_part = shapely.get_parts(polygons, return_index=True)
+    rings, part_of_ring = shapely.get_rings(parts, return_index=True)
+    polygon_of_ring = polygon_of_part[part_of_ring]
     xy, ring = shapely.get_coordinates(rings, return_index=True)
     x, y = xy[:, 0] - corner[1], xy[:, 1] - corner[0]
     edge = np.flatnonzero((ring[1:] == ring[:-1]) & (y[1:] != y[:-1]))
