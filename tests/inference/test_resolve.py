@@ -205,3 +205,10 @@ def test_a_text_that_is_no_niche_edit_is_answered(text):
 def test_a_programme_off_the_panel_is_answered(resolver):
     with pytest.raises(PanelError, match="cannot be edited"):
         resolver.resolve(CELL, Edit((("programme:far", 1.0),)), {"far": Programme("far", "", ("X",))})
+
+
+def test_a_gene_that_rises_by_any_amount_is_not_called_stopped(bound, resolver):
+    expressed = np.array(bound.predictor.info.panel.genes)[bound.values[0].indices]
+    for rise in (0.1, 0.7, 2.98):
+        edit = Edit(tuple((str(gene), rise) for gene in expressed))
+        assert resolver.resolve(0, edit, {}).stopped == ()

@@ -143,7 +143,7 @@ class EditResolver:
         return (
             {names[gene]: float(change[gene]) for gene in genes},
             {names[gene]: float(left[gene]) for gene in genes if left[gene]},
-            tuple(names[gene] for gene in genes if left[gene] > change[gene]),
+            tuple(names[gene] for gene in genes if before[gene] + change[gene] < 0),
         )
 
     def _surround(self, cell_idx: int, niche: NicheEdit) -> tuple[Around, str]:
