@@ -20,7 +20,13 @@ from sklearn.preprocessing import StandardScaler
 
 from napari_spatia.benchmark.metrics import image_statistics, r2, with_interval
 from napari_spatia.benchmark.pictures import real_pictures
-from napari_spatia.benchmark.report import add_which_cells, benchmark_parser, printed_progress, report_errors
+from napari_spatia.benchmark.report import (
+    REFERENCE_CELLS,
+    add_which_cells,
+    benchmark_parser,
+    printed_progress,
+    report_errors,
+)
 from napari_spatia.data.counts import normalised
 from napari_spatia.data.io import open_slide
 from napari_spatia.data.keys import OBS_KNOWN_CELL_TYPE
@@ -33,7 +39,6 @@ from napari_spatia.progress import Progress, part, silent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-REFERENCE_CELLS = 20_000
 CELLS_AT_ONCE = 512
 Statistics = dict[str, dict[str, NDArray[np.float64]]]
 

@@ -31,7 +31,7 @@ from sklearn.preprocessing import StandardScaler
 from napari_spatia.benchmark.condition_use import recorded_split
 from napari_spatia.benchmark.metrics import plain
 from napari_spatia.benchmark.reliability import draw_reliability, reliability
-from napari_spatia.benchmark.report import printed_progress, report_errors
+from napari_spatia.benchmark.report import REFERENCE_CELLS, printed_progress, report_errors
 from napari_spatia.data.counts import normalised
 from napari_spatia.data.crops import read_crops, read_masks
 from napari_spatia.data.io import open_slide
@@ -42,7 +42,6 @@ from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.predictor import INPUTS, Predictor
 from napari_spatia.progress import Progress, part, silent
 
-REFERENCE_CELLS = 20_000
 LEAST_DETECTED = 0.03
 HIDDEN_GENES = 40
 ROUNDS = 200

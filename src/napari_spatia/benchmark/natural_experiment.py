@@ -27,11 +27,17 @@ from sklearn.linear_model import RidgeCV
 from sklearn.neighbors import NearestNeighbors
 
 from napari_spatia.batching.tensors import gene_tokens
-from napari_spatia.benchmark.condition_use import REFERENCE_CELLS, HeldOut, open_for_benchmark, types_of_cells
+from napari_spatia.benchmark.condition_use import HeldOut, open_for_benchmark, types_of_cells
 from napari_spatia.benchmark.frechet import NUCLEUS_CHANNEL
 from napari_spatia.benchmark.metrics import correlation, image_statistics, plain, with_interval
 from napari_spatia.benchmark.pictures import in_chunks, real_pictures
-from napari_spatia.benchmark.report import add_which_cells, benchmark_parser, printed_progress, report_errors
+from napari_spatia.benchmark.report import (
+    add_training_cells,
+    add_which_cells,
+    benchmark_parser,
+    printed_progress,
+    report_errors,
+)
 from napari_spatia.data.morphology import nucleus_mask
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
@@ -326,13 +332,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=2, help="pictures of each, before and after (default 2)")
     parser.add_argument("--nfe", type=int, default=DEFAULT_NFE, help="decoder passes a picture (default 4)")
     parser.add_argument("--genes", type=int, default=150, metavar="N", help="at most the N genes with the most pairs")
-    parser.add_argument(
-        "--training-cells",
-        type=int,
-        default=REFERENCE_CELLS,
-        metavar="N",
-        help="that baselines learn from (20,000)",
-    )
+    add_training_cells(parser)
     add_which_cells(parser)
     options = parser.parse_args(arguments)
     design = Design(options.cells_per_gene, options.samples, options.nfe, options.genes, options.seed)

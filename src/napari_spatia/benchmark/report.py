@@ -10,6 +10,8 @@ from napari_spatia.errors import SpatiaError
 from napari_spatia.progress import Progress
 
 SECONDS_BETWEEN_LINES = 5.0
+REFERENCE_CELLS = 20_000
+"""Training cells that baselines learn from, unless said otherwise."""
 
 
 def printed_progress() -> Progress:
@@ -44,6 +46,17 @@ def benchmark_parser(name: str, description: str | None) -> argparse.ArgumentPar
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     return parser
+
+
+def add_training_cells(parser: argparse.ArgumentParser) -> None:
+    """How many cells the baselines learn from."""
+    parser.add_argument(
+        "--training-cells",
+        type=int,
+        default=REFERENCE_CELLS,
+        metavar="N",
+        help="that baselines learn from (20,000)",
+    )
 
 
 def add_which_cells(parser: argparse.ArgumentParser, required: bool = False) -> None:

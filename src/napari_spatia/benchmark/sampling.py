@@ -22,12 +22,18 @@ from numpy.typing import NDArray
 from sklearn.decomposition import TruncatedSVD
 from sklearn.neighbors import NearestNeighbors
 
-from napari_spatia.benchmark.condition_use import REFERENCE_CELLS, HeldOut, open_for_benchmark, types_of_cells
+from napari_spatia.benchmark.condition_use import HeldOut, open_for_benchmark, types_of_cells
 from napari_spatia.benchmark.cvae import LATENT, train_cvae
 from napari_spatia.benchmark.frechet import FeatureSpaces, frechet_distance
 from napari_spatia.benchmark.metrics import image_statistics, plain, r2, with_interval
 from napari_spatia.benchmark.pictures import CELLS_AT_ONCE, Pictures, generated_pictures, in_chunks, real_pictures
-from napari_spatia.benchmark.report import add_which_cells, benchmark_parser, printed_progress, report_errors
+from napari_spatia.benchmark.report import (
+    add_training_cells,
+    add_which_cells,
+    benchmark_parser,
+    printed_progress,
+    report_errors,
+)
 from napari_spatia.benchmark.timing import (
     MIDPOINT_PASSES,
     MIDPOINT_STEPS_MEASURED,
@@ -291,13 +297,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cvae-steps", type=int, default=3000, help="steps of 64 pictures (default 3000)")
     parser.add_argument("--times", type=int, default=100, help="passes that are timed for each setting (default 100)")
     parser.add_argument("--markdown", action="store_true", help="print a table instead of JSON")
-    parser.add_argument(
-        "--training-cells",
-        type=int,
-        default=REFERENCE_CELLS,
-        metavar="N",
-        help="that baselines learn from (20,000)",
-    )
+    add_training_cells(parser)
     add_which_cells(parser, required=True)
     options = parser.parse_args(arguments)
     with report_errors():

@@ -15,19 +15,15 @@ NO_DOMAINS = "No niche domains yet: predict first"
 
 
 class MenuButton(QPushButton):
-    """A button whose menu is filled each time it opens, so that it shows what is there now."""
+    """A button whose menu ``fill`` makes anew each time it opens, so that it shows what is there now."""
 
-    def __init__(self, text: str, tooltip: str) -> None:
+    def __init__(self, text: str, tooltip: str, fill: Callable[[], None]) -> None:
         super().__init__(text)
         self.setToolTip(tooltip)
         self.choices = QMenu(self)
         self.choices.setToolTipsVisible(True)
-        self.choices.aboutToShow.connect(self.fill)
+        self.choices.aboutToShow.connect(fill)
         self.setMenu(self.choices)
-
-    def fill(self) -> None:
-        """Make the entries."""
-        raise NotImplementedError
 
     def submenu(self, title: str, names: Sequence[str], empty: str, chosen: Callable[[str], None]) -> QMenu:
         """A submenu of names; one that is empty says why."""
@@ -47,10 +43,10 @@ class TermButton(MenuButton):
     chosen = Signal(str)
 
     def __init__(self, session: Session) -> None:
-        super().__init__("More", "Edit a programme of genes, or go towards a cell type")
+        super().__init__("More", "Edit a programme of genes, or go towards a cell type", self._fill)
         self._session = session
 
-    def fill(self) -> None:
+    def _fill(self) -> None:
         self._session.read_programmes()
         self.choices.clear()
         state = self._session.state
@@ -77,7 +73,7 @@ class NicheButton(MenuButton):
     chosen = Signal(object)
 
     def __init__(self, session: Session) -> None:
-        super().__init__("", "")
+        super().__init__("", "", self._fill)
         self._session = session
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # a long type makes no dock wider
         self.show_niche(None)
@@ -87,7 +83,7 @@ class NicheButton(MenuButton):
         self.setText(text)
         self.setToolTip(f"{text}. What lies around the cell: take neighbours away, replace them, or move the cell")
 
-    def fill(self) -> None:
+    def _fill(self) -> None:
         self.choices.clear()
         state = self._session.state
         self.choices.addAction("As it is").triggered.connect(lambda _checked=False: self.chosen.emit(None))
