@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_spatia.model.flow_path import START_STD, Spectrum, path_velocity, point_on_path
+from napari_spatia.model.flow_path import FEW_PASSES, START_STD, Spectrum, path_velocity, point_on_path
 from napari_spatia.model.flow_solver import invert, sample
 
 
@@ -98,9 +98,22 @@ def test_inversion_finds_the_noise_that_draws_the_picture(model, condition, imag
     assert torch.nn.functional.mse_loss(again, image) < 1e-4 * image.var()
 
 
-def test_start_and_white_noise_are_inverse(model, condition):
+@pytest.mark.parametrize("nfe", [None, 1, 3, 4, 16])
+def test_start_and_white_noise_are_inverse(model, condition, nfe):
     white = torch.randn(3, 3, 64, 64)
-    assert torch.allclose(model.white_of(model.start(white, condition), condition), white, atol=1e-4)
+    for passes in FEW_PASSES:
+        model.decoder.spectrum.measure_noise(passes * torch.randn(3, 3, 64, 64), passes)
+    assert torch.allclose(model.white_of(model.start(white, condition, nfe), condition, nfe), white, atol=1e-4)
+
+
+def test_a_sampler_starts_from_the_noise_that_pictures_come_from(spectrum):
+    pictures_noise = 2 * torch.nn.functional.avg_pool2d(torch.randn(400, 1, 66, 66), 3, 1)
+    spectrum.measure_noise(pictures_noise, 4)
+    start_std = START_STD * spectrum.std.item()
+    for nfe, like in {4: pictures_noise, 5: pictures_noise, 8: None, 16: None, None: None}.items():
+        noise = spectrum.colour(torch.randn(400, 1, 64, 64), nfe) / start_std
+        wanted = (1.0, 0.0) if like is None else (like.std().item(), neighbours_correlate(like).item())
+        assert (noise.std().item(), neighbours_correlate(noise).item()) == pytest.approx(wanted, abs=0.05)
 
 
 @pytest.mark.parametrize("part", ["tokens", "vector", "prior"])
@@ -113,11 +126,21 @@ def test_the_decoder_reads_every_part_of_its_condition(model, condition, part):
         assert not torch.allclose(model.decoder(x, t, t, condition), model.decoder(x, t, t, other), atol=1e-5)
 
 
-def test_longer_steps_are_told_to_the_decoder(model, condition):
+def test_longer_steps_are_told_to_the_decoder_and_short_ones_take_the_velocity(model, condition):
     x, t = torch.randn(3, 3, 64, 64), torch.zeros(3)
     with torch.no_grad():
-        short, long = (model.decoder(x, t, torch.full((3,), step), condition) for step in (0.0, 1.0))
-    assert not torch.allclose(short, long, atol=1e-5)
+        now, short, longer, long = (model.decoder(x, t, torch.full((3,), s), condition) for s in (0, 1 / 16, 1 / 8, 1))
+    assert torch.equal(now, short)
+    assert not torch.allclose(now, longer, atol=1e-5) and not torch.allclose(longer, long, atol=1e-5)
+
+
+def test_an_untold_condition_keeps_the_expected_picture_alone(condition):
+    rows = torch.tensor([True, False, True])
+    for untold, some in ((condition.untold(), rows | True), (condition.untold(rows), rows)):
+        assert torch.equal(untold.prior, condition.prior)
+        for name in ("tokens", "vector"):
+            was, now = getattr(condition, name), getattr(untold, name)
+            assert not now[some].any() and torch.equal(now[~some], was[~some])
 
 
 @pytest.mark.parametrize("merge_ratio", [0.25, 0.5, 0.75])

@@ -12,7 +12,7 @@ from napari_spatia.train.run import train
 
 OPTIONS = TrainConfig(
     name="t", preset="tiny", encoder_steps=6, decoder_steps=6, encoder_groups=2, encoder_group_size=3,
-    decoder_groups=2, decoder_group_size=2, validate_every=3, shortcut_after=0.0,
+    decoder_groups=2, decoder_group_size=2, validate_every=3, few_step_after=0.0,
 )  # fmt: skip
 SPLIT = Split(validation=((0.0, 110.0, 999.0, 999.0),), margin_um=5.0)
 
@@ -107,7 +107,7 @@ def test_training_goes_on_from_a_checkpoint(slide, tmp_path):
     """The decoder alone: encoders keep their weights, and the held-out loss starts where it ended."""
     longer = OPTIONS.model_copy(update={"decoder_steps": 30, "decoder_lr": 3e-3})
     first = train([slide], tmp_path / "first", longer, SPLIT)
-    options = OPTIONS.model_dump() | {"stages": ("decoder",), "shortcut_after": 0.0}
+    options = OPTIONS.model_dump() | {"stages": ("decoder",), "few_step_after": 0.0}
     then = train([slide], tmp_path / "then", TrainConfig.fine_tuning(**options), SPLIT, start=first)
     entries = losses(then)
     assert entries[0]["carried_over"]["panel"] == {"carried_over": 12, "new": [], "gone": []}

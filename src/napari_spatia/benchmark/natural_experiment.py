@@ -283,7 +283,9 @@ def _drawn_features(
     """`(n, F)` of pictures of ``cells`` as if they expressed ``values`` `(n, G)` log2(1 + counts)."""
     info, device = bound.predictor.info, bound.predictor.device
     condition = bound.condition(cells, gene_tokens(csr_matrix(values)).to(device))
-    images, masks = bound.restore(bound.draw(torch.from_numpy(white).to(device), condition, nfe))
+    with bound.many_at_once():
+        drawn = bound.draw(torch.from_numpy(white).to(device), condition, nfe)
+    images, masks = bound.restore(drawn)
     found = picture_features(bound.scale.standardise(images), masks >= 0.5, info.channels, info.um_per_px)
     return np.stack(list(found.values()), axis=1)
 
@@ -339,7 +341,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with report_errors():
         bound, held_out = open_for_benchmark(options, options.cells, options.training_cells)
         found = natural_experiment(bound, held_out, design, printed_progress())
-        print(json.dumps({"benchmark": "natural_experiment", "slide": bound.slide.name, **found}))
+        about = {"slide": bound.slide.name, "precision": bound.predictor.precision}
+        print(json.dumps({"benchmark": "natural_experiment", **about, **found}))
 
 
 if __name__ == "__main__":

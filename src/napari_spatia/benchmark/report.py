@@ -45,6 +45,12 @@ def benchmark_parser(name: str, description: str | None) -> argparse.ArgumentPar
     parser.add_argument("--checkpoint", required=True, metavar="C", help="a folder or a shipped name")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        choices=("auto", "float32", "bfloat16"),
+        help="of products where many pictures are drawn; auto: bfloat16 where it is fast",
+    )
     return parser
 
 

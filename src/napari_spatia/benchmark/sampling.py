@@ -302,7 +302,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with report_errors():
         bound, held_out = open_for_benchmark(options, num_reference=options.training_cells)
-        found = {"benchmark": "sampling", "slide": bound.slide.name} | sampling(
+        about = {"slide": bound.slide.name, "precision": bound.predictor.precision}
+        found = {"benchmark": "sampling", **about} | sampling(
             bound,
             held_out,
             num_cells=options.cells,

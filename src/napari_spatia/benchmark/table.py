@@ -41,10 +41,10 @@ class Run:
 
 
 RUNS = (
-    Run("condition_use", "real", ("--holdout",)),
-    Run("sampling", "real", ("--holdout", "--cells", FRECHET_CELLS, "--cvae")),
+    Run("condition_use", "real", ("--holdout", "--cells", "1000", "--precision", "auto")),
+    Run("sampling", "real", ("--holdout", "--cells", FRECHET_CELLS, "--cvae", "--precision", "auto")),
     Run("edit_check", "simulated"),
-    Run("natural_experiment", "real", ("--holdout",)),
+    Run("natural_experiment", "real", ("--holdout", "--precision", "auto")),
     Run("encoder_scores", "real", ("--part", "test", "--cells", FRECHET_CELLS)),
     Run("timing", "real"),
 )

@@ -154,7 +154,7 @@ class CellEditor:
         velocity = lambda x, t, step: self.model.decoder(x, t, step, condition)  # noqa: E731
         with torch.no_grad():
             start = invert(velocity, self.model.decoder.spectrum.step_back, picture, nfe)
-            return self.model.white_of(start, condition)
+            return self.model.white_of(start, condition, nfe)
 
     def _condition(self, cell_idx: int, edits: Mapping[str, float]) -> Condition:
         return self.bound.condition(np.array([cell_idx]), self._genes(cell_idx, edits))

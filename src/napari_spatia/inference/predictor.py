@@ -27,7 +27,7 @@ from napari_spatia.inference.fit import Fit
 from napari_spatia.inference.noise import white_noise
 from napari_spatia.inference.registry import find_checkpoint
 from napari_spatia.model.checkpoint import load_checkpoint
-from napari_spatia.model.device import pick_device
+from napari_spatia.model.device import PrecisionChoice, pick_device, pick_precision
 from napari_spatia.model.flow_solver import sample
 from napari_spatia.model.inputs import Around, Condition, Features, GeneTokens
 from napari_spatia.model.spatia import SpatiaModel
@@ -72,13 +72,14 @@ class CellOutputs:
 
 
 class Predictor:
-    """A loaded checkpoint on a device."""
+    """A loaded checkpoint on a device; ``precision`` is that of products when many pictures are drawn at once."""
 
-    def __init__(self, model: SpatiaModel, info: CheckpointInfo, device: str):
+    def __init__(self, model: SpatiaModel, info: CheckpointInfo, device: str, precision: PrecisionChoice = "float32"):
         self.model, self.info, self.device = model.to(device), info, device
+        self.precision = pick_precision(precision, device)
 
     @classmethod
-    def load(cls, checkpoint: str | Path, device: str = "auto") -> Self:
+    def load(cls, checkpoint: str | Path, device: str = "auto", precision: PrecisionChoice = "float32") -> Self:
         """A folder that `train` wrote, or a shipped name. Raises `CheckpointError` when it is missing or damaged."""
         path = find_checkpoint(checkpoint)
         device = pick_device(device)
@@ -98,7 +99,7 @@ class Predictor:
             held_out=config.held_out,
             provenance=config.provenance,
         )
-        return cls(model, info, device)
+        return cls(model, info, device, precision)
 
     def bind(
         self,
@@ -182,7 +183,8 @@ class BoundSlide:
             white = np.stack(
                 [self.noise(cell, seed, sample_no) for cell, sample_no in jobs[start : start + CELLS_AT_ONCE]]
             )
-            drawn = self.draw(torch.from_numpy(white).to(self.predictor.device), condition, nfe, merge_ratio)
+            with self.many_at_once():
+                drawn = self.draw(torch.from_numpy(white).to(self.predictor.device), condition, nfe, merge_ratio)
             picture, mask = self.restore(drawn)
             pictures.append(picture)
             masks.append(mask)
@@ -286,7 +288,11 @@ class BoundSlide:
     def draw(self, white: torch.Tensor, condition: Condition, nfe: int, merge_ratio: float = 0.0) -> torch.Tensor:
         """White noise (n, C + 1, H, W) → standardised pictures of the same shape, in ``nfe`` passes each."""
         velocity = lambda x, t, step: self.model.decoder(x, t, step, condition, merge_ratio)  # noqa: E731
-        return sample(velocity, self.model.start(white, condition), nfe)
+        return sample(velocity, self.model.start(white, condition, nfe), nfe)
+
+    def many_at_once(self) -> torch.autocast:
+        """Where many pictures are drawn for a score: products in the predictor's ``precision``."""
+        return torch.autocast(self.predictor.device, torch.bfloat16, enabled=self.predictor.precision == "bfloat16")
 
     def restore(self, drawn: torch.Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Standardised (n, C + 1, H, W) → stains `(n, C, H, W)` in the slide's units, masks `(n, H, W)` in [0, 1]."""

@@ -12,6 +12,9 @@ from napari_spatia.model.inputs import Condition
 from napari_spatia.model.layers import MLP, Attention, GroupNorm, LayerNorm, modulate, time_features
 from napari_spatia.model.token_merge import merge, plan_merge, unmerge
 
+SHORTEST_STEP = 1 / 8
+"""The shortest step whose mean velocity is learned; up to half of it the velocity itself is taken."""
+
 
 class FlowDecoder(nn.Module):
     """Convolutions at H/2 and H/4, a transformer at H/8, skip connections; reads the condition at every level.
@@ -20,7 +23,8 @@ class FlowDecoder(nn.Module):
     velocity that the ``spectrum`` alone implies: without that, most of its fine channels would pass the noise through.
 
     ``step`` is the length of the step that will be taken: the network gives the mean velocity over it, so one network
-    draws in 1, 2, 4 … passes (Frans et al. 2025, shortcut models). step = 0 is the velocity itself.
+    draws in 1, 2, 4 … passes (Frans et al. 2025, shortcut models). step = 0 is the velocity itself, which steps much
+    shorter than `SHORTEST_STEP` take too.
     """
 
     def __init__(self, config: ModelConfig):
@@ -48,7 +52,8 @@ class FlowDecoder(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, step: Tensor, condition: Condition, merge_ratio: float = 0.0) -> Tensor:
         """``x`` (B, C, H, W), ``t`` and ``step`` (B,) in [0, 1] → mean velocity from t to t + step, (B, C, H, W)."""
-        clock = torch.cat([time_features(t, self.width), time_features(step, self.width)], dim=-1)
+        told = torch.where(step <= SHORTEST_STEP / 2, 0, step)
+        clock = torch.cat([time_features(t, self.width), time_features(told, self.width)], dim=-1)
         vector = F.silu(self.clock(clock) + condition.vector)  # (B, D)
         around = x - condition.prior
         seen = torch.cat([self.spectrum.unit(around, t), self.spectrum.smoothed(around, t)], dim=1)
@@ -65,7 +70,7 @@ class FlowDecoder(nn.Module):
             coarse = block(coarse, vector)
         up = F.interpolate(self.from_coarse(coarse), scale_factor=2.0)  # (B, fine, H/2, W/2)
         added = F.pixel_shuffle(self.head(self.fine_out(torch.cat([up, fine], dim=1), vector)), 2)
-        return self.spectrum.velocity(around, t, step) + self.spectrum.missed(t) * added.float()
+        return self.spectrum.velocity(around, t, told) + self.spectrum.missed(t) * added.float()
 
 
 class ConvBlock(nn.Module):

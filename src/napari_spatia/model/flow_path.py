@@ -1,10 +1,11 @@
 """The path from noise to a cell picture, and its velocity. Letters: B cells, C drawn channels, H = W crop pixels.
 
 White noise lies around the picture that the condition makes expected. Cell pictures are smooth: noise of their own
-strength hides their coarse half for a few hundredths of the path only, in which all structure would have to be drawn.
-The start is `START_STD` times as strong, so that equal steps bring out ever finer structure. Straight paths as in
-Lipman et al. 2023 (flow matching), eq. 22 with sigma_min = 0; a stronger start is the shift of Esser et al. 2024, eq.
-23.
+strength hides their coarse half for a few hundredths of the path only, in which all structure would have to be drawn;
+with noise much stronger the few steps of a sampler are spent before anything can be seen, and the last one must draw
+all that is fine. The start is `START_STD` times as strong, where pictures of a sampler's equal steps are best
+(measured). Straight paths as in Lipman et al. 2023 (flow matching), eq. 22 with sigma_min = 0; a stronger start is the
+shift of Esser et al. 2024, eq. 23.
 """
 
 import torch
@@ -12,13 +13,16 @@ from torch import Tensor, nn
 
 FLOOR = 0.01
 """Least amplitude of any frequency of a picture, in standardised intensity."""
-START_STD = 6.0
+FEW_PASSES = (1, 2, 4, 8)
+"""Samplers whose steps are learned (`FlowDecoder`), and whose noise is measured."""
+START_STD = 2.0
 """Standard deviation of the start, in standard deviations of what the condition leaves unexplained."""
 
 
 class Spectrum(nn.Module):
     """``picture`` (C, H, W // 2 + 1): amplitude of each frequency of what the condition leaves unexplained in pictures;
-    ``std`` (C, 1, 1): the standard deviation of its pixels. Both are 1 until they are measured.
+    ``std`` (C, 1, 1): the standard deviation of its pixels; ``noise`` (S, C, H, W // 2 + 1): amplitude of each
+    frequency of the noise that real pictures come from in a sampler of `FEW_PASSES`. All are 1 until they are measured.
 
     If pictures had no structure but their spectrum, the whole flow would be known: each frequency is scaled as its
     standard deviation grows or shrinks along the path (`velocity`). The network adds what is not so simple, in units of
@@ -27,31 +31,47 @@ class Spectrum(nn.Module):
 
     picture: Tensor
     std: Tensor
+    noise: Tensor
 
     def __init__(self, channels: int, crop_px: int):
         super().__init__()
         self.register_buffer("picture", torch.ones(channels, crop_px, crop_px // 2 + 1))
         self.register_buffer("std", torch.ones(channels, 1, 1))
+        self.register_buffer("noise", torch.ones(len(FEW_PASSES), channels, crop_px, crop_px // 2 + 1))
 
     @torch.no_grad()
     def measure(self, unexplained: Tensor) -> None:
         """Takes the radially averaged spectrum of (n, C, H, W) pictures minus their expected pictures."""
-        size = unexplained.shape[-1]
-        power = torch.fft.rfft2(unexplained).abs().square().mean(0) / size**2  # (C, H, W // 2 + 1)
-        row, column = (f(size, device=power.device) for f in (torch.fft.fftfreq, torch.fft.rfftfreq))
-        ring = ((row[:, None] ** 2 + column**2).sqrt() * size).round().long().flatten()
-        members = torch.bincount(ring).clamp(min=1)
-        mean = power.new_zeros(len(power), len(members)).index_add_(1, ring, power.flatten(1)) / members
-        self.picture.copy_(mean[:, ring].view_as(power).sqrt().clamp(min=FLOOR))
+        self.picture.copy_(_radial_amplitude(unexplained))
         self.std.copy_(_mean(self.picture.square()).sqrt())
 
-    def colour(self, white: Tensor) -> Tensor:
-        """White noise (B, C, H, W) of unit variance → the start's."""
-        return white * (START_STD * self.std)
+    @torch.no_grad()
+    def measure_noise(self, white: Tensor, nfe: int) -> None:
+        """Takes ``white`` (n, C, H, W), what `flow_solver.invert` finds behind real pictures in ``nfe`` passes.
 
-    def whiten(self, noise: Tensor) -> Tensor:
+        A network that has not learned all of the flow leaves grain in its samples: it takes real pictures to noise that
+        lacks just that. Samplers start from noise of this spectrum: the mismatch of prior and aggregate posterior of a
+        VAE (Dai & Wipf 2019), for a flow.
+        """
+        self.noise[FEW_PASSES.index(nfe)] = _radial_amplitude(white)
+
+    def colour(self, white: Tensor, nfe: int | None = None) -> Tensor:
+        """White noise (B, C, H, W) of unit variance → the start's: the path's own, or that of a sampler of ``nfe``
+        passes.
+        """
+        amplitude = self._noise_of(nfe)
+        return START_STD * self.std * (white if amplitude is None else _filter(white, amplitude))
+
+    def whiten(self, noise: Tensor, nfe: int | None = None) -> Tensor:
         """The inverse of `colour`."""
-        return noise / (START_STD * self.std)
+        white, amplitude = noise / (START_STD * self.std), self._noise_of(nfe)
+        return white if amplitude is None else _filter(white, 1 / amplitude)
+
+    def _noise_of(self, nfe: int | None) -> Tensor | None:
+        """What was measured for so many passes, or for the next fewer; more than all take the path's own noise."""
+        if nfe is None or nfe > FEW_PASSES[-1]:
+            return None
+        return self.noise[max(i for i, passes in enumerate(FEW_PASSES) if passes <= nfe)]
 
     def unit(self, x: Tensor, t: Tensor) -> Tensor:
         """``x`` (B, C, H, W), taken from the expected picture, with about unit variance at every t."""
@@ -100,6 +120,17 @@ def point_on_path(start: Tensor, picture: Tensor, t: Tensor) -> Tensor:
 def path_velocity(start: Tensor, picture: Tensor) -> Tensor:
     """dx/dt of `point_on_path`, the same at every t."""
     return picture - start
+
+
+def _radial_amplitude(pictures: Tensor) -> Tensor:
+    """(n, C, H, W) → (C, H, W // 2 + 1) root mean square of each frequency over pictures and directions."""
+    size = pictures.shape[-1]
+    power = torch.fft.rfft2(pictures).abs().square().mean(0) / size**2
+    row, column = (f(size, device=power.device) for f in (torch.fft.fftfreq, torch.fft.rfftfreq))
+    ring = ((row[:, None] ** 2 + column**2).sqrt() * size).round().long().flatten()
+    members = torch.bincount(ring).clamp(min=1)
+    mean = power.new_zeros(len(power), len(members)).index_add_(1, ring, power.flatten(1)) / members
+    return mean[:, ring].view_as(power).sqrt().clamp(min=FLOOR)
 
 
 def _filter(x: Tensor, gain: Tensor) -> Tensor:

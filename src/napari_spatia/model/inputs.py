@@ -116,6 +116,11 @@ class Condition(Rows):
     vector: Tensor
     prior: Tensor
 
+    def untold(self, rows: Tensor | None = None) -> "Condition":
+        """Nothing told but the expected picture, to all cells or to the ``rows`` (B,) bool."""
+        told = torch.zeros_like(self.vector[:, :1]) if rows is None else (~rows)[:, None].to(self.vector)  # (B, 1)
+        return Condition(self.tokens * told[..., None], self.vector * told, self.prior)
+
     def repeated(self, num: int) -> "Condition":
         """The condition of one cell (B = 1) for ``num`` pictures of it."""
         return Condition(*(getattr(self, f.name).expand(num, *getattr(self, f.name).shape[1:]) for f in fields(self)))

@@ -37,7 +37,7 @@ class Readings(nn.Module):
     type_bias: Tensor
     temperature: Tensor
     deviation: Tensor
-    correlation: Tensor
+    triangle: Tensor
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -50,7 +50,22 @@ class Readings(nn.Module):
         self.register_buffer("type_bias", torch.zeros(len(VIEWS), num_types))
         self.register_buffer("temperature", torch.ones(len(VIEWS)))
         self.register_buffer("deviation", torch.ones(read))
-        self.register_buffer("correlation", torch.eye(read))
+        self.register_buffer("triangle", torch.zeros(read * (read + 1) // 2))  # of the correlations, row by row
+        self.set_correlation(torch.eye(read))
+
+    @property
+    def correlation(self) -> Tensor:
+        """(F', F') of the columns that expression is read off."""
+        size = len(self.deviation)
+        row, column = torch.triu_indices(size, size, device=self.triangle.device)
+        correlation = self.triangle.new_empty(size, size)
+        correlation[row, column] = correlation[column, row] = self.triangle
+        return correlation
+
+    def set_correlation(self, correlation: Tensor) -> None:
+        """Keeps a symmetric (F', F'), of which half is stored."""
+        row, column = torch.triu_indices(*correlation.shape, device=correlation.device)
+        self.triangle.copy_(correlation[row, column])
 
     def type_logits(self, features: Features) -> Tensor:
         """(B, T) calibrated: their softmax is right as often as it says, on tissue like the validation part's."""
@@ -66,10 +81,11 @@ class Readings(nn.Module):
     def expression_weight(self, seen: Tensor) -> Tensor:
         """(F', G) coefficients of the conditional expectation given the ``seen`` (F',) bool columns, 0 for the rest."""
         num_genes = self.size["own"]
-        weight = torch.zeros_like(self.correlation[:, :num_genes])
-        known = self.correlation[seen][:, seen].double()
+        correlation = self.correlation
+        weight = torch.zeros_like(correlation[:, :num_genes])
+        known = correlation[seen][:, seen].double()
         known = known + RIDGE * torch.eye(len(known), dtype=known.dtype, device=known.device)
-        cross = self.correlation[seen, :num_genes] * self.deviation[:num_genes]  # the own block comes first
+        cross = correlation[seen, :num_genes] * self.deviation[:num_genes]  # the own block comes first
         solved = torch.linalg.solve(known, cross.double())
         weight[seen] = solved.to(weight.dtype) / self.deviation[seen, None]
         return weight
@@ -111,7 +127,7 @@ class Readings(nn.Module):
         centred = (features - self.mean)[:, : len(self.deviation)].double()
         self.deviation.copy_(centred.square().mean(0).sqrt().clamp(min=1e-4))
         scaled = centred / self.deviation
-        self.correlation.copy_(scaled.mT @ scaled / len(scaled))
+        self.set_correlation(scaled.mT @ scaled / len(scaled))
 
     def solve_types(self, view: str, features: Tensor, cell_type: Tensor, penalty: float, iterations: int = 80) -> None:
         """Logistic regression of ``cell_type`` (n,) on (n, F) features, with a class weighing as √ of its frequency.

@@ -76,10 +76,10 @@ class SpatiaModel(nn.Module):
         prior = F.interpolate(self.expected_picture(encoding.fused, genes), size=size, mode="bilinear")
         return Condition(tokens, encoding.fused, prior)
 
-    def start(self, white: Tensor, condition: Condition) -> Tensor:
-        """White noise (B, C + 1, H, W) → the start of the path, x at t = 0."""
-        return condition.prior + self.decoder.spectrum.colour(white)
+    def start(self, white: Tensor, condition: Condition, nfe: int | None = None) -> Tensor:
+        """White noise (B, C + 1, H, W) → x at t = 0: of the path, or of a sampler of ``nfe`` passes."""
+        return condition.prior + self.decoder.spectrum.colour(white, nfe)
 
-    def white_of(self, start: Tensor, condition: Condition) -> Tensor:
+    def white_of(self, start: Tensor, condition: Condition, nfe: int | None = None) -> Tensor:
         """The inverse of `start`."""
-        return self.decoder.spectrum.whiten(start - condition.prior)
+        return self.decoder.spectrum.whiten(start - condition.prior, nfe)

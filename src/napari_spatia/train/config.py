@@ -2,12 +2,14 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from napari_spatia.model.config import Preset
 from napari_spatia.model.device import DeviceChoice, PrecisionChoice
+from napari_spatia.train.few_steps import FewStepObjective
 
 StageName = Literal["encoder", "decoder"]
+Part = Literal["niche", "tissue", "modality_dropout"]
 
 
 class TrainConfig(BaseModel):
@@ -36,9 +38,13 @@ class TrainConfig(BaseModel):
     decoder_groups: int = Field(32, gt=0, description="neighbourhoods in a decoder batch")
     decoder_group_size: int = Field(1, gt=0, description="cells in each of them")
     decoder_lr: float = Field(2e-3, gt=0, description="peak learning rate of the decoder stage")
-    shortcut_after: float = Field(0.7, ge=0, le=1, description="share of the decoder stage before few-step training")
-    shortcut_share: float = Field(0.25, ge=0, le=1, description="share of each batch that learns longer steps")
+    few_step_objective: FewStepObjective = Field("shortcut", description="what teaches the decoder to take long steps")
+    few_step_after: float = Field(0.7, ge=0, le=1, description="share of the decoder stage before few-step training")
+    few_step_share: float = Field(0.25, ge=0, le=1, description="share of each batch that learns longer steps")
+    guidance: float = Field(0.0, ge=0, description="share by which the decoder overstates what its condition changes")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the decoder's averaged weights, per step")
+
+    noise_cells: int = Field(64, gt=0, description="cells of a slide on which the samplers' noise is measured")
 
     mask_weight: float = Field(1.0, ge=0, description="weight of masked patches (0 switches the objective off)")
     gene_weight: float = Field(4.0, ge=0, description="weight of masked genes")
@@ -46,7 +52,17 @@ class TrainConfig(BaseModel):
     image_weight: float = Field(0.5, ge=0, description="weight of types and expression from the crop alone")
     type_weight: float = Field(0.5, ge=0, description="weight of cell types where they are known")
     picture_weight: float = Field(3.0, ge=0, description="weight of the expected picture")
+    without: tuple[Part, ...] = Field((), description="parts that are left out, to see what they are worth")
     validate_every: int = Field(250, gt=0, description="steps between validations and resumable states")
+
+    @model_validator(mode="after")
+    def _targets_agree(self) -> Self:
+        if self.guidance and self.few_step_objective in ("consistency", "mean_flow"):
+            raise ValueError(
+                f"guidance is {self.guidance}, and {self.few_step_objective} learns long steps from the path without "
+                "it. Use shortcut or flow_map, whose long steps are made of the network's own short ones."
+            )
+        return self
 
     @classmethod
     def fine_tuning(cls, **options: Any) -> Self:
@@ -63,5 +79,5 @@ class TrainConfig(BaseModel):
 
 
 FINE_TUNING: dict[str, Any] = dict(
-    encoder_steps=600, decoder_steps=600, encoder_lr=3e-4, decoder_lr=3e-4, shortcut_after=0.0
+    encoder_steps=600, decoder_steps=600, encoder_lr=3e-4, decoder_lr=3e-4, few_step_after=0.0
 )

@@ -37,8 +37,8 @@ class Log:
         kept = self.path.read_text().splitlines()[:keep] if self.path.exists() else []
         self.num_lines = len(kept)
         if not silent:
+            (folder / SAMPLES).mkdir(parents=True, exist_ok=True)
             self.path.write_text("".join(line + "\n" for line in kept))
-            (folder / SAMPLES).mkdir(exist_ok=True)
 
     def add(self, **entry: Any) -> None:
         self.num_lines += 1

@@ -15,9 +15,8 @@ from napari_spatia.model.image_encoder import patches
 from napari_spatia.model.inputs import Around, Condition, Encoding, GeneTokens, Rows
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.train.config import TrainConfig
+from napari_spatia.train.few_steps import FewStepObjective, draw_steps, wanted_velocity
 from napari_spatia.train.parallel import by_share
-
-HALVED_STEPS = (1 / 8, 1 / 4, 1 / 2, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +96,33 @@ def encoder_losses(
         return {name: weight * loss() for name, (weight, loss) in losses.items() if weight > 0}
 
 
-def flow_loss(decoder: FlowDecoder, picture: Tensor, start: Tensor, condition: Condition, t: Tensor) -> Tensor:
+def flow_loss(
+    decoder: FlowDecoder,
+    picture: Tensor,
+    start: Tensor,
+    condition: Condition,
+    t: Tensor,
+    guidance: float = 0.0,
+    teacher: FlowDecoder | None = None,
+) -> Tensor:
     """Mean squared error of the velocity at ``t`` (B,) on the way from start to picture (B, C, H, W), in units of what
     the spectrum's velocity misses: 1 is no better than that.
+
+    With ``guidance`` the velocity wanted overstates what the condition changes, by that share: the pictures of
+    classifier-free guidance (Ho & Salimans 2022, eq. 6) in half of its passes (Tang et al. 2025, model guidance). The
+    ``teacher`` says what the velocity is without a condition.
     """
-    velocity = by_share(decoder, len(t), point_on_path(start, picture, t), t, torch.zeros_like(t), condition)
-    return _error(decoder, velocity, path_velocity(start, picture), t)
+    x, now = point_on_path(start, picture, t), torch.zeros_like(t)
+    velocity = by_share(decoder, len(t), x, t, now, condition)
+    wanted = path_velocity(start, picture)
+    if guidance and teacher is not None:
+        with torch.no_grad():
+            wanted = wanted + guidance * (velocity - by_share(teacher, len(t), x, t, now, condition.untold()))
+    return _error(decoder, velocity, wanted, t)
 
 
-def shortcut_loss(
+def few_step_loss(
+    objective: FewStepObjective,
     decoder: FlowDecoder,
     teacher: FlowDecoder,
     picture: Tensor,
@@ -113,20 +130,15 @@ def shortcut_loss(
     condition: Condition,
     generator: torch.Generator,
 ) -> Tensor:
-    """One step must equal two of half its length (Frans et al. 2025, eq. 5); the halves are the averaged network's."""
-    num = len(picture)
-    step = torch.tensor(HALVED_STEPS)[torch.randint(len(HALVED_STEPS), (num,), generator=generator)].to(picture.device)
-    t = torch.floor(torch.rand(num, generator=generator).to(picture.device) / step) * step
-    x = point_on_path(start, picture, t)
-    half = step / 2
-    told = torch.where(half < HALVED_STEPS[0], 0, half)  # the shortest steps are the velocity itself
-    with torch.no_grad():
-        first = by_share(teacher, num, x, t, told, condition)
-        second = by_share(teacher, num, x + half[:, None, None, None] * first, t + half, told, condition)
-    return _error(decoder, by_share(decoder, num, x, t, step, condition), (first + second) / 2, t)
+    """Error of the mean velocity over the steps that samplers take, as `few_steps` has it, in units of `flow_loss`."""
+    t, step = draw_steps(len(picture), generator, like=picture)
+    wanted = wanted_velocity(objective, decoder, teacher, start, picture, condition, t, step)
+    velocity = by_share(decoder, len(t), point_on_path(start, picture, t), t, step, condition)
+    return _error(decoder, velocity, wanted, t)
 
 
 def _error(decoder: FlowDecoder, velocity: Tensor, wanted: Tensor, t: Tensor) -> Tensor:
+    """Mean squared error in units of what the spectrum's velocity misses at ``t`` (B,)."""
     return ((velocity - wanted) / decoder.spectrum.missed(t)).square().mean()
 
 

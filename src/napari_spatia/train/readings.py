@@ -66,9 +66,15 @@ def solve(readings: Readings, learned: Cells, checked: Cells, progress: Progress
 
 
 @torch.no_grad()
-def gather(model: SpatiaModel, slides: list[TrainingSlide], encode: Encode, progress: Progress = silent) -> Cells:
-    """The features of up to `MOST_CELLS` cells of each slide, spread evenly."""
-    chunks = [chunk for slide in slides for chunk in _read(model, slide, encode, progress)]
+def gather(
+    model: SpatiaModel,
+    slides: list[TrainingSlide],
+    encode: Encode,
+    progress: Progress = silent,
+    most_cells: int = MOST_CELLS,
+) -> Cells:
+    """The features of up to ``most_cells`` cells of each slide, spread evenly."""
+    chunks = [chunk for slide in slides for chunk in _read(model, slide, encode, most_cells, progress)]
     features, cell_type = (torch.cat(column) for column in zip(*chunks, strict=True))
     lonely = features.isnan().any(1)
     features[lonely] = torch.where(features[lonely].isnan(), features[~lonely].mean(0), features[lonely])
@@ -76,10 +82,10 @@ def gather(model: SpatiaModel, slides: list[TrainingSlide], encode: Encode, prog
 
 
 def _read(
-    model: SpatiaModel, slide: TrainingSlide, encode: Encode, progress: Progress
+    model: SpatiaModel, slide: TrainingSlide, encode: Encode, most_cells: int, progress: Progress
 ) -> Iterator[tuple[Tensor, Tensor]]:
     expression = normalised_values(slide.values)
-    cells = np.linspace(0, slide.num_cells - 1, min(MOST_CELLS, slide.num_cells)).astype(np.int64)
+    cells = np.linspace(0, slide.num_cells - 1, min(most_cells, slide.num_cells)).astype(np.int64)
     has_channel = torch.ones(model.config.drawn_channels, dtype=torch.bool)
     device = next(model.parameters()).device
     for start in range(0, len(cells), CELLS_AT_ONCE):

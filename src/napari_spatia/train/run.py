@@ -130,6 +130,7 @@ class _Run:
         if "decoder" in config.stages:
             run_stage(decoder, config, self.working / "state", log, resumed, part(self.progress, encoder_done, 1))
         model.decoder.load_state_dict(decoder.averaged.state_dict())
+        decoder.measure_noise()
         held_out: dict[str, Any] = encoder.validate() | decoder.validate()
         held_out |= fit_readings(model, self.parts["training"], self.parts["validation"], decoder.encoding)
         if is_first():

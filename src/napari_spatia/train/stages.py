@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -13,21 +14,32 @@ from torch import Tensor, nn
 
 from napari_spatia.batching.tensors import embed_cells, look_around, pool_regions
 from napari_spatia.batching.training_slide import Batch, TrainingSlide, turn_offsets
-from napari_spatia.model.flow_solver import sample
+from napari_spatia.model.flow_path import FEW_PASSES
+from napari_spatia.model.flow_solver import invert, sample
 from napari_spatia.model.inputs import Around, Condition, Encoding
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.embeddings import embed_slide
-from napari_spatia.train.losses import draw_masking, draw_modalities, encoder_losses, flow_loss, shortcut_loss
+from napari_spatia.train.losses import (
+    Modalities,
+    draw_masking,
+    draw_modalities,
+    encoder_losses,
+    few_step_loss,
+    flow_loss,
+)
 from napari_spatia.train.parallel import by_share
 
 VALIDATION_CELLS = 512
 SHOWN_CELLS, SHOWN_NFE = 12, 4
 Pictures = tuple[NDArray[np.float32], NDArray[np.float32]]
 """A few held-out cells as they are and as the model draws them, each `(n, C, H, W)` standardised."""
+CELLS_AT_ONCE = 32
 LINEAR_CELLS = 24_000
 """Cells of a slide that the linear part of the expected picture is solved on."""
 PENALTIES = (0.001, 0.01, 0.1, 1.0)
+UNTOLD_SHARE = 0.1
+"""Cells of a batch whose condition the decoder is not told, where guidance needs to know what it draws then."""
 
 
 class Stage(Protocol):
@@ -91,6 +103,11 @@ def turned(around: Around, turn: int) -> Around:
     )
 
 
+def without(around: Around, config: TrainConfig) -> Around:
+    """Surroundings as a run reads them that leaves out the niche or the tissue."""
+    return around.without(niche="niche" in config.without, tissue="tissue" in config.without)
+
+
 class EncoderStage:
     """Masked patches and genes, contrast, cell types and the expected picture."""
 
@@ -106,12 +123,14 @@ class EncoderStage:
 
     def losses(self, step: int, done: float) -> dict[str, Tensor]:
         generator = self.draws.generator(step)
-        modalities = draw_modalities(generator)
+        modalities = Modalities(True, True)
+        if "modality_dropout" not in self.config.without:
+            modalities = draw_modalities(generator)
         groups = self.config.encoder_groups // 2 if modalities.image else self.config.encoder_groups  # images cost more
         slide, batch, turn = self.draws.batch(step, groups, self.config.encoder_group_size)
         masking = draw_masking(self.model, modalities, len(batch.cell_idx), generator).to(self.config.device)
         context = slide.context(batch.cell_idx, np.random.default_rng((self.config.seed, step)))
-        around = around_batch(self.model, slide, batch.cell_idx, context, turn)
+        around = without(around_batch(self.model, slide, batch.cell_idx, context, turn), self.config)
         return encoder_losses(self.model, batch, around, masking, self.config)
 
     def after_step(self, step: int) -> None:
@@ -127,7 +146,7 @@ class EncoderStage:
         slide = self.held_out[0]
         batch = slide.batch(_spread(slide.num_cells, SHOWN_CELLS)).to(self.config.device)
         context = slide.context(batch.cell_idx, np.random.default_rng(0))
-        around = around_batch(self.model, slide, batch.cell_idx, context)
+        around = without(around_batch(self.model, slide, batch.cell_idx, context), self.config)
         expected = self.model.expected_picture(self.model.encode(around, batch.genes).fused, batch.genes)
         self.model.train()
         return _stains(batch.image), _stains(F.interpolate(expected, size=batch.image.shape[-2:], mode="bilinear"))
@@ -139,7 +158,7 @@ class EncoderStage:
         for slide in self.held_out:
             batch = slide.batch(_spread(slide.num_cells)).to(self.config.device)
             context = slide.context(batch.cell_idx, np.random.default_rng(0))
-            around = around_batch(self.model, slide, batch.cell_idx, context)
+            around = without(around_batch(self.model, slide, batch.cell_idx, context), self.config)
             image, _ = self.model.image(batch.image, torch.ones(batch.image.shape[1], dtype=torch.bool))
             views = {"genes": (batch.genes, None), "image": (None, image), "both": (batch.genes, image)}
             for name, (genes, tokens) in views.items():
@@ -211,6 +230,23 @@ class DecoderStage:
             unexplained.append(batch.image - self._condition(slide, batch, 0).prior)
         self.model.decoder.spectrum.measure(torch.cat(unexplained))
 
+    @torch.no_grad()
+    def measure_noise(self) -> None:
+        """Sets the samplers' noise from what the trained network takes training cells to."""
+        spectrum = self.model.decoder.spectrum
+        found: dict[int, list[Tensor]] = {nfe: [] for nfe in FEW_PASSES}
+        for slide in self.slides:
+            some = _spread(slide.num_cells, self.config.noise_cells)
+            for cells in np.array_split(some, -(-len(some) // CELLS_AT_ONCE)):
+                batch = slide.batch(cells).to(self.config.device)
+                condition = self._condition(slide, batch, 0)
+                velocity = partial(self.model.decoder, condition=condition)
+                for nfe, white in found.items():
+                    start = invert(velocity, spectrum.step_back, batch.image, nfe)
+                    white.append(self.model.white_of(start, condition))
+        for nfe, white in found.items():
+            spectrum.measure_noise(torch.cat(white), nfe)
+
     def losses(self, step: int, done: float) -> dict[str, Tensor]:
         slide, batch, turn = self.draws.batch(step, self.config.decoder_groups, self.config.decoder_group_size)
         generator = self.draws.generator(step)
@@ -218,14 +254,17 @@ class DecoderStage:
         white = torch.randn(batch.image.shape, generator=generator).to(self.config.device)
         start = self.model.start(white, condition)
         t = torch.rand(len(start), generator=generator).to(self.config.device)
-        losses = {"flow": flow_loss(self.model.decoder, batch.image, start, condition, t)}
-        num = round(self.config.shortcut_share * len(start))
-        if done >= self.config.shortcut_after and num:
+        config, pair = self.config, (self.model.decoder, self.averaged)
+        told = condition
+        if config.guidance:
+            told = condition.untold(torch.rand(len(start), generator=generator).to(t) < UNTOLD_SHARE)
+        flow = flow_loss(pair[0], batch.image, start, told, t, config.guidance, self.averaged)
+        losses = {"flow": flow}
+        num = round(config.few_step_share * len(start))
+        if done >= config.few_step_after and num:
             few = condition.map(lambda tensor: tensor[:num])
-            pictures = batch.image[:num], start[:num]
-            losses["shortcut"] = self.config.shortcut_share * shortcut_loss(
-                self.model.decoder, self.averaged, *pictures, few, generator
-            )
+            loss = few_step_loss(config.few_step_objective, *pair, batch.image[:num], start[:num], few, generator)
+            losses["few_steps"] = config.few_step_share * loss
         return losses
 
     @torch.no_grad()
@@ -269,7 +308,8 @@ class DecoderStage:
         """Cells as the decoder is told of them: from genes, niche and tissue, without their own image."""
         cells, regions = self._embeddings(slide)
         around = look_around(slide.surroundings, batch.cell_idx, cells, np.arange(slide.num_cells), regions)
-        return self.model.encode(turned(around, turn).to(self.config.device), batch.genes)
+        around = without(turned(around, turn), self.config)
+        return self.model.encode(around.to(self.config.device), batch.genes)
 
     def _embeddings(self, slide: TrainingSlide) -> tuple[Tensor, Tensor]:
         if id(slide) not in self._embedding:
