@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 OPTIONS = TrainConfig(
     name="t", preset="tiny", precision="float32", device="cpu", encoder_steps=12, decoder_steps=8, encoder_groups=2,
     encoder_group_size=3, decoder_groups=5, decoder_group_size=1, validate_every=4, few_step_after=0.5,
-    few_step_share=0.5,
+    few_step_share=0.5, noise_cells=4,
 )  # fmt: skip
 SPLIT = Split(validation=((0.0, 110.0, 999.0, 999.0),), margin_um=5.0)
 
