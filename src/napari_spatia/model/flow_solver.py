@@ -11,7 +11,7 @@ Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]
 StepBack = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(change of x (B, C, H, W) after a step, t (B,), step (B,)) → about the change before it."""
 
-INVERSION_PASSES = 6
+INVERSION_PASSES = 4
 """Network passes per step of `invert`."""
 MEMORY = 3
 """Earlier passes that `invert` learns from."""
