@@ -89,16 +89,15 @@ def ablations(
             options = config.model_copy(update={"seed": config.seed + number if row == "full" else config.seed})
             options = options.model_copy(update=WITHOUT.get(row, {}))
             parts = _fitted(whole, working) if row == "fixed_um" else whole
-            stages = _train(shape, parts, options, working / f"{number}-{row}", part(span, 0, 0.6))
-            readable = _readable(*stages, parts)
-            if row != "full":
-                found[row] = _scores(*stages, *_blind(stages[1].model, readable, row))
-            else:
-                found["full"].append(_scores(*stages, *readable))
-            if number == 0:
-                for name in ("image", "genes"):
-                    if name in rows:
-                        found[name] = _scores(*stages, *_blind(stages[1].model, readable, name))
+            encoder, decoder = _train(shape, parts, options, working / f"{number}-{row}", part(span, 0, 0.6))
+            readable = _readable(decoder, parts)
+            read = ("image", "genes") if number == 0 else ()  # rows that need no training of their own
+            for name in (row, *(name for name in read if name in rows)):
+                scores = _scores(encoder, decoder, *_blind(decoder.model, readable, name))
+                if name == "full":
+                    found["full"].append(scores)
+                else:
+                    found[name] = scores
             span(1.0, f"{row} scored")
     return found
 
@@ -117,11 +116,11 @@ def _train(
     return encoder, decoder
 
 
-def _readable(encoder: EncoderStage, decoder: DecoderStage, parts: Parts) -> tuple[Cells, Cells]:
+def _readable(decoder: DecoderStage, parts: Parts) -> tuple[Cells, Cells]:
     """Features of training and validation cells."""
-    model = decoder.model
     learned, checked = (
-        gather(model, [slide], decoder.encoding, most_cells=READ_CELLS) for slide in (parts.training, parts.validation)
+        gather(decoder.model, [slide], decoder.encoding, most_cells=READ_CELLS)
+        for slide in (parts.training, parts.validation)
     )
     return learned, checked
 

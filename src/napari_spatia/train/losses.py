@@ -115,7 +115,8 @@ def flow_loss(
     x, now = point_on_path(start, picture, t), torch.zeros_like(t)
     velocity = by_share(decoder, len(t), x, t, now, condition)
     wanted = path_velocity(start, picture)
-    if guidance and teacher is not None:
+    if guidance:
+        assert teacher is not None, "guidance without a teacher would be left out unsaid"
         with torch.no_grad():
             wanted = wanted + guidance * (velocity - by_share(teacher, len(t), x, t, now, condition.untold()))
     return _error(decoder, velocity, wanted, t)
