@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 from napari_spatia.benchmark import missing as missing_module
 from napari_spatia.benchmark.missing import missing
@@ -25,7 +26,8 @@ def predictor(slide, tmp_path_factory):
         torch.manual_seed(0)
         model = SpatiaModel(config).eval()
         columns = sum(model.readings.size.values())  # whatever is seen tells something of every gene
-        model.readings.solve_expression(torch.randn(400, 60) @ torch.rand(60, columns))
+        seen = torch.randn(400, 60) @ torch.rand(60, columns)
+        model.readings.solve_expression(seen, csr_matrix(seen[:, : len(config.panel)].numpy()))
     y0, x0, y1, x1 = slide.image.extent_um
     provenance = {
         "slides": [slide.name],

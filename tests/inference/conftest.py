@@ -31,6 +31,7 @@ class FakeBound:
     inputs: tuple[str, ...] = ("image", "genes", "niche", "tissue")
     hidden: tuple[str, ...] = ()
     notes: tuple[str, ...] = ("a note",)
+    held_out: dict = field(default_factory=lambda: {"type_accuracy": 0.9})
     embedded: list[int] = field(default_factory=list)
     generated: list[int] = field(default_factory=list)
 
@@ -38,11 +39,11 @@ class FakeBound:
     def predictor(self) -> SimpleNamespace:
         info = SimpleNamespace(
             name="fake", sha256="0" * 64, preset="tiny", panel=self.slide.panel, channels=self.slide.channels,
-            cell_types=self.types, crop_px=CROP_PX, um_per_px=0.32, held_out={"type_accuracy": 0.9},
+            cell_types=self.types, crop_px=CROP_PX, um_per_px=0.32, held_out=self.held_out,
         )  # fmt: skip
         return SimpleNamespace(info=info, device="cpu")
 
-    def embed(self, cell_idx=None, progress=lambda fraction, doing: None):
+    def embed(self, cell_idx=None, gene_idx=None, progress=lambda fraction, doing: None):
         cell_idx = np.arange(self.slide.num_cells) if cell_idx is None else cell_idx
         self.embedded.append(len(cell_idx))
         values = normalised(self.slide.counts[cell_idx]).toarray()
@@ -53,7 +54,7 @@ class FakeBound:
         progress(1.0, "embedding cells")
         return SimpleNamespace(
             cell=embedding, niche=embedding[:, :12], tissue=embedding[:, :6], type_probability=probability,
-            expression=values,
+            expression=values if gene_idx is None else values[:, gene_idx],
         )  # fmt: skip
 
     def shuffled(self, seed):

@@ -55,6 +55,16 @@ def test_named_and_hidden_genes_are_imputed(bound):
     assert np.allclose(found.imputed, normalised(bound.slide.counts).toarray()[:, [2, 7]])
 
 
+def test_of_a_large_panel_the_genes_told_best_are_imputed_and_scored(bound, monkeypatch):
+    pearson = np.linspace(0.9, 0.1, len(bound.slide.panel)).round(3)
+    bound.held_out = {"imputed_gene_pearson": pearson[::-1].tolist()}
+    monkeypatch.setattr(module, "MOST_IMPUTED_GENES", 4)
+    found = predict(bound, ("impute",))
+    assert found.imputed_genes == bound.slide.panel.genes[-4:]
+    assert np.allclose(found.of_imputed[keys.VAR_HELD_OUT[0]], pearson[:4][::-1])
+    assert len(predict(bound, ("impute",), genes=bound.slide.panel.genes[:6]).imputed_genes) == 6
+
+
 def test_what_cannot_be_done_is_said_before_any_work(bound):
     with pytest.raises(SpatiaError, match=r"Unknown task 'paint'.*embed,annotate,cluster,impute"):
         predict(bound, tasks=("embed", "paint"))

@@ -1,4 +1,5 @@
 import json
+from copy import deepcopy
 from dataclasses import replace
 
 import dask.array as da
@@ -102,7 +103,13 @@ def test_a_missing_channel_shows_as_black_and_is_drawn_as_expected(predictor, sl
     assert np.array_equal(editor.render(cell, {}).image, cell.zero_edit)
 
 
-def test_cells_without_counts_or_outside_the_image_are_read_by_what_they_have(predictor, slide):
+def test_cells_without_counts_or_outside_the_image_are_read_by_what_they_have(predictor, slide, monkeypatch):
+    size = len(predictor.model.readings.deviation)
+    mixed = torch.randn(2 * size, size, generator=torch.Generator().manual_seed(0))
+    readings = deepcopy(predictor.model.readings)  # that have something to say
+    readings.set_correlation(mixed.T @ mixed / len(mixed))
+    readings.gene_mean += 5
+    monkeypatch.setitem(predictor.model._modules, "readings", readings)
     counts, centers = slide.counts.tolil(), slide.centers_um.copy()
     counts[5] = 0
     centers[9] = (1e4, 1e4)
@@ -117,6 +124,8 @@ def test_cells_without_counts_or_outside_the_image_are_read_by_what_they_have(pr
     assert np.allclose(both.fused[5], by_image.fused[5], atol=1e-4)
     assert np.allclose(both.fused[9], by_genes.fused[9], atol=1e-4)
     assert not np.allclose(both.fused[20], by_image.fused[20], atol=1e-4)
+    assert np.allclose(both.expression[5], by_image.expression[5], atol=1e-4)
+    assert np.allclose(both.expression[9], by_genes.expression[9], atol=1e-4)
     assert np.allclose(bound.embed(np.array([9, 20, 5])).fused, both.fused[[9, 20, 5]], atol=1e-4)
     assert not predictor.bind(partly, inputs=("genes",)).has_image.any()
 

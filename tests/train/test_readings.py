@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 from napari_spatia.model.config import ModelConfig
 from napari_spatia.model.inputs import Features
@@ -21,7 +24,7 @@ def cells(seed: int) -> Cells:
     features = torch.cat([own, noise[:, :1], noise[:, 1 : NUM_GENES + 1], image, noise[:, NUM_GENES + 1 :]], 1)
     told = programme[:, 0] + 0.3 * torch.randn(NUM_CELLS, generator=g)  # so that nothing is certain
     cell_type = (told > 0.3).long() + (told > 1.2).long()
-    return Cells(features, cell_type)
+    return Cells(features, csr_matrix(own.numpy()), cell_type)
 
 
 @pytest.fixture(scope="module")
@@ -49,21 +52,29 @@ def test_a_hidden_gene_is_imputed_from_its_programme_and_never_read(fitted):
     readings, _ = fitted
     found, measured = cells(2), torch.arange(NUM_GENES) != 3
     features = features_of(found, readings, "own", "library", "around", measured=measured)
-    weight = readings.expression_weight(readings.seen(features))
-    imputed = readings.expression(features, weight)
+    expectation = readings.given(readings.seen(features))
+    imputed = readings.expression(features, expectation)
     assert np.corrcoef(imputed[:, 3], found.features[:, 3])[0, 1] > 0.85
-    assert not weight[3].any()
+    assert not expectation.weight[3].any()
     changed = found.features.clone()
     changed[:, 3] += 7
-    other = features_of(Cells(changed, found.cell_type), readings, "own", "library", "around", measured=measured)
-    assert torch.equal(readings.expression(other, weight), imputed)
+    other = features_of(replace(found, features=changed), readings, "own", "library", "around", measured=measured)
+    assert torch.equal(readings.expression(other, expectation), imputed)
+
+
+def test_some_genes_are_told_as_among_all(fitted):
+    readings, _ = fitted
+    features = features_of(cells(2), readings, "own", "library")
+    seen, some = readings.seen(features), np.array([7, 2])
+    every = readings.expression(features, readings.given(seen))
+    assert torch.allclose(readings.expression(features, readings.given(seen, some)), every[:, some], atol=1e-5)
 
 
 def test_the_image_alone_imputes_what_it_knows_and_nothing_else(fitted):
     readings, _ = fitted
     found = cells(2)
     features = features_of(found, readings, "image")
-    imputed = readings.expression(features, readings.expression_weight(readings.seen(features)))
+    imputed = readings.expression(features, readings.given(readings.seen(features)))
     correlation = [abs(np.corrcoef(imputed[:, g], found.features[:, g])[0, 1]) for g in (0, 11)]
     assert correlation[0] > 0.85 and correlation[1] < 0.25
 
@@ -71,11 +82,12 @@ def test_the_image_alone_imputes_what_it_knows_and_nothing_else(fitted):
 def test_scores_of_hidden_genes_are_of_hidden_genes(fitted):
     readings, scores = fitted
     assert len(scores["imputed_gene_pearson"]) == NUM_GENES and min(scores["imputed_gene_pearson"]) > 0.8
-    shuffled = cells(1).features
+    found = cells(1)
+    shuffled = found.features
     for gene in range(NUM_GENES):  # each gene of another cell
         order = torch.randperm(NUM_CELLS, generator=torch.Generator().manual_seed(gene))
         shuffled[:, gene] = shuffled[order, gene]
-    null = hidden_gene_scores(readings, Cells(shuffled, torch.zeros(NUM_CELLS, dtype=torch.int64)))
+    null = hidden_gene_scores(readings, replace(found, expression=csr_matrix(shuffled[:, :NUM_GENES].numpy())))
     assert abs(float(np.mean(null))) < 0.1
 
 
@@ -90,3 +102,20 @@ def test_temperature_mends_logits_that_are_too_sure(fitted):
         readings.calibrate("image", factor * logits, found.cell_type)
         found_temperature.append(readings.temperature[at].item())
     assert found_temperature[1] == pytest.approx(3 * found_temperature[0], rel=0.05)
+
+
+def test_genes_beyond_those_that_are_read_are_told_by_them(fitted):
+    """Of a panel read in part: the same programmes, with the second half of the genes unread."""
+    whole, _ = fitted
+    genes = tuple(f"G{i}" for i in range(NUM_GENES))
+    read = genes[:3] + genes[6:9]
+    config = ModelConfig.from_preset("tiny", genes, ("DAPI",), ("a", "b", "c"), read_genes=read)
+    readings = Readings(config)
+    columns = torch.ones(len(whole.mean), dtype=torch.bool)
+    for block in (0, NUM_GENES + 1):  # own, around
+        for gene in set(range(NUM_GENES)) - set(config.read_idx):
+            columns[block + gene] = False
+    learned, checked = (replace(some, features=some.features[:, columns]) for some in (cells(0), cells(1)))
+    scores = solve(readings, learned, checked)
+    assert len(scores["imputed_gene_pearson"]) == NUM_GENES and min(scores["imputed_gene_pearson"]) > 0.8
+    assert scores["type_balanced_accuracy_genes"] > 0.7

@@ -6,7 +6,9 @@ import pytest
 from app_fakes import make_slide
 from napari_spatia.data.splits import Split
 from napari_spatia.errors import Cancelled, CheckpointError, SlideError, SpatiaError
+from napari_spatia.inference.predictor import Predictor
 from napari_spatia.model.checkpoint import load_checkpoint
+from napari_spatia.train import run
 from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.run import train
 
@@ -40,6 +42,18 @@ def test_training_leaves_a_checkpoint_with_scores_log_and_curves(slide, tmp_path
     assert "://" not in page  # nothing is loaded from elsewhere
     assert not (out / "unfinished").exists()
     assert model.decoder.spectrum.picture.std() > 0.01  # measured, no longer white
+
+
+def test_of_a_large_panel_the_linear_parts_read_some_genes_and_tell_all(slide, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "MOST_READ_GENES", 5)
+    model, config, _ = load_checkpoint(train([slide], tmp_path / "out", OPTIONS, SPLIT))
+    assert len(config.model.read_genes) == 5 < len(slide.panel)
+    assert len(model.linear_prior.weight) == config.model.width + 5
+    assert len(config.held_out["imputed_gene_pearson"]) == len(slide.panel)
+    outputs = Predictor.load(tmp_path / "out", "cpu").bind(slide).embed(np.arange(4))
+    assert outputs.expression.shape == (4, len(slide.panel))
+    on = train([slide], tmp_path / "on", OPTIONS, SPLIT, start=tmp_path / "out")
+    assert load_checkpoint(on)[1].model.read_genes == config.model.read_genes
 
 
 @pytest.mark.parametrize(("killed_at", "precision"), [("encoder: step 4", "float32"), ("decoder: step 5", "bfloat16")])

@@ -77,7 +77,7 @@ def ablations(
     """Scores of each row by name, those of ``full`` once a seed; see the top of this file."""
     device = pick_device(config.device)
     config = config.model_copy(update={"device": device, "precision": pick_precision(config.precision, device)})
-    shape = model_config([slide], config)
+    shape = model_config([slide], config, split)
     trained = ["full"] * seeds + [row for row in rows if row in WITHOUT]
     found: dict[str, Any] = {"full": []}
     with tempfile.TemporaryDirectory() as folder:

@@ -62,7 +62,7 @@ def missing(
     for number, (name, (inputs, unread, channels)) in enumerate(ways.items()):
         seen = slide if channels == ALL_CHANNELS else _with_one_channel(slide)
         bound = predictor.bind(seen, inputs=inputs, hide_genes=(*hidden, *unread))
-        found = bound.embed(cells, part(progress, number / len(ways), (number + 1) / len(ways)))
+        found = bound.embed(cells, progress=part(progress, number / len(ways), (number + 1) / len(ways)))
         types = np.array(info.cell_types)[found.type_probability.argmax(axis=1)]
         pearson = [correlation(truth[:, [g]].toarray().ravel(), found.expression[:, g]) for g in gene_idx]
         typed = np.isin(known[cells], info.cell_types)

@@ -20,11 +20,13 @@ from napari_spatia.inference.transfer import Transfer, transfer
 from napari_spatia.progress import Progress, part, silent
 
 if TYPE_CHECKING:
-    from napari_spatia.inference.predictor import BoundSlide
+    from napari_spatia.inference.predictor import BoundSlide, CheckpointInfo
 
 TASKS = ("embed", "annotate", "cluster", "impute")
 CELLS_AT_ONCE = 16_384
 """Expected expression of this many cells is in memory at a time."""
+MOST_IMPUTED_GENES = 1000
+"""Of a larger panel, so many genes are imputed when none is named: those that held-out cells are told best."""
 NOTED_VERSIONS = ("napari-spatia", "torch", "numpy", "scikit-learn", "igraph", "spatialdata")
 
 
@@ -74,9 +76,9 @@ def predict(
     """Runs the named ``tasks`` on every cell of a slide.
 
     "cluster" gives clusters and niche domains. "impute" gives ``genes`` and the genes hidden from the model, or every
-    gene of the checkpoint when neither is named; and with a ``reference``, those of its genes that neither the slide
-    nor the checkpoint has. Raises `SpatiaError` for an unknown task, `PanelError` for a gene that neither the
-    checkpoint nor the reference knows.
+    gene of the checkpoint when neither is named (of more than `MOST_IMPUTED_GENES`, those told best); and with a
+    ``reference``, those of its genes that neither the slide nor the checkpoint has. Raises `SpatiaError` for an unknown
+    task, `PanelError` for a gene that neither the checkpoint nor the reference knows.
     """
     tasks = check_tasks(tasks)
     if reference is not None and "impute" not in tasks:
@@ -110,14 +112,16 @@ def predict(
         imputed_genes=imputed_genes if carried is None else (*imputed_genes, *carried.genes),
         provenance=_provenance(bound, tasks, imputed_genes, seed)
         | ({} if carried is None else {"reference": carried.to_dict()}),
-        of_imputed=_of_imputed(bound, len(imputed_genes), carried),
+        of_imputed=_of_imputed(bound, imputed_genes, carried),
     )
 
 
-def _of_imputed(bound: "BoundSlide", num_own: int, carried: Transfer | None) -> dict[str, NDArray]:
-    """Columns `(K,)` of the imputed genes: the model's own come first."""
-    source = [f"model {bound.predictor.info.name}"] * num_own
-    scores = [np.full(num_own, np.nan, np.float32) for _ in keys.VAR_HELD_OUT]
+def _of_imputed(bound: "BoundSlide", own: tuple[str, ...], carried: Transfer | None) -> dict[str, NDArray]:
+    """Columns `(K,)` of the imputed genes: the model's own come first, with their score when hidden."""
+    info = bound.predictor.info
+    source = [f"model {info.name}"] * len(own)
+    pearson = _held_out_pearson(info)[info.panel.indices(own)]
+    scores = [pearson, np.full(len(own), np.nan, np.float32)]
     if carried is not None:
         source += [f"reference {carried.reference}"] * len(carried.genes)
         scores = [
@@ -150,9 +154,17 @@ def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
 def _imputed_genes(bound: "BoundSlide", genes: Sequence[str] | None) -> tuple[str, ...]:
     panel = bound.predictor.info.panel
     asked = (*(genes or ()), *(gene for gene in bound.hidden if gene in panel))
-    named = tuple(dict.fromkeys(asked)) or panel.genes
+    named = tuple(dict.fromkeys(asked))
     panel.indices(named)  # raises PanelError, with the nearest names, for a gene that is not in it
-    return named
+    if named or len(panel) <= MOST_IMPUTED_GENES:
+        return named or panel.genes
+    told_best = np.argsort(-_held_out_pearson(bound.predictor.info), kind="stable")[:MOST_IMPUTED_GENES]
+    return tuple(panel.genes[i] for i in np.sort(told_best))
+
+
+def _held_out_pearson(info: "CheckpointInfo") -> NDArray[np.float32]:
+    """`(G,)` correlation of each gene with its imputation when hidden from held-out cells, NaN where not measured."""
+    return np.array(info.held_out.get("imputed_gene_pearson", [np.nan] * len(info.panel)), np.float32)
 
 
 def _run_model(bound: "BoundSlide", genes: tuple[str, ...], progress: Progress) -> _Outputs:
@@ -167,12 +179,12 @@ def _run_model(bound: "BoundSlide", genes: tuple[str, ...], progress: Progress) 
     done = 0
     for cell_idx in parts:
         span = part(progress, done / num_cells, (done + len(cell_idx)) / num_cells)
-        outputs = bound.embed(cell_idx, progress=span)
+        outputs = bound.embed(cell_idx, columns, progress=span)
         for scale in ("cell", "niche", "tissue"):
             values = getattr(outputs, scale)
             embedding.setdefault(scale, np.empty((num_cells, values.shape[1]), np.float32))[cell_idx] = values
         type_probability[cell_idx] = outputs.type_probability
-        expression[cell_idx] = outputs.expression[:, columns]
+        expression[cell_idx] = outputs.expression
         done += len(cell_idx)
     return _Outputs(embedding, type_probability, expression)
 

@@ -30,6 +30,7 @@ from napari_spatia.model.checkpoint import load_checkpoint
 from napari_spatia.model.device import PrecisionChoice, pick_device, pick_precision
 from napari_spatia.model.flow_solver import sample
 from napari_spatia.model.inputs import Around, Condition, Features, GeneTokens
+from napari_spatia.model.readings import Expectation
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, silent
 
@@ -60,7 +61,8 @@ class CheckpointInfo:
 @dataclass(frozen=True, slots=True)
 class CellOutputs:
     """n cells: embeddings ``cell``, ``niche``, ``tissue``, ``fused`` `(n, D)`, ``type_probability`` `(n, T)` summing
-    to 1, and ``expression`` `(n, G)`, the expected log1p of counts scaled to `TARGET_LIBRARY`; all float32.
+    to 1, and ``expression`` `(n, K)` of the genes that were asked for, the expected log1p of counts scaled to
+    `TARGET_LIBRARY`; all float32.
     """
 
     cell: NDArray[np.float32]
@@ -144,9 +146,13 @@ class BoundSlide:
         self.notes = tuple(fit.notes)
         self.surroundings = surroundings_for(self.model.config, slide.centers_um)
         self.embeddings = GeneEmbeddings(self.model, self.values, self.surroundings)
+        self._expectations: dict[tuple[bytes, bytes | None], Expectation] = {}
 
-    def embed(self, cell_idx: NDArray | None = None, progress: Progress = silent) -> CellOutputs:
-        """Embeddings, types and expression of ``cell_idx`` (all cells), from the inputs that were bound.
+    def embed(
+        self, cell_idx: NDArray | None = None, gene_idx: NDArray | None = None, progress: Progress = silent
+    ) -> CellOutputs:
+        """Embeddings and types of ``cell_idx`` (all cells) and their expression of the checkpoint's genes ``gene_idx``
+        (all genes), from the inputs that were bound.
 
         A cell without counts is read by its image alone, one outside the image by its genes alone.
         """
@@ -155,7 +161,7 @@ class BoundSlide:
         order, chunks = np.argsort(kind, kind="stable"), []
         for alike in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
             for start in range(0, len(alike), CELLS_AT_ONCE):
-                chunks.append(self._embed(cell_idx[alike[start : start + CELLS_AT_ONCE]]))
+                chunks.append(self._embed(cell_idx[alike[start : start + CELLS_AT_ONCE]], gene_idx))
                 progress(sum(len(chunk[0]) for chunk in chunks) / len(cell_idx), "embedding cells")
         back = np.argsort(order)
         return CellOutputs(*(np.concatenate(column)[back] for column in zip(*chunks, strict=True)))
@@ -243,8 +249,8 @@ class BoundSlide:
         device = self.predictor.device
         around = None
         if "niche" in self.inputs:
-            around = around_expression(self._expression, self.surroundings.neighbour[cell_idx]).to(device)
-        own = None if genes is None else own_expression(genes, self.values.shape[1])
+            around = around_expression(self._read_expression, self.surroundings.neighbour[cell_idx]).to(device)
+        own = None if genes is None else own_expression(genes, self.values.shape[1])[:, self.model.config.read_idx]
         return Features(
             len(cell_idx),
             self._measured.to(device),
@@ -261,22 +267,25 @@ class BoundSlide:
         return logits.softmax(-1).cpu().numpy()
 
     @cached_property
-    def _expression(self) -> csr_matrix:
-        return normalised_values(self.values)
+    def _read_expression(self) -> csr_matrix:
+        """`(N, Q)` normalised expression of the genes that the readings read."""
+        return normalised_values(self.values)[:, self.model.config.read_idx]
 
     @cached_property
     def _measured(self) -> torch.Tensor:
-        """(G,) bool: the model's genes that are on the slide and not hidden."""
+        """(Q,) bool: the genes that the readings read that are on the slide and not hidden."""
         panel = self.predictor.info.panel
-        position = panel.align(self.slide.panel)
+        position = panel.align(self.slide.panel)[self.model.config.read_idx]
         return torch.from_numpy((position >= 0) & ~np.isin(position, self.hidden_idx))
 
-    def _expression_weight(self, features: Features) -> torch.Tensor:
-        """The conditional expectation given what this slide shows, solved once."""
-        if "expression_weight" not in self.__dict__:
-            readings = self.model.readings
-            self.__dict__["expression_weight"] = readings.expression_weight(readings.seen(features))
-        return self.__dict__["expression_weight"]
+    def _given(self, features: Features, gene_idx: NDArray | None) -> Expectation:
+        """The conditional expectation of some genes given what ``features`` show, solved once for each kind of cell."""
+        readings = self.model.readings
+        seen = readings.seen(features)
+        key = seen.cpu().numpy().tobytes(), None if gene_idx is None else gene_idx.tobytes()
+        if key not in self._expectations:
+            self._expectations[key] = readings.given(seen, gene_idx)
+        return self._expectations[key]
 
     def noise(self, cell_idx: int, seed: int, sample_no: int = 0) -> NDArray[np.float32]:
         """White noise `(C + 1, H, W)` of one cell."""
@@ -314,7 +323,7 @@ class BoundSlide:
         return IntensityScale.from_dict(merged)
 
     @torch.no_grad()
-    def _embed(self, cell_idx: NDArray) -> tuple[NDArray[np.float32], ...]:
+    def _embed(self, cell_idx: NDArray, gene_idx: NDArray | None) -> tuple[NDArray[np.float32], ...]:
         """``cell_idx`` are cells of which the same can be read."""
         genes = self.genes_of(cell_idx) if self.has_genes[cell_idx[0]] else None
         tokens = pooled = None
@@ -332,6 +341,6 @@ class BoundSlide:
             encoding.tissue,
             encoding.fused,
             readings.type_logits(features).softmax(-1),
-            readings.expression(features, self._expression_weight(features)),
+            readings.expression(features, self._given(features, gene_idx)),
         )
         return tuple(column.cpu().numpy() for column in columns)

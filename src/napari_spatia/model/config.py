@@ -2,6 +2,8 @@
 
 from typing import Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -19,6 +21,8 @@ class ModelConfig(BaseModel):
     panel: tuple[str, ...]
     channels: tuple[str, ...]
     cell_types: tuple[str, ...]
+    read_genes: tuple[str, ...] | None = None
+    """Genes that what is solved rather than learned reads (`readings`, `linear_picture`); all of the panel if None."""
 
     crop_px: int = 64
     um_per_px: float = 0.32
@@ -45,10 +49,22 @@ class ModelConfig(BaseModel):
 
     @classmethod
     def from_preset(
-        cls, preset: Preset, panel: tuple[str, ...], channels: tuple[str, ...], cell_types: tuple[str, ...]
+        cls,
+        preset: Preset,
+        panel: tuple[str, ...],
+        channels: tuple[str, ...],
+        cell_types: tuple[str, ...],
+        read_genes: tuple[str, ...] | None = None,
     ) -> Self:
         """``tiny`` for tests (seconds on two cores), ``small`` for two cores, ``base`` for a GPU (128 px)."""
-        return cls(preset=preset, panel=panel, channels=channels, cell_types=cell_types, **_SHAPES[preset])
+        names = {"panel": panel, "channels": channels, "cell_types": cell_types, "read_genes": read_genes}
+        return cls(preset=preset, **names, **_SHAPES[preset])
+
+    @property
+    def read_idx(self) -> NDArray[np.intp]:
+        """`(Q,)` places of ``read_genes`` in the panel."""
+        place = {gene: i for i, gene in enumerate(self.panel)}
+        return np.array([place[gene] for gene in self.read_genes or self.panel], np.intp)
 
     @property
     def drawn_channels(self) -> int:

@@ -1,6 +1,6 @@
 """The tensors that go in and come out, named. Letters: B cells, U cells whose genes are read, K genes of the longest
-cell, G panel genes, C stain channels, N neighbours, R tissue regions around a cell, L gene latents, P image patches,
-D width, H = W crop pixels.
+cell, G panel genes, Q those that readings read, C stain channels, N neighbours, R tissue regions around a cell, L gene
+latents, P image patches, D width, H = W crop pixels.
 """
 
 from collections.abc import Callable
@@ -92,9 +92,10 @@ class Encoding(Rows):
 class Features(Rows):
     """What was seen of B cells, as it is; None for what was not read. `readings` reads types and expression off it.
 
-    ``own`` (B, G) and ``around`` (B, G), its mean over the neighbours (NaN without one), are normalised expression
-    (`data.counts.normalised`); ``library`` (B, 1) log2(1 + all counts seen); ``image`` (B, D) the pooled crop;
-    ``fused`` (B, D) the embedding from genes, niche and tissue; ``measured`` (G,) bool the genes that were read at all.
+    ``own`` (B, Q) and ``around`` (B, Q), its mean over the neighbours (NaN without one), are normalised expression
+    (`data.counts.normalised`) of the genes that are read (`ModelConfig.read_genes`); ``library`` (B, 1) log2(1 + all
+    counts seen); ``image`` (B, D) the pooled crop; ``fused`` (B, D) the embedding from genes, niche and tissue;
+    ``measured`` (Q,) bool the genes that the slide has at all.
     """
 
     num_cells: int

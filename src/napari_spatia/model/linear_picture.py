@@ -1,10 +1,11 @@
-"""What is linear in expression, solved rather than learned. Letters: B cells, D width, G panel genes, V values of a
-picture.
+"""What is linear in expression, solved rather than learned. Letters: B cells, D width, G panel genes, Q genes that are
+read (`ModelConfig.read_genes`), V values of a picture.
 """
 
 import torch
 from torch import Tensor, nn
 
+from napari_spatia.model.config import ModelConfig
 from napari_spatia.model.inputs import GeneTokens
 
 
@@ -18,10 +19,11 @@ class LinearPicture(nn.Module):
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, width: int, num_genes: int, num_values: int):
+    def __init__(self, config: ModelConfig):
         super().__init__()
-        self.num_genes = num_genes
-        self.register_buffer("weight", torch.zeros(width + num_genes, num_values))
+        self.num_genes, self.read_idx = len(config.panel), torch.from_numpy(config.read_idx)
+        num_values = config.drawn_channels * config.prior_px**2
+        self.register_buffer("weight", torch.zeros(config.width + len(self.read_idx), num_values))
         self.register_buffer("bias", torch.zeros(num_values))
 
     def forward(self, fused: Tensor, genes: GeneTokens) -> Tensor:
@@ -29,10 +31,10 @@ class LinearPicture(nn.Module):
         return self.features(fused, genes) @ self.weight + self.bias
 
     def features(self, fused: Tensor, genes: GeneTokens) -> Tensor:
-        """(B, D + G): the embedding, and log2(1 + counts) with 0 for genes that are absent."""
+        """(B, D + Q): the embedding, and log2(1 + counts) with 0 for genes that are absent."""
         values = fused.new_zeros(len(fused), self.num_genes)
         values = values.scatter_add(1, genes.gene_idx, genes.value * genes.present)
-        return torch.cat([fused, values], dim=1)
+        return torch.cat([fused, values[:, self.read_idx]], dim=1)
 
     def clear(self) -> None:
         """Zero again, as before it was solved."""
@@ -41,7 +43,7 @@ class LinearPicture(nn.Module):
 
     @torch.no_grad()
     def solve(self, features: Tensor, target: Tensor, penalty: float) -> None:
-        """Least squares of (n, V) ``target`` on (n, D + G) ``features``; a ``penalty`` of 1 weighs as all cells do."""
+        """Least squares of (n, V) ``target`` on (n, D + Q) ``features``; a ``penalty`` of 1 weighs as all cells do."""
         mean, middle = features.double().mean(0), target.double().mean(0)
         centred = features.double() - mean
         gram = centred.mT @ centred

@@ -1,10 +1,19 @@
 """Cell types and expression, read linearly off what was seen of a cell and solved rather than learned.
 
-Letters: B cells, F columns of features, G panel genes, T types, V views, D width.
+Letters: B cells, F columns of features, F' those that expression is read off, G panel genes, Q genes that are read, T
+types, V views, D width.
+
+Columns are compared with all columns, which the genes of a whole transcriptome would be too many for: of a large panel
+Q genes are read (`ModelConfig.read_genes`), and the expression of all G is told by them.
 """
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 from napari_spatia.model.config import ModelConfig
@@ -23,6 +32,14 @@ RIDGE = 0.1
 """Penalty of the conditional expectation, as a share of a column's variance."""
 
 
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """Expected expression of K genes, linear in what was seen: ``weight`` (F', K) and ``mean`` (K,)."""
+
+    weight: Tensor
+    mean: Tensor
+
+
 class Readings(nn.Module):
     """Types by logistic regression, expression by its conditional expectation; both beside the deep embeddings.
 
@@ -38,11 +55,15 @@ class Readings(nn.Module):
     temperature: Tensor
     deviation: Tensor
     triangle: Tensor
+    gene_mean: Tensor
+    unread: Tensor
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        num_genes, num_types = len(config.panel), len(config.cell_types)
-        self.size = {"own": num_genes, "library": 1, "around": num_genes, "image": config.width, "fused": config.width}
+        self.read_idx = torch.from_numpy(config.read_idx)
+        self.unread_idx = torch.from_numpy(np.setdiff1d(np.arange(len(config.panel)), config.read_idx))
+        num_read, num_types = len(self.read_idx), len(config.cell_types)
+        self.size = {"own": num_read, "library": 1, "around": num_read, "image": config.width, "fused": config.width}
         columns = sum(self.size.values())
         read = sum(self.size[block] for block in EXPRESSION_BLOCKS)
         self.register_buffer("mean", torch.zeros(columns))
@@ -52,6 +73,8 @@ class Readings(nn.Module):
         self.register_buffer("deviation", torch.ones(read))
         self.register_buffer("triangle", torch.zeros(read * (read + 1) // 2))  # of the correlations, row by row
         self.set_correlation(torch.eye(read))
+        self.register_buffer("gene_mean", torch.zeros(len(config.panel)))
+        self.register_buffer("unread", torch.zeros(read, len(self.unread_idx)))  # covariance with scaled columns
 
     @property
     def correlation(self) -> Tensor:
@@ -73,22 +96,26 @@ class Readings(nn.Module):
         centred = self.centred(features)
         return (centred @ self.type_weight[view] + self.type_bias[view]) / self.temperature[view]
 
-    def expression(self, features: Features, weight: Tensor) -> Tensor:
-        """(B, G) expected normalised expression; ``weight`` is `expression_weight` for this kind of features."""
+    def expression(self, features: Features, expectation: Expectation) -> Tensor:
+        """(B, K) normalised expression; ``expectation`` is that `given` what these features show."""
         centred = self.centred(features)[:, : len(self.deviation)]
-        return (centred @ weight + self.mean[: weight.shape[1]]).clamp(min=0)
+        return (centred @ expectation.weight + expectation.mean).clamp(min=0)
 
-    def expression_weight(self, seen: Tensor) -> Tensor:
-        """(F', G) coefficients of the conditional expectation given the ``seen`` (F',) bool columns, 0 for the rest."""
-        num_genes = self.size["own"]
+    def given(self, seen: Tensor, gene_idx: NDArray[np.intp] | None = None) -> Expectation:
+        """The conditional expectation of some genes (all) given the ``seen`` (F',) bool columns."""
+        num_read = self.size["own"]
         correlation = self.correlation
-        weight = torch.zeros_like(correlation[:, :num_genes])
         known = correlation[seen][:, seen].double()
         known = known + RIDGE * torch.eye(len(known), dtype=known.dtype, device=known.device)
-        cross = correlation[seen, :num_genes] * self.deviation[:num_genes]  # the own block comes first
-        solved = torch.linalg.solve(known, cross.double())
-        weight[seen] = solved.to(weight.dtype) / self.deviation[seen, None]
-        return weight
+        cross = correlation.new_empty(len(correlation), len(self.gene_mean))
+        cross[:, self.read_idx] = correlation[:, :num_read] * self.deviation[:num_read]  # the own block comes first
+        cross[:, self.unread_idx] = self.unread
+        mean = self.gene_mean
+        if gene_idx is not None:
+            cross, mean = cross[:, gene_idx], mean[gene_idx]
+        weight = torch.zeros_like(cross)
+        weight[seen] = torch.linalg.solve(known, cross[seen].double()).to(weight.dtype) / self.deviation[seen, None]
+        return Expectation(weight, mean)
 
     def seen(self, features: Features) -> Tensor:
         """(F',) bool: columns of the expression's features that were read; hidden genes were not, of no cell."""
@@ -121,13 +148,16 @@ class Readings(nn.Module):
         return list(VIEWS).index(name)
 
     @torch.no_grad()
-    def solve_expression(self, features: Tensor) -> None:
-        """The moments of (n, F) features of training cells."""
+    def solve_expression(self, features: Tensor, expression: csr_matrix) -> None:
+        """The moments of (n, F) features and `(n, G)` normalised expression of training cells."""
         self.mean.copy_(features.double().mean(0))
         centred = (features - self.mean)[:, : len(self.deviation)].double()
         self.deviation.copy_(centred.square().mean(0).sqrt().clamp(min=1e-4))
         scaled = centred / self.deviation
         self.set_correlation(scaled.mT @ scaled / len(scaled))
+        self.gene_mean.copy_(torch.from_numpy(np.asarray(expression.mean(axis=0)).ravel()))
+        unread = expression[:, self.unread_idx.numpy()]
+        self.unread.copy_(torch.from_numpy((unread.T @ scaled.numpy()).T) / len(scaled))  # the columns' means are 0
 
     def solve_types(self, view: str, features: Tensor, cell_type: Tensor, penalty: float, iterations: int = 80) -> None:
         """Logistic regression of ``cell_type`` (n,) on (n, F) features, with a class weighing as √ of its frequency.

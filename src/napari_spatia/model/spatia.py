@@ -38,7 +38,7 @@ class SpatiaModel(nn.Module):
         self.heads = Heads(config)
         self.readings = Readings(config)
         self.prior = MLP(width, config.drawn_channels * config.prior_px**2, ratio=2)
-        self.linear_prior = LinearPicture(width, len(config.panel), config.drawn_channels * config.prior_px**2)
+        self.linear_prior = LinearPicture(config)
         self.decoder = FlowDecoder(config)
 
     def embed_genes(self, genes: GeneTokens) -> Tensor:

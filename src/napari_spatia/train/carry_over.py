@@ -2,7 +2,7 @@
 
 Which axis of which weight runs over genes, channels or types is found by building the model's shapes with one more of
 each. Rows of names that both models have are carried over by name; what is new starts as the mean of what is known. The
-readings are left out: they are solved anew at the end of every training.
+readings and the linear picture are left out: they are solved anew in every training.
 """
 
 import re
@@ -22,7 +22,7 @@ PER_CHANNEL = re.compile(r"(image\.patch)\.\d+\.(.+)")
 """Weights of a module per channel, which are taken together as one."""
 ROUNDS = {"decoder.stem.weight": 2}
 """How often a weight goes through all names, where not once: the stem reads two pictures, one after the other."""
-SOLVED = "readings."
+SOLVED = ("readings.", "linear_prior.")
 """Weights that are not carried over."""
 
 

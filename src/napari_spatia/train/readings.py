@@ -1,6 +1,6 @@
 """Fits `model.readings` once the encoders are trained, and says how well it reads cells that were not trained on.
 
-Letters: n cells, F columns of features, G panel genes.
+Letters: n cells, F columns of features, G panel genes, Q genes that are read.
 """
 
 from collections.abc import Callable, Iterator
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 import torch
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from napari_spatia.batching.features import around_expression, normalised_values, own_expression
@@ -19,7 +21,7 @@ from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, part, silent
 
 MOST_CELLS = 60_000
-"""Cells of a slide that are read; more change nothing that a penalty does not."""
+"""Cells of all slides together that are read; more change nothing that a penalty does not."""
 CELLS_AT_ONCE = 256
 PENALTIES = (1e-4, 3e-4, 1e-3)
 GENE_FOLDS = 10
@@ -30,9 +32,10 @@ Encode = Callable[[TrainingSlide, Batch], Encoding]
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """n cells: ``features`` (n, F), normalised expression in the first G columns; ``cell_type`` (n,), -1 unknown."""
+    """n cells: ``features`` (n, F), ``expression`` `(n, G)` normalised, ``cell_type`` (n,), -1 unknown."""
 
     features: Tensor
+    expression: csr_matrix
     cell_type: Tensor
 
 
@@ -51,7 +54,7 @@ def fit_readings(
 
 def solve(readings: Readings, learned: Cells, checked: Cells, progress: Progress = silent) -> dict[str, Any]:
     """Fits on ``learned``, chooses by ``checked``; → balanced accuracy a view, and each gene's score when hidden."""
-    readings.solve_expression(learned.features)
+    readings.solve_expression(learned.features, learned.expression)
     scores: dict[str, Any] = {}
     knows, known = learned.cell_type >= 0, checked.cell_type >= 0
     if knows.any() and known.any():
@@ -73,31 +76,35 @@ def gather(
     progress: Progress = silent,
     most_cells: int = MOST_CELLS,
 ) -> Cells:
-    """The features of up to ``most_cells`` cells of each slide, spread evenly."""
-    chunks = [chunk for slide in slides for chunk in _read(model, slide, encode, most_cells, progress)]
-    features, cell_type = (torch.cat(column) for column in zip(*chunks, strict=True))
+    """Up to ``most_cells`` cells, of each slide as many as its share is of all, spread evenly."""
+    share = min(1.0, most_cells / sum(slide.num_cells for slide in slides))
+    chunks = [chunk for slide in slides for chunk in _read(model, slide, encode, share, progress)]
+    read, expression, cell_type = zip(*chunks, strict=True)
+    features = torch.cat(read)
     lonely = features.isnan().any(1)
     features[lonely] = torch.where(features[lonely].isnan(), features[~lonely].mean(0), features[lonely])
-    return Cells(features, cell_type)
+    return Cells(features, scipy.sparse.vstack(expression, format="csr"), torch.cat(cell_type))
 
 
 def _read(
-    model: SpatiaModel, slide: TrainingSlide, encode: Encode, most_cells: int, progress: Progress
-) -> Iterator[tuple[Tensor, Tensor]]:
+    model: SpatiaModel, slide: TrainingSlide, encode: Encode, share: float, progress: Progress
+) -> Iterator[tuple[Tensor, csr_matrix, Tensor]]:
     expression = normalised_values(slide.values)
-    cells = np.linspace(0, slide.num_cells - 1, min(most_cells, slide.num_cells)).astype(np.int64)
+    read_idx = model.config.read_idx
+    read = expression[:, read_idx]
+    cells = np.linspace(0, slide.num_cells - 1, max(1, round(share * slide.num_cells))).astype(np.int64)
     has_channel = torch.ones(model.config.drawn_channels, dtype=torch.bool)
     device = next(model.parameters()).device
     for start in range(0, len(cells), CELLS_AT_ONCE):
         batch = slide.batch(cells[start : start + CELLS_AT_ONCE]).to(device)
         columns = (
-            own_expression(batch.genes, len(model.config.panel)),
+            own_expression(batch.genes, len(model.config.panel))[:, read_idx],
             batch.genes.library[:, None],
-            around_expression(expression, slide.surroundings.neighbour[batch.cell_idx]).to(device),
+            around_expression(read, slide.surroundings.neighbour[batch.cell_idx]).to(device),
             model.image(batch.image, has_channel)[1],
             encode(slide, batch).fused,
         )
-        yield torch.cat(columns, dim=1), batch.cell_type
+        yield torch.cat(columns, dim=1), expression[batch.cell_idx], batch.cell_type
         progress(min(1.0, (start + CELLS_AT_ONCE) / len(cells)), "reading cells")
 
 
@@ -121,15 +128,16 @@ def hidden_gene_scores(readings: Readings, cells: Cells) -> list[float]:
     """Pearson correlation of each gene of the panel with its imputation when it is hidden from every cell, a tenth of
     the panel at a time; 0 for a gene that does not vary in these cells.
     """
-    num_genes = readings.size["own"]
-    expression = cells.features[:, :num_genes]
-    folds = torch.arange(num_genes) % GENE_FOLDS
+    num_genes = cells.expression.shape[1]
+    folds = np.arange(num_genes) % GENE_FOLDS
     score = torch.zeros(num_genes)
     blocks = dict(zip(readings.size, cells.features.split(list(readings.size.values()), dim=1), strict=True))
     for fold in range(GENE_FOLDS):
-        features = Features(len(cells.features), folds != fold, **blocks)
-        imputed = readings.expression(features, readings.expression_weight(readings.seen(features)))
-        score[folds == fold] = _correlation(imputed, expression)[folds == fold]
+        hidden = np.flatnonzero(folds == fold)
+        measured = torch.from_numpy(folds != fold)[readings.read_idx]
+        features = Features(len(cells.features), measured, **blocks)
+        imputed = readings.expression(features, readings.given(readings.seen(features), hidden))
+        score[hidden] = _correlation(imputed, torch.from_numpy(cells.expression[:, hidden].toarray()))
     return [round(value, 3) for value in score.tolist()]
 
 

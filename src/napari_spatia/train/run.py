@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_spatia.batching.training_slide import TrainingSlide, prepare
+from napari_spatia.data.counts import normalised
 from napari_spatia.data.intensity import IntensityScale
 from napari_spatia.data.io import open_slide
 from napari_spatia.data.slide import Slide
@@ -32,6 +33,8 @@ from napari_spatia.train.stages import DecoderStage, EncoderStage
 from napari_spatia.train.state import read_progress
 
 LEAST_CELLS = 100
+MOST_READ_GENES = 1000
+"""Genes of a panel that linear parts read: what they solve grows as the square of it."""
 
 
 def train(
@@ -88,7 +91,7 @@ class _Run:
         opened = [slide if isinstance(slide, Slide) else open_slide(slide) for slide in slides]
         source = load_checkpoint(start) if start else None
         torch.manual_seed(config.seed)  # the weights' start only; batches and noise have generators of their own
-        self.model = SpatiaModel(model_config(opened, config, source[1].model if source else None))
+        self.model = SpatiaModel(model_config(opened, config, split, source[1].model if source else None))
         self.carried: dict[str, Any] = {}
         if source:
             self.carried = {"name": source[1].name, "sha256": source[2], **carry_over(source[0], self.model)}
@@ -163,7 +166,9 @@ class _Run:
         return {"Data": known, **facts}
 
 
-def model_config(slides: Sequence[Slide], config: TrainConfig, start: ModelConfig | None = None) -> ModelConfig:
+def model_config(
+    slides: Sequence[Slide], config: TrainConfig, split: Split | None = None, start: ModelConfig | None = None
+) -> ModelConfig:
     """The model that fits these slides: the first slide's panel and channels, and every type that is named.
 
     Its shape is the preset's or, where training goes on from a checkpoint, that of its model ``start``.
@@ -183,10 +188,26 @@ def model_config(slides: Sequence[Slide], config: TrainConfig, start: ModelConfi
                 f"{len(slide.panel)} genes). Train on slides of one panel."
             )
     types = sorted({name for slide in slides for name in cell_type_names(slide, config.label_column)} - {""})
+    read_genes = _read_genes(slides, split)
     if start is None:
-        return ModelConfig.from_preset(config.preset, first.panel.genes, tuple(channels), tuple(types) or ("cell",))
+        named = tuple(types) or ("cell",)
+        return ModelConfig.from_preset(config.preset, first.panel.genes, tuple(channels), named, read_genes)
     names = {"panel": first.panel.genes, "channels": tuple(channels), "cell_types": tuple(types) or start.cell_types}
-    return start.model_copy(update=names)
+    return start.model_copy(update=names | {"read_genes": read_genes})
+
+
+def _read_genes(slides: Sequence[Slide], split: Split | None) -> tuple[str, ...] | None:
+    """Of a panel of more than `MOST_READ_GENES`, those that vary most among training cells; None if it is smaller."""
+    genes = slides[0].panel.genes
+    if len(genes) <= MOST_READ_GENES:
+        return None
+    varies = np.zeros(len(genes))
+    for slide in slides:
+        chosen = split or Split.blocks(slide.centers_um)
+        expression = normalised(slide.counts[np.flatnonzero(chosen.inside_training(slide.centers_um))])
+        mean = np.asarray(expression.mean(axis=0)).ravel()
+        varies += np.asarray(expression.multiply(expression).mean(axis=0)).ravel() - mean**2
+    return tuple(genes[i] for i in np.sort(np.argsort(-varies, kind="stable")[:MOST_READ_GENES]))
 
 
 def cell_type_names(slide: Slide, column: str) -> NDArray[np.str_]:

@@ -199,7 +199,7 @@ class DecoderStage:
     def solve_linear_picture(self) -> None:
         """Fits what is linear in expression and the encoders leave unexplained; the penalty by held-out cells."""
         linear = self.model.linear_prior
-        linear.clear()  # of a checkpoint that training goes on from
+        linear.clear()  # so that the target is what the encoders alone leave
         features, target = self._unexplained(self.slides, LINEAR_CELLS)
         seen, wanted = self._unexplained(self.held_out, LINEAR_CELLS)
         scores = {}
@@ -211,7 +211,7 @@ class DecoderStage:
 
     @torch.no_grad()
     def _unexplained(self, slides: list[TrainingSlide], at_most: int) -> tuple[Tensor, Tensor]:
-        """(n, D + G) features of the linear part and (n, V) coarse pictures minus the expected ones."""
+        """(n, D + Q) features of the linear part and (n, V) coarse pictures minus the expected ones."""
         features, rest = [], []
         for slide in slides:
             for cells in np.array_split(_spread(slide.num_cells, at_most), max(1, slide.num_cells // 512)):
