@@ -14,7 +14,13 @@ SCORES = {"type", "type_genes", "type_image", "hidden_genes", "picture_r2"}
 def test_every_row_is_trained_or_read_and_scored(tmp_path):
     slide = make_slide(tmp_path / "s.zarr", grid=28)
     config = TrainConfig(
-        preset="tiny", device="cpu", encoder_steps=2, encoder_groups=2, encoder_group_size=3, validate_every=10**6
+        preset="tiny",
+        device="cpu",
+        encoder_steps=2,
+        encoder_groups=2,
+        encoder_group_size=3,
+        encoder_crops=3,
+        validate_every=10**6,
     )
     rows = ("image", "genes", "niche", "contrast", "fixed_um")
     found = ablations(slide, None, config, rows, seeds=2)

@@ -19,7 +19,7 @@ def slide(tmp_path_factory):
 def trained(slide, tmp_path_factory):
     config = TrainConfig(
         preset="tiny", device="cpu", encoder_steps=1, decoder_steps=1, encoder_groups=2, encoder_group_size=3,
-        decoder_groups=4, noise_cells=2,
+        encoder_crops=3, decoder_groups=4, noise_cells=2,
     )  # fmt: skip
     return train([slide], tmp_path_factory.mktemp("trained") / "tiny", config)
 

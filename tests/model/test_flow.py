@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_spatia.model.flow_path import FEW_PASSES, START_STD, Spectrum, path_velocity, point_on_path
+from napari_spatia.model.flow_path import NOISE_PASSES, START_STD, Spectrum, path_velocity, point_on_path
 from napari_spatia.model.flow_solver import invert, sample
 
 
@@ -101,7 +101,7 @@ def test_inversion_finds_the_noise_that_draws_the_picture(model, condition, imag
 @pytest.mark.parametrize("nfe", [None, 1, 3, 4, 16])
 def test_start_and_white_noise_are_inverse(model, condition, nfe):
     white = torch.randn(3, 3, 64, 64)
-    for passes in FEW_PASSES:
+    for passes in NOISE_PASSES:
         model.decoder.spectrum.measure_noise(passes * torch.randn(3, 3, 64, 64), passes)
     assert torch.allclose(model.white_of(model.start(white, condition, nfe), condition, nfe), white, atol=1e-4)
 

@@ -18,7 +18,7 @@ from napari_spatia.train.run import train
 HERE = Path(__file__).parent
 OPTIONS = TrainConfig(
     name="t", preset="tiny", precision="float32", device="cpu", encoder_steps=12, decoder_steps=8, encoder_groups=2,
-    encoder_group_size=3, decoder_groups=5, decoder_group_size=1, validate_every=4, few_step_after=0.5,
+    encoder_group_size=3, encoder_crops=3, decoder_groups=5, decoder_group_size=1, validate_every=4, few_step_after=0.5,
     few_step_share=0.5, noise_cells=4,
 )  # fmt: skip
 CHOSEN = ("readings.type_", "readings.temperature")
@@ -51,7 +51,16 @@ def test_two_processes_give_the_losses_of_one(tmp_path):
     )
     alone = train([make_slide(tmp_path / "s.zarr", grid=22)], tmp_path / "one", OPTIONS, SPLIT)
     one, two = curve(alone), curve(together)
-    assert {name for _, _, name, _ in one} >= {"genes", "type", "picture", "patches", "contrast", "flow", "few_steps"}
+    assert {name for _, _, name, _ in one} >= {
+        "genes",
+        "type",
+        "picture",
+        "patches",
+        "contrast",
+        "crops",
+        "flow",
+        "few_steps",
+    }
     assert [point[:3] for point in two] == [point[:3] for point in one]
     assert [value for *_, value in two] == pytest.approx([value for *_, value in one], rel=1e-3, abs=1e-5)
     weights = load_checkpoint(together)[0].state_dict()

@@ -13,7 +13,7 @@ from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.run import train
 
 OPTIONS = TrainConfig(
-    name="t", preset="tiny", encoder_steps=6, decoder_steps=6, encoder_groups=2, encoder_group_size=3,
+    name="t", preset="tiny", encoder_steps=6, decoder_steps=6, encoder_groups=2, encoder_group_size=3, encoder_crops=3,
     decoder_groups=2, decoder_group_size=2, validate_every=3, few_step_after=0.0, noise_cells=4,
 )  # fmt: skip
 SPLIT = Split(validation=((0.0, 110.0, 999.0, 999.0),), margin_um=5.0)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 FLOOR = 0.01
 """Least amplitude of any frequency of a picture, in standardised intensity."""
-FEW_PASSES = (1, 2, 4, 8)
-"""Samplers whose steps are learned (`FlowDecoder`), and whose noise is measured."""
+NOISE_PASSES = (1, 2, 4, 8, 16)
+"""Samplers whose noise is measured: those whose steps are learned (`FlowDecoder`), and one of plain velocities."""
 START_STD = 2.0
 """Standard deviation of the start, in standard deviations of what the condition leaves unexplained."""
 
@@ -22,7 +22,7 @@ START_STD = 2.0
 class Spectrum(nn.Module):
     """``picture`` (C, H, W // 2 + 1): amplitude of each frequency of what the condition leaves unexplained in pictures;
     ``std`` (C, 1, 1): the standard deviation of its pixels; ``noise`` (S, C, H, W // 2 + 1): amplitude of each
-    frequency of the noise that real pictures come from in a sampler of `FEW_PASSES`. All are 1 until they are measured.
+    frequency of the noise that real pictures come from in a sampler of `NOISE_PASSES`. All are 1 until measured.
 
     If pictures had no structure but their spectrum, the whole flow would be known: each frequency is scaled as its
     standard deviation grows or shrinks along the path (`velocity`). The network adds what is not so simple, in units of
@@ -37,7 +37,7 @@ class Spectrum(nn.Module):
         super().__init__()
         self.register_buffer("picture", torch.ones(channels, crop_px, crop_px // 2 + 1))
         self.register_buffer("std", torch.ones(channels, 1, 1))
-        self.register_buffer("noise", torch.ones(len(FEW_PASSES), channels, crop_px, crop_px // 2 + 1))
+        self.register_buffer("noise", torch.ones(len(NOISE_PASSES), channels, crop_px, crop_px // 2 + 1))
 
     @torch.no_grad()
     def measure(self, unexplained: Tensor) -> None:
@@ -53,7 +53,7 @@ class Spectrum(nn.Module):
         lacks just that. Samplers start from noise of this spectrum: the mismatch of prior and aggregate posterior of a
         VAE (Dai & Wipf 2019), for a flow.
         """
-        self.noise[FEW_PASSES.index(nfe)] = _radial_amplitude(white)
+        self.noise[NOISE_PASSES.index(nfe)] = _radial_amplitude(white)
 
     def colour(self, white: Tensor, nfe: int | None = None) -> Tensor:
         """White noise (B, C, H, W) of unit variance → the start's: the path's own, or that of a sampler of ``nfe``
@@ -68,10 +68,10 @@ class Spectrum(nn.Module):
         return white if amplitude is None else _filter(white, 1 / amplitude)
 
     def _noise_of(self, nfe: int | None) -> Tensor | None:
-        """What was measured for so many passes, or for the next fewer; more than all take the path's own noise."""
-        if nfe is None or nfe > FEW_PASSES[-1]:
+        """What was measured for so many passes, or for the next fewer."""
+        if nfe is None:
             return None
-        return self.noise[max(i for i, passes in enumerate(FEW_PASSES) if passes <= nfe)]
+        return self.noise[max(i for i, passes in enumerate(NOISE_PASSES) if passes <= nfe)]
 
     def unit(self, x: Tensor, t: Tensor) -> Tensor:
         """``x`` (B, C, H, W), taken from the expected picture, with about unit variance at every t."""

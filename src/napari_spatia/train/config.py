@@ -33,6 +33,7 @@ class TrainConfig(BaseModel):
     encoder_share: float = Field(0.35, gt=0, lt=1, description="share of max_minutes for the encoder stage")
     encoder_groups: int = Field(8, gt=0, description="neighbourhoods in an encoder batch")
     encoder_group_size: int = Field(12, gt=0, description="cells in each of them")
+    encoder_crops: int = Field(48, ge=0, description="further crops a batch, which the image encoder learns from alone")
     encoder_lr: float = Field(1e-3, gt=0, description="peak learning rate of the encoder stage")
     decoder_steps: int = Field(8000, gt=0, description="steps of the decoder stage")
     decoder_groups: int = Field(32, gt=0, description="neighbourhoods in a decoder batch")

@@ -96,6 +96,16 @@ def encoder_losses(
         return {name: weight * loss() for name, (weight, loss) in losses.items() if weight > 0}
 
 
+def crop_loss(model: SpatiaModel, batch: Batch, config: TrainConfig) -> Tensor:
+    """What `encoder_losses` asks of the crop alone, of cells of which nothing else is read: the image encoder needs many,
+    and the rest of a step costs more.
+    """
+    has_channel = torch.ones(batch.image.shape[1], dtype=torch.bool)
+    pooled = by_share(lambda pixels: model.image(pixels, has_channel)[1], len(batch.image), batch.image)
+    with torch.autocast(batch.image.device.type, enabled=False):
+        return config.image_weight * _image_alone(model, pooled.float(), batch)
+
+
 def flow_loss(
     decoder: FlowDecoder,
     picture: Tensor,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from napari_spatia.batching.tensors import embed_cells, look_around, pool_regions
 from napari_spatia.batching.training_slide import Batch, TrainingSlide, turn_offsets
-from napari_spatia.model.flow_path import FEW_PASSES
+from napari_spatia.model.flow_path import NOISE_PASSES
 from napari_spatia.model.flow_solver import invert, sample
 from napari_spatia.model.inputs import Around, Condition, Encoding
 from napari_spatia.model.spatia import SpatiaModel
@@ -22,6 +22,7 @@ from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.embeddings import embed_slide
 from napari_spatia.train.losses import (
     Modalities,
+    crop_loss,
     draw_masking,
     draw_modalities,
     encoder_losses,
@@ -118,7 +119,7 @@ class EncoderStage:
     ):
         self.model, self.held_out, self.config = model, held_out, config
         self.num_steps, self.share, self.peak_lr = config.encoder_steps, config.share("encoder"), config.encoder_lr
-        self.draws = Draws(slides, config, stage=0)
+        self.draws, self.crops = Draws(slides, config, stage=0), Draws(slides, config, stage=2)
         self.trained = nn.ModuleDict({name: module for name, module in model.named_children() if name != "decoder"})
 
     def losses(self, step: int, done: float) -> dict[str, Tensor]:
@@ -131,7 +132,11 @@ class EncoderStage:
         masking = draw_masking(self.model, modalities, len(batch.cell_idx), generator).to(self.config.device)
         context = slide.context(batch.cell_idx, np.random.default_rng((self.config.seed, step)))
         around = without(around_batch(self.model, slide, batch.cell_idx, context, turn), self.config)
-        return encoder_losses(self.model, batch, around, masking, self.config)
+        losses = encoder_losses(self.model, batch, around, masking, self.config)
+        if self.config.encoder_crops and self.config.image_weight:
+            _, crops, _ = self.crops.batch(step, self.config.encoder_crops, 1)
+            losses["crops"] = crop_loss(self.model, crops, self.config)
+        return losses
 
     def after_step(self, step: int) -> None:
         """Nothing is averaged in this stage."""
@@ -234,7 +239,7 @@ class DecoderStage:
     def measure_noise(self) -> None:
         """Sets the samplers' noise from what the trained network takes training cells to."""
         spectrum = self.model.decoder.spectrum
-        found: dict[int, list[Tensor]] = {nfe: [] for nfe in FEW_PASSES}
+        found: dict[int, list[Tensor]] = {nfe: [] for nfe in NOISE_PASSES}
         for slide in self.slides:
             some = _spread(slide.num_cells, self.config.noise_cells)
             for cells in np.array_split(some, -(-len(some) // CELLS_AT_ONCE)):
