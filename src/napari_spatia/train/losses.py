@@ -97,7 +97,7 @@ def encoder_losses(
 
 
 def crop_loss(model: SpatiaModel, batch: Batch, config: TrainConfig) -> Tensor:
-    """What `encoder_losses` asks of the crop alone, of cells of which nothing else is read: the image encoder needs many,
+    """What `encoder_losses` asks of a crop alone, of cells of which nothing else is read: an image encoder needs many;
     and the rest of a step costs more.
     """
     has_channel = torch.ones(batch.image.shape[1], dtype=torch.bool)
