@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from napari_spatia.benchmark import table as module
-from napari_spatia.benchmark.table import FIVE, Run, markdown, obtain
+from napari_spatia.benchmark.table import FIVE, Run, markdown, obtain, page
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.registry import find_checkpoint
 from napari_spatia.model.checkpoint import load_checkpoint
@@ -74,6 +74,21 @@ def test_a_file_of_the_same_weights_is_read_and_any_other_is_made_again(tmp_path
     monkeypatch.setattr(subprocess, "run", lambda command, **options: SimpleNamespace(returncode=1, stdout=""))
     with pytest.raises(SpatiaError, match="'timing' of 'sim-small'.*status 1"):
         obtain(*job, rerun=True)
+
+
+def test_the_page_has_the_shipped_model_the_seeds_and_what_else_was_measured():
+    use = [{"command": f"python -m condition_use {n}", **condition_use(value)} for n, value in enumerate((0.4, 0.6))]
+    rows = {"full": [{"type": 0.8, "type_genes": 0.75}, {"type": 0.9}], "niche": {"type": 0.5, "hidden_genes": None}}
+    ablations = {"command": "python -m ablations", "steps": 5, "preset": "small", "rows": rows}
+    at_4 = {"4 passes": {"frechet": {"morphology": 21.4, "texture": 11.2}}}
+    few = {"command": "python -m few_steps", "cells": 9, "rows": {"before": at_4, "shortcut": {"steps": 70, **at_4}}}
+    text = page({"condition_use": use}, ablations, few)
+    shipped, seeds = text.split("## Training seeds")
+    assert line(shipped, "image R² from expression: DAPI")[3] == "0.4" and "condition_use 1" not in text
+    assert line(seeds, "image R² from expression: DAPI")[3] == "0.5" and "not measured" not in seeds
+    assert line(text, "full 1")[1:3] == ["0.9", ""] and line(text, "niche")[1:] == ["0.5", "", "", "", " |"]
+    assert line(text, "shortcut")[5:7] == ["21.4", "11.2"] and line(text, "shortcut")[-1] == "70 |"
+    assert "## Training seeds" not in page({"condition_use": use[:1]})
 
 
 def test_the_table_is_written_from_files_alone(tmp_path, capsys):

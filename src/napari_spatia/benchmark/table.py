@@ -3,9 +3,11 @@ r"""The score table of the shipped models: runs the benchmarks, keeps each one's
     python -m napari_spatia.benchmark.table --real PANCREAS --real-checkpoint pancreas-small \
         --simulated SIMULATED --simulated-checkpoint sim-small --out docs/benchmark
 
-A benchmark whose JSON lies in OUT already, made from the same weights, is read and not run again (--rerun does).
-Several checkpoints of one slide are seeds: a value is their mean, and its interval their range; with a single one it is
-the benchmark's own interval.
+A benchmark whose JSON lies in OUT already, made from the same weights, is read and not run again (--rerun does);
+without a slide, what lies there is read as it is. The first checkpoint of a slide is the one that is shipped and has a
+table of its own, with the benchmarks' intervals. Several checkpoints are seeds: a second table has their mean, and
+their range as interval. Below stand what passes and merging cost (`sampling`), and `ablations.json` and
+`few_steps.json`, the output of the benchmarks of these names, where they lie in OUT.
 """
 
 import argparse
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_spatia.benchmark import sampling
 from napari_spatia.benchmark.report import report_errors
 from napari_spatia.errors import SpatiaError
 from napari_spatia.files import staged_file
@@ -197,8 +200,91 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def markdown(files: dict[str, list[Found]]) -> str:
-    """The table; ``files`` has for each benchmark what was found with each checkpoint."""
+def page(files: dict[str, list[Found]], ablations: Found | None = None, few_steps: Found | None = None) -> str:
+    """Everything that is written; see the top of this file."""
+    several = {name: found for name, found in files.items() if len(found) > 1}
+    sections = [INTRODUCTION, _commands(files), markdown({name: found[:1] for name, found in files.items()})]
+    if several:
+        sections += [SEEDS, markdown(several, with_unmeasured=False)]
+    if rows := files.get("sampling"):
+        sections += [PASSES.format(**rows[0]), sampling.markdown_table(rows[0])]
+    if ablations is not None:
+        sections += [ABLATIONS.format(**ablations), _rows(_flat(ablations["rows"]), ABLATION_COLUMNS)]
+    if few_steps is not None:
+        sections += [FEW_STEPS.format(**few_steps), _rows(few_steps["rows"], FEW_STEPS_COLUMNS)]
+    return "\n".join(sections)
+
+
+INTRODUCTION = """# Scores of the shipped models
+
+Held-out cells of the test part of [the split](pancreas_split.json), and simulated tissue. "not measured" has not been
+run for these weights. Written by `python -m napari_spatia.benchmark.table` from the JSON files beside it, each of which
+names the command that made it:
+"""
+SEEDS = """## Training seeds
+
+The shipped model and others that were trained from other seeds; the value is their mean, the interval their range.
+"""
+PASSES = """## Passes and merging
+
+One picture a cell of `{checkpoint}`, {cells} test cells against {compared_with} others; times are of one picture on one
+thread. `real` is the floor: real cells against other real ones.
+"""
+ABLATIONS = """## Ablations
+
+Short trainings of the encoders ({steps} steps, preset {preset}), each without one thing, on the validation part; `full`
+is the whole model with several seeds, whose differences are what a row must exceed to say anything.
+
+    {command}
+"""
+FEW_STEPS = """## Few-step objectives
+
+Each goes on from the same decoder for the same minutes; {cells} cells of the validation part; Fréchet distances.
+
+    {command}
+"""
+ABLATION_COLUMNS: dict[str, tuple[str, ...]] = {
+    "type": ("type",),
+    "type, genes": ("type_genes",),
+    "type, image": ("type_image",),
+    "hidden genes": ("hidden_genes",),
+    "R² of the expected picture": ("picture_r2",),
+}
+FEW_STEPS_COLUMNS: dict[str, tuple[str, ...]] = {
+    f"{space}, {passes} passes": (f"{passes} passes", "frechet", space) for passes in (1, 2, 4, 8) for space in SPACES
+} | {"steps": ("steps",)}
+"""Head of each column, and where its value stands in a row."""
+
+
+def _commands(files: dict[str, list[Found]]) -> str:
+    lines = {found["command"]: None for several in files.values() for found in several[:1]}
+    return "".join(f"    {line}\n" for line in lines)
+
+
+def _flat(rows: dict[str, Any]) -> dict[str, Found]:
+    """Rows by name, those of several seeds one by one."""
+    flat: dict[str, Found] = {}
+    for name, row in rows.items():
+        flat |= {f"{name} {number}": one for number, one in enumerate(row)} if isinstance(row, list) else {name: row}
+    return flat
+
+
+def _rows(rows: dict[str, Found], columns: dict[str, tuple[str, ...]]) -> str:
+    """A table with a column for each path into a row; empty where a row has no such value."""
+    lines = ["| row | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, row in rows.items():
+        cells = []
+        for path in columns.values():
+            value: Any = row
+            for key in path:
+                value = value.get(key) if isinstance(value, dict) else None
+            cells.append("" if value is None else f"{value:.3g}")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def markdown(files: dict[str, list[Found]], with_unmeasured: bool = True) -> str:
+    """The table of scores; ``files`` has for each benchmark what was found with each checkpoint."""
     lines = ["| score | baseline | reach | value | interval | |", "|---|---|---|---|---|---|"]
     for score in scores():
         found = files.get(score.benchmark, [])
@@ -212,7 +298,8 @@ def markdown(files: dict[str, list[Found]]) -> str:
                 "It is of another version: run it again with --rerun."
             ) from missing
         if verdict is None:
-            lines.append(f"| {score.label} | | {score.reach} | not measured | | |")
+            if with_unmeasured:
+                lines.append(f"| {score.label} | | {score.reach} | not measured | | |")
             continue
         low, high = _interval(values)
         baseline = ", ".join(f"{name} {mean([b[name] for b in beside]):.3g}" for name in beside[0])
@@ -250,6 +337,10 @@ def obtain(run: Run, slide: Path, checkpoint: str, out: Path, rerun: bool) -> Fo
     with staged_file(file) as staged:
         staged.write_text(json.dumps(found, indent=1) + "\n")
     return found
+
+
+def _read(file: Path) -> Found | None:
+    return json.loads(file.read_text()) if file.is_file() else None
 
 
 def _interval(values: Sequence[Value]) -> tuple[float | None, float | None]:
@@ -328,9 +419,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.out.mkdir(parents=True, exist_ok=True)
         for run in RUNS:
             slide, checkpoints = getattr(options, run.slide), getattr(options, f"{run.slide}_checkpoint")
-            if slide is not None and run.benchmark in options.only:
-                files[run.benchmark] = [obtain(run, slide, c, options.out, options.rerun) for c in checkpoints]
-        table = markdown(files)
+            if run.benchmark not in options.only:
+                continue
+            if slide is None:
+                found = [_read(options.out / f"{c}_{run.benchmark}.json") for c in checkpoints]
+            else:
+                found = [obtain(run, slide, c, options.out, options.rerun) for c in checkpoints]
+            if there := [one for one in found if one is not None]:
+                files[run.benchmark] = there
+        table = page(files, *(_read(options.out / f"{name}.json") for name in ("ablations", "few_steps")))
         with staged_file(options.out / "table.md") as staged:
             staged.write_text(table)
         print(table)
