@@ -11,6 +11,7 @@ from napari_spatia.data.panel import Panel
 from napari_spatia.errors import CellError, CheckpointError, PanelError, SpatiaError
 from napari_spatia.inference.noise import white_noise
 from napari_spatia.inference.perturb import CellEditor
+from napari_spatia.inference.predictor import Predictor
 from napari_spatia.model.device import pick_device
 
 
@@ -256,3 +257,18 @@ def test_dask_levels_are_not_read_whole(predictor, slide):
     bound = predictor.bind(wide)
     bound.__dict__["scale"] = predictor.info.intensity
     assert bound.pictures_of(np.array([0])).shape == (1, 3, 64, 64)
+
+
+def test_pictures_drawn_in_bfloat16_are_those_of_float32(predictor, slide):
+    """The weights of products alone are held in bfloat16, and a cell that is not edited stays the same cell."""
+    fast = Predictor.load(predictor.info.path, "cpu", precision="bfloat16")
+    decoder = fast.model.decoder
+    assert decoder.stem.weight.dtype is torch.bfloat16 and decoder.fine_in.norm_in.weight.dtype is torch.float32
+    assert fast.model.join.weight.dtype is torch.float32
+    cells = np.array([3, 20])
+    pictures, exact = (p.bind(slide).generate(cells)[0] for p in (fast, predictor))
+    assert not np.array_equal(pictures, exact) and np.corrcoef(pictures.ravel(), exact.ravel())[0, 1] > 0.999
+    editor = CellEditor(fast.bind(slide))
+    cell = editor.select("cell-20")
+    assert cell.zero_edit_psnr_db > 30
+    assert np.array_equal(editor.render(cell, {}).image, cell.zero_edit)

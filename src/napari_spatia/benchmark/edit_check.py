@@ -268,7 +268,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with report_errors():
         simulation, slide = load_simulation(options.slide), open_slide(options.slide)
-        check = EditCheck(Predictor.load(options.checkpoint, options.device).bind(slide), simulation, options.feature)
+        check = EditCheck(
+            Predictor.load(options.checkpoint, options.device, options.precision).bind(slide),
+            simulation,
+            options.feature,
+        )
         cells, progress = check.choose_cells(options.cells, options.seed), printed_progress()
         trials = check.run(cells, part(progress, 0.0, 0.75))
         genes = [rule.gene for rule in check.rules if rule.feature == "nucleus_area"]

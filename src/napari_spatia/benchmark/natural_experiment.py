@@ -283,8 +283,7 @@ def _drawn_features(
     """`(n, F)` of pictures of ``cells`` as if they expressed ``values`` `(n, G)` log2(1 + counts)."""
     info, device = bound.predictor.info, bound.predictor.device
     condition = bound.condition(cells, gene_tokens(csr_matrix(values)).to(device))
-    with bound.many_at_once():
-        drawn = bound.draw(torch.from_numpy(white).to(device), condition, nfe)
+    drawn = bound.draw(torch.from_numpy(white).to(device), condition, nfe)
     images, masks = bound.restore(drawn)
     found = picture_features(bound.scale.standardise(images), masks >= 0.5, info.channels, info.um_per_px)
     return np.stack(list(found.values()), axis=1)

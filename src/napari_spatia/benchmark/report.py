@@ -49,7 +49,7 @@ def benchmark_parser(name: str, description: str | None) -> argparse.ArgumentPar
         "--precision",
         default="float32",
         choices=("auto", "float32", "bfloat16"),
-        help="of products where many pictures are drawn; auto: bfloat16 where it is fast",
+        help="of the decoder's products; auto, as in the window: bfloat16 where it is fast",
     )
     return parser
 

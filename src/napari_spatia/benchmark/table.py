@@ -46,10 +46,10 @@ class Run:
 RUNS = (
     Run("condition_use", "real", ("--holdout", "--cells", "1000", "--precision", "auto")),
     Run("sampling", "real", ("--holdout", "--cells", FRECHET_CELLS, "--cvae", "--precision", "auto")),
-    Run("edit_check", "simulated"),
+    Run("edit_check", "simulated", ("--precision", "auto")),
     Run("natural_experiment", "real", ("--holdout", "--precision", "auto")),
     Run("encoder_scores", "real", ("--part", "test", "--cells", FRECHET_CELLS)),
-    Run("timing", "real"),
+    Run("timing", "real", ("--precision", "auto")),
 )
 
 

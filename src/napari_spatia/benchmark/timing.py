@@ -59,11 +59,11 @@ def midpoint_ms(bound: BoundSlide, cell: int) -> float:
     """One picture by `MIDPOINT_PASSES` passes of midpoint steps, estimated from `MIDPOINT_STEPS_MEASURED` of them."""
     condition = _condition(bound, cell)
     white = torch.from_numpy(bound.noise(cell, 0)[None]).to(bound.predictor.device)
-    step = 2 / MIDPOINT_PASSES
+    step, at_a_step = 2 / MIDPOINT_PASSES, bound.velocity(condition)
 
     def velocity(x: torch.Tensor, t: float) -> torch.Tensor:
         clock = torch.full((1,), t, device=x.device)
-        return bound.model.decoder(x, clock, torch.zeros_like(clock), condition)
+        return at_a_step(x, clock, torch.zeros_like(clock))
 
     @torch.no_grad()
     def walk() -> None:
@@ -150,12 +150,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with report_errors():
         slide = open_slide(options.slide)
-        bound = Predictor.load(options.checkpoint, options.device).bind(slide)
+        bound = Predictor.load(options.checkpoint, options.device, options.precision).bind(slide)
         found = live_times(bound, options.cells, options.nfe, options.seed, printed_progress())
         info = bound.predictor.info
         print(
             json.dumps(
-                {"benchmark": "timing", "slide": slide.name, "checkpoint": info.name, "sha256": info.sha256, **found}
+                {
+                    "benchmark": "timing",
+                    "slide": slide.name,
+                    "checkpoint": info.name,
+                    "sha256": info.sha256,
+                    "precision": bound.predictor.precision,
+                    **found,
+                }
             )
         )
 

@@ -21,7 +21,7 @@ def bind(
     report.progress(0.0, "loading the model")
     from napari_spatia.inference.predictor import Predictor
 
-    predictor = Predictor.load(checkpoint, device.value)
+    predictor = Predictor.load(checkpoint, device.value, precision="auto")
     if device is Device.auto and predictor.device == "cpu":
         report.note("no GPU found; the model runs on the CPU")
     bound = predictor.bind(slide, **options)
@@ -39,6 +39,7 @@ def record(path: Path, predictor: "Predictor", options: Mapping[str, Any]) -> di
         "checkpoint": predictor.info.name,
         "checkpoint_sha256": predictor.info.sha256,
         "device": predictor.device,
+        "precision": predictor.precision,
         "napari_spatia": __version__,
         **options,
     }

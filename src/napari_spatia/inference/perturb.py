@@ -151,9 +151,8 @@ class CellEditor:
 
     def _invert(self, cell_idx: int, picture: torch.Tensor, nfe: int) -> torch.Tensor:
         condition = self._condition(cell_idx, {})
-        velocity = lambda x, t, step: self.model.decoder(x, t, step, condition)  # noqa: E731
         with torch.no_grad():
-            start = invert(velocity, self.model.decoder.spectrum.step_back, picture, nfe)
+            start = invert(self.bound.velocity(condition), self.model.decoder.spectrum.step_back, picture, nfe)
             return self.model.white_of(start, condition, nfe)
 
     def _condition(self, cell_idx: int, edits: Mapping[str, float]) -> Condition:

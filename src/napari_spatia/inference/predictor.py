@@ -28,8 +28,9 @@ from napari_spatia.inference.noise import white_noise
 from napari_spatia.inference.registry import find_checkpoint
 from napari_spatia.model.checkpoint import load_checkpoint
 from napari_spatia.model.device import PrecisionChoice, pick_device, pick_precision
-from napari_spatia.model.flow_solver import sample
+from napari_spatia.model.flow_solver import Velocity, sample
 from napari_spatia.model.inputs import Around, Condition, Features, GeneTokens
+from napari_spatia.model.layers import hold_products_in_bfloat16
 from napari_spatia.model.readings import Expectation
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, silent
@@ -74,11 +75,15 @@ class CellOutputs:
 
 
 class Predictor:
-    """A loaded checkpoint on a device; ``precision`` is that of products when many pictures are drawn at once."""
+    """A loaded checkpoint on a device. ``precision`` is that of the decoder's products, which draw the pictures; cells
+    are always read in float32.
+    """
 
     def __init__(self, model: SpatiaModel, info: CheckpointInfo, device: str, precision: PrecisionChoice = "float32"):
         self.model, self.info, self.device = model.to(device), info, device
         self.precision = pick_precision(precision, device)
+        if self.precision == "bfloat16":
+            hold_products_in_bfloat16(self.model.decoder)
 
     @classmethod
     def load(cls, checkpoint: str | Path, device: str = "auto", precision: PrecisionChoice = "float32") -> Self:
@@ -189,8 +194,7 @@ class BoundSlide:
             white = np.stack(
                 [self.noise(cell, seed, sample_no) for cell, sample_no in jobs[start : start + CELLS_AT_ONCE]]
             )
-            with self.many_at_once():
-                drawn = self.draw(torch.from_numpy(white).to(self.predictor.device), condition, nfe, merge_ratio)
+            drawn = self.draw(torch.from_numpy(white).to(self.predictor.device), condition, nfe, merge_ratio)
             picture, mask = self.restore(drawn)
             pictures.append(picture)
             masks.append(mask)
@@ -296,12 +300,17 @@ class BoundSlide:
     @torch.no_grad()
     def draw(self, white: torch.Tensor, condition: Condition, nfe: int, merge_ratio: float = 0.0) -> torch.Tensor:
         """White noise (n, C + 1, H, W) → standardised pictures of the same shape, in ``nfe`` passes each."""
-        velocity = lambda x, t, step: self.model.decoder(x, t, step, condition, merge_ratio)  # noqa: E731
-        return sample(velocity, self.model.start(white, condition, nfe), nfe)
+        return sample(self.velocity(condition, merge_ratio), self.model.start(white, condition, nfe), nfe)
 
-    def many_at_once(self) -> torch.autocast:
-        """Where many pictures are drawn for a score: products in the predictor's ``precision``."""
-        return torch.autocast(self.predictor.device, torch.bfloat16, enabled=self.predictor.precision == "bfloat16")
+    def velocity(self, condition: Condition, merge_ratio: float = 0.0) -> Velocity:
+        """What the decoder says under a condition, in float32; its products are in the predictor's ``precision``."""
+
+        def velocity(x: torch.Tensor, t: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+            bfloat16 = self.predictor.precision == "bfloat16"
+            with torch.autocast(self.predictor.device, torch.bfloat16, enabled=bfloat16):
+                return self.model.decoder(x, t, step, condition, merge_ratio)
+
+        return velocity
 
     def restore(self, drawn: torch.Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Standardised (n, C + 1, H, W) → stains `(n, C, H, W)` in the slide's units, masks `(n, H, W)` in [0, 1]."""

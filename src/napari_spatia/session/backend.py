@@ -40,7 +40,7 @@ class InferenceBackend:
     def load(self, checkpoint: str, device: str) -> "Predictor":
         from napari_spatia.inference.predictor import Predictor
 
-        return Predictor.load(checkpoint, device)
+        return Predictor.load(checkpoint, device, precision="auto")
 
     def bind(self, predictor: "Predictor", slide: Slide, channel_map: Mapping[str, str] | None) -> "BoundSlide":
         return predictor.bind(slide, channel_map=dict(channel_map) if channel_map else None)
