@@ -80,10 +80,11 @@ class CellEditor:
     def select(self, cell_id: str, nfe: int = DEFAULT_NFE) -> SelectedCell:
         """Reads, encodes and inverts one cell: the costly part of a click. Raises `CellError` for an unknown id."""
         cell_idx = self.bound.slide.cell_idx(cell_id)
-        picture = self._picture(cell_idx)
+        condition = self._condition(cell_idx)
+        picture = self._picture(cell_idx, condition)
         real, mask = self.bound.restore(picture)
-        white = self._invert(cell_idx, picture, nfe)
-        zero_edit, _ = self.bound.restore(self.bound.draw(white, self._condition(cell_idx, {}), nfe))
+        white = self._invert(picture, condition, nfe)
+        zero_edit, _ = self.bound.restore(self.bound.draw(white, condition, nfe))
         there = self.bound.channel_idx >= 0
         psnr = _psnr_db(real[0, there], zero_edit[0, there])
         real[0, ~there] = self.bound.scale.restore(np.full_like(real[0], -np.inf))[~there]
@@ -120,7 +121,10 @@ class CellEditor:
         began = time.perf_counter()
         edits = {gene: float(fc) for gene, fc in log2_fc.items() if fc}
         nfe = nfe or cell.nfe
-        white = cell.white if nfe == cell.nfe else self._invert(cell.cell_idx, self._picture(cell.cell_idx), nfe)
+        white = cell.white
+        if nfe != cell.nfe:
+            unedited = self._condition(cell.cell_idx)
+            white = self._invert(self._picture(cell.cell_idx, unedited), unedited, nfe)
         genes = self._genes(cell.cell_idx, edits)
         condition = self.bound.condition(np.array([cell.cell_idx]), genes, around)
         image, mask = self.bound.restore(self.bound.draw(white, condition, nfe, merge_ratio))
@@ -141,22 +145,22 @@ class CellEditor:
         assert self.reach is not None, "prepared"
         return examine(self.bound, self.reach, cell, edited, num_seeds, part(progress, 0.5, 1.0))
 
-    def _picture(self, cell_idx: int) -> torch.Tensor:
+    def _picture(self, cell_idx: int, condition: Condition) -> torch.Tensor:
         """The cell's crop (1, C + 1, H, W); a stain that the slide lacks as the model expects it."""
         picture = self.bound.pictures_of(np.array([cell_idx]))
         missing = np.flatnonzero(self.bound.channel_idx < 0)
         if len(missing):
-            picture[:, missing] = self._condition(cell_idx, {}).prior[:, missing]
+            picture[:, missing] = condition.prior[:, missing]
         return picture
 
-    def _invert(self, cell_idx: int, picture: torch.Tensor, nfe: int) -> torch.Tensor:
-        condition = self._condition(cell_idx, {})
+    def _invert(self, picture: torch.Tensor, condition: Condition, nfe: int) -> torch.Tensor:
         with torch.no_grad():
             start = invert(self.bound.velocity(condition), self.model.decoder.spectrum.step_back, picture, nfe)
             return self.model.white_of(start, condition, nfe)
 
-    def _condition(self, cell_idx: int, edits: Mapping[str, float]) -> Condition:
-        return self.bound.condition(np.array([cell_idx]), self._genes(cell_idx, edits))
+    def _condition(self, cell_idx: int) -> Condition:
+        """What the decoder reads of the cell as it is."""
+        return self.bound.condition(np.array([cell_idx]), self._genes(cell_idx, {}))
 
     def _genes(self, cell_idx: int, edits: Mapping[str, float]) -> GeneTokens:
         return gene_tokens(self._edited(cell_idx, edits)).to(self.bound.predictor.device)

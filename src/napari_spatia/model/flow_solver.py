@@ -11,8 +11,8 @@ Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]
 StepBack = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(change of x (B, C, H, W) after a step, t (B,), step (B,)) → about the change before it."""
 
-INVERSION_PASSES = 4
-"""Network passes per step of `invert`."""
+INVERSION_PASSES = 3
+"""Network passes per step of `invert`; the step from noise, which changes most, has one more (measured)."""
 MEMORY = 3
 """Earlier passes that `invert` learns from."""
 
@@ -39,7 +39,7 @@ def invert(
         after, clock = x, _clock(x, i, nfe)
         tried: list[Tensor] = []
         gaps: list[Tensor] = []
-        for _ in range(passes):
+        for _ in range(passes + (i == 0)):
             gap = step_back(after - x - velocity(x, *clock) / nfe, *clock)
             tried, gaps = [*tried[-MEMORY:], x], [*gaps[-MEMORY:], gap]
             x = x + gap - _known_of_gap(tried, gaps)
