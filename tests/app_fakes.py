@@ -173,6 +173,7 @@ class FakeBackend:
             cluster=np.array([str(i % 4) for i in range(num)]),
             domain=np.array([str(i // 8) for i in range(num)]), imputed_genes=("GENE1", "HIDDEN"),
             imputed=np.ones((num, 2), np.float32), provenance={"seed": seed},
+            of_imputed={"held_out_pearson": np.array([0.414, np.nan])},
         )  # fmt: skip
 
     def read_prediction(self, slide: Slide) -> None:

@@ -43,7 +43,7 @@ def test_hidden_category_is_transparent_but_stays_in_the_legend():
 
 def test_numbers_run_from_low_to_high_colour_and_clip():
     values = Values("gene:A", "A", np.array([0.0, 5.0, 10.0, 99.0, np.nan], np.float32))
-    lookup = colour.lookup_numbers(values, (0.0, 10.0))
+    lookup = colour.lookup_numbers(values, colour.Painting(shown_range=(0.0, 10.0)))
     lut = colour.colormap_lut()
     assert lookup.limits == (0.0, 99.0) and lookup.shown_range == (0.0, 10.0)
     assert lookup.rgba[0, :3].tolist() == lut[0].tolist()
@@ -76,3 +76,23 @@ def test_columns_sort_naturally_and_keep_missing():
     assert values.data.tolist() == [1, 0, -1, 2]
     flags = from_column("obs:f", "f", pd.Series([True, False]))
     assert flags.categories == ("False", "True")
+
+
+def test_numbers_have_a_histogram_and_end_at_the_percentiles_that_are_asked_for():
+    numbers = np.append(np.arange(1000, dtype=np.float32), np.nan)
+    lookup = colour.lookup_numbers(Values("k", "k", numbers), colour.Painting(percent=(10, 90), colormap="cividis"))
+    assert lookup.histogram.sum() == 1000 and lookup.histogram.max() - lookup.histogram.min() <= 1
+    assert lookup.shown_range == pytest.approx((99.9, 899.1)) and lookup.colormap == "cividis"
+    assert np.array_equal(lookup.rgba[999, :3], colour.colormap_lut("cividis")[255])
+
+
+@pytest.mark.parametrize("name", colour.COLORMAPS)
+def test_every_colour_map_has_256_colours(name):
+    lut = colour.colormap_lut(name)
+    assert lut.shape == (256, 3) and lut.dtype == np.uint8 and len(np.unique(lut, axis=0)) > 200
+
+
+def test_colours_of_the_slide_are_kept_unless_a_person_chose_others():
+    values = Values("obs:c", "c", np.array([0, 1], np.int32), ("a", "b"), {"a": (1, 2, 3), "b": (4, 5, 6)})
+    lookup = colour.paint(values, {"b": (7, 8, 9)})
+    assert lookup.rgba[:, :3].tolist() == [[1, 2, 3], [7, 8, 9]]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import app_fakes
+from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.errors import CellError, CheckpointError, PanelError, SpatiaError
 from napari_spatia.inference.edits import Edit, NicheEdit
 from napari_spatia.inference.programmes import Programme
@@ -114,6 +115,74 @@ def test_range_and_hidden_categories_belong_to_the_key(session):
     assert session.state.lookup.shown_range == (4, 8)
     session.colour_by("obs:area")
     assert session.state.shown_range is None
+
+
+def test_one_category_alone_and_all_again(session):
+    session.solo_category("ductal")
+    assert session.state.hidden == {"acinar", "T_cell"}
+    session.solo_category("ductal")
+    assert session.state.hidden == frozenset()
+    session.show_category("acinar", False)
+    session.show_all_categories()
+    assert (session.state.lookup.rgba[:, 3] == 255).all()
+
+
+def test_a_category_takes_the_colour_it_is_given_and_keeps_it(session):
+    session.recolour_category("ductal", (9, 8, 7))
+    session.colour_by("gene:GENE0")
+    session.colour_by("obs:cell_type")
+    assert {row.name: row.colour for row in session.state.lookup.legend}["ductal"] == (9, 8, 7)
+    with pytest.raises(SpatiaError, match="no category 'nobody'"):
+        session.recolour_category("nobody", (0, 0, 0))
+    session.add_class("mine", (1, 1, 1))
+    session.colour_by("annotation")
+    session.recolour_category("mine", (2, 2, 2))
+    assert session.state.annotations.find("mine").colour == (2, 2, 2)
+
+
+def test_saved_colours_come_back_with_the_slide(tmp_path, fake_backend):
+    path = simulate_slide(tmp_path / "tissue.zarr", num_cells=60, seed=3)
+    session = Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
+    session.open(path)
+    name = session.state.lookup.legend[0].name
+    session.recolour_category(name, (10, 20, 30))
+    session.save_colours()
+    colours = {row.name: row.colour for row in session.state.lookup.legend}
+    again = Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
+    again.open(path)
+    assert {row.name: row.colour for row in again.state.lookup.legend} == colours and colours[name] == (10, 20, 30)
+    again.colour_by(f"gene:{again.slide.panel.genes[0]}")
+    with pytest.raises(SpatiaError, match="categorical columns"):
+        again.save_colours()
+
+
+def test_a_gene_is_shown_as_counted_normalised_or_imputed(ready):
+    ready.predict()
+    ready.colour_by("gene:GENE1")
+    assert [form.label for form in ready.gene_forms()] == ["Counts", "Normalised", "Imputed"]
+    counts = ready.slide.counts[:, 1].toarray().ravel()
+    values = ready._values().read("normalised:GENE1").data
+    total = np.asarray(ready.slide.counts.sum(axis=1)).ravel()
+    assert values == pytest.approx(np.log1p(100 * counts / total), rel=1e-5)
+    ready.colour_by("imputed:GENE1")
+    assert ready.state.lookup.title == "GENE1 (imputed, r = 0.41 where hidden)"
+    ready.colour_by("imputed:HIDDEN")
+    assert ready.state.lookup.title == "HIDDEN (imputed)" and len(ready.gene_forms()) == 1
+    ready.colour_by("obs:area")
+    assert ready.gene_forms() == ()
+
+
+def test_percentiles_and_colour_map_stay_with_the_next_numbers(session):
+    session.colour_by("gene:GENE0")
+    session.show_percentiles(10, 90)
+    session.set_colormap("cividis")
+    assert session.state.lookup.shown_range == (1.5, 13.5) and session.state.lookup.colormap == "cividis"
+    session.show_range(2, 3)
+    session.colour_by("obs:area")
+    assert session.state.lookup.shown_range == pytest.approx((11.0, 19.0))
+    for verb, values in ((session.show_percentiles, (90, 10)), (session.set_colormap, ("mud",))):
+        with pytest.raises(SpatiaError, match="[Ee]xpected"):
+            verb(*values)
 
 
 def test_a_point_finds_its_cell(session):

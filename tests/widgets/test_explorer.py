@@ -1,6 +1,11 @@
+from dataclasses import replace
+
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QColorDialog
 
+from napari_spatia.session.colour import LegendRow
 from napari_spatia.widgets.explorer import ExplorerDock
 
 
@@ -69,6 +74,67 @@ def test_legend_counts_and_hides(dock, ready):
     tree.topLevelItem(0).setCheckState(0, Qt.CheckState.Unchecked)
     assert ready.state.hidden == {"acinar"} and ready.state.lookup.rgba[0, 3] == 0
     assert tree.topLevelItem(0).checkState(0) == Qt.CheckState.Unchecked
+
+
+def test_legend_is_worked_by_keys(dock, ready, qtbot, monkeypatch):
+    tree = dock.legend.categories
+    tree.setFocus()
+    tree.setCurrentItem(tree.topLevelItem(1))
+    qtbot.keyClick(tree, Qt.Key.Key_S)
+    assert ready.state.hidden == {"acinar", "ductal"}
+    qtbot.keyClick(tree, Qt.Key.Key_A)
+    assert ready.state.hidden == frozenset()
+    qtbot.keyClick(tree, Qt.Key.Key_Space)
+    assert ready.state.hidden == {"T_cell"}
+    monkeypatch.setattr(QColorDialog, "getColor", lambda *_: QColor(1, 2, 3))
+    qtbot.keyClick(tree, Qt.Key.Key_Return)
+    assert ready.state.lookup.legend[1].colour == (1, 2, 3)
+    assert [action.text() for action in tree.menu(tree.topLevelItem(1)).actions() if action.text()] == [
+        "Only T_cell", "Another colour…", "Show all", "Save colours into slide",
+    ]  # fmt: skip
+
+
+def test_a_colour_that_cannot_be_saved_is_said(dock, ready):
+    ready.predict()
+    dock.legend.categories.saved.emit()
+    assert ready.state.notice.is_error and "categorical columns" in ready.state.notice.text
+
+
+def test_many_categories_can_be_searched(dock, ready, qtbot):
+    assert not dock.legend.search.isVisible()
+    ready.state.lookup = replace(
+        ready.state.lookup, legend=tuple(LegendRow(f"cluster {n}", (n, n, n), n) for n in range(20))
+    )
+    qtbot.keyClicks(dock.legend.search, "R 1")
+    tree = dock.legend.categories
+    listed = [tree.topLevelItem(n).text(0) for n in range(20) if not tree.topLevelItem(n).isHidden()]
+    assert listed == ["cluster 1", *(f"cluster {n}" for n in range(10, 20))]
+    ready.colour_by("obs:cell_type")
+    assert not any(tree.topLevelItem(n).isHidden() for n in range(3)), "a search that is not seen hides nothing"
+
+
+def test_a_gene_is_listed_once_and_its_form_is_a_press_away(dock, ready, qtbot):
+    assert not dock.forms_row.isVisible()
+    ready.predict()
+    ready.colour_by("gene:GENE1")
+    counts, normalised, imputed = dock.forms.buttons()
+    assert counts.isChecked() and dock.choice.currentText() == "GENE1"
+    qtbot.mouseClick(imputed, Qt.MouseButton.LeftButton)
+    assert ready.state.colour == "imputed:GENE1" and imputed.isChecked() and not counts.isChecked()
+    assert dock.choice.currentText() == "GENE1" and "r = 0.41" in dock.legend.title.text()
+    qtbot.mouseClick(normalised, Qt.MouseButton.LeftButton)
+    assert ready.state.colour == "normalised:GENE1"
+
+
+def test_percentiles_and_colour_maps_are_chosen_by_name(dock, ready):
+    ready.colour_by("gene:GENE0")
+    numbers = dock.legend.numbers
+    assert numbers.percentiles.currentText() == "1–99 %" and numbers.colormap.currentText() == "viridis"
+    numbers.percentiles.textActivated.emit("All values")
+    numbers.colormap.textActivated.emit("magma")
+    assert ready.state.lookup.shown_range == (0, 15) and ready.state.lookup.colormap == "magma"
+    ready.show_range(2, 5)
+    assert numbers.percentiles.currentText() == "Chosen"
 
 
 def test_range_slider_moves_the_ends(dock, ready, qtbot):

@@ -33,6 +33,13 @@ class AnnotationVerbs(ColourVerbs):
         )
         self._show_annotations()
 
+    def recolour_category(self, name: str, colour: Rgb) -> None:
+        """Give a category on screen another colour; that of a class of the annotation is kept with it."""
+        if self.state.colour == ANNOTATION:
+            self.add_class(self.state.annotations.find(name).name, colour)
+        else:
+            super().recolour_category(name, colour)
+
     def arm_class(self, name: str | None) -> None:
         """Let clicks on cells assign a class; None lets them select only.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,19 +14,12 @@ from napari_spatia.session.values import Values
 MISSING: Rgb = (128, 128, 128)
 """A cell without a value: grey, half transparent."""
 
-_COLORMAPS: dict[str, tuple[Rgb, ...]] = {
-    "viridis": (
-        (68, 1, 84), (72, 24, 106), (71, 45, 123), (66, 64, 134), (59, 82, 139), (51, 99, 141), (44, 114, 142),
-        (38, 129, 142), (33, 144, 140), (31, 159, 136), (40, 174, 128), (62, 188, 116), (93, 201, 99), (130, 211, 76),
-        (171, 220, 50), (213, 226, 26), (253, 231, 37),
-    ),
-    "magma": (
-        (0, 0, 4), (10, 8, 34), (29, 17, 70), (54, 16, 106), (80, 18, 124), (105, 28, 129), (130, 38, 129),
-        (156, 46, 127), (182, 55, 121), (207, 65, 112), (230, 81, 99), (245, 105, 92), (251, 135, 97), (254, 165, 113),
-        (254, 195, 135), (253, 224, 162), (252, 253, 191),
-    ),
-}  # fmt: skip
-COLORMAP = "viridis"
+COLORMAPS = ("viridis", "cividis", "magma", "inferno", "turbo", "gray")
+"""Names of matplotlib's; all but turbo grow lighter steadily, and cividis looks alike to colour-blind eyes."""
+COLORMAP = COLORMAPS[0]
+PERCENT = (1.0, 99.0)
+"""Percentiles of the values at the ends of the colours, when nobody chose."""
+HISTOGRAM_BINS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +36,8 @@ class LegendRow:
 class Lookup:
     """What the overlay and the legend show. ``rgba`` `(N, 4)` uint8, one row a cell.
 
-    Categories have ``legend`` rows; numbers have ``limits`` (all values) and ``shown_range`` (the ends of the colours).
+    Categories have ``legend`` rows; numbers have ``limits`` (all values), ``shown_range`` (the ends of the colours), a
+    ``colormap`` and a ``histogram`` `(HISTOGRAM_BINS,)` of how many cells lie where between the limits.
     """
 
     key: str
@@ -51,6 +46,21 @@ class Lookup:
     legend: tuple[LegendRow, ...] = ()
     limits: tuple[float, float] | None = None
     shown_range: tuple[float, float] | None = None
+    colormap: str = COLORMAP
+    histogram: NDArray[np.int64] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Painting:
+    """How values become colours: which categories are left out, and the ends and the map of numbers' colours.
+
+    Without ``shown_range`` the colours end at the percentiles ``percent`` of the values.
+    """
+
+    hidden: frozenset[str] = frozenset()
+    shown_range: tuple[float, float] | None = None
+    percent: tuple[float, float] = PERCENT
+    colormap: str = COLORMAP
 
 
 def to_hex(colour: Rgb) -> str:
@@ -67,12 +77,12 @@ def extend_palette(known: Mapping[str, Rgb], names: Sequence[str]) -> dict[str, 
     return palette
 
 
+@cache
 def colormap_lut(name: str = COLORMAP) -> NDArray[np.uint8]:
-    """`(256, 3)` uint8 of a perceptually ordered colour map."""
-    anchors = np.array(_COLORMAPS[name], dtype=np.float64)
-    place = np.linspace(0, len(anchors) - 1, 256)
-    channels = [np.interp(place, np.arange(len(anchors)), anchors[:, c]) for c in range(3)]
-    return np.stack(channels, axis=1).round().astype(np.uint8)
+    """`(256, 3)` uint8 of one of `COLORMAPS`."""
+    from matplotlib import colormaps
+
+    return np.asarray(colormaps[name](np.arange(256), bytes=True)[:, :3])
 
 
 def lookup_categories(values: Values, palette: Mapping[str, Rgb], hidden: Collection[str] = ()) -> Lookup:
@@ -93,19 +103,21 @@ def lookup_categories(values: Values, palette: Mapping[str, Rgb], hidden: Collec
     return Lookup(values.key, values.title, rgba=colours[codes], legend=tuple(rows))
 
 
-def lookup_numbers(values: Values, shown_range: tuple[float, float] | None = None, colormap: str = COLORMAP) -> Lookup:
-    """Each cell in the colour of its number; without ``shown_range`` the colours end at the 1st and 99th percentile."""
+def lookup_numbers(values: Values, how: Painting = Painting()) -> Lookup:
+    """Each cell in the colour of its number; one without a number is grey."""
     numbers = values.data
     known = np.isfinite(numbers)
     limits = number_limits(numbers[known])
-    low, high = shown_range or default_range(numbers[known], limits)
+    low, high = how.shown_range or percentile_range(numbers[known], limits, how.percent)
     step = 255.0 / max(high - low, 1e-12)
     place = np.clip((np.where(known, numbers, low) - low) * step, 0, 255).astype(np.uint8)
     rgba = np.empty((len(numbers), 4), dtype=np.uint8)
-    rgba[:, :3] = colormap_lut(colormap)[place]
+    rgba[:, :3] = colormap_lut(how.colormap)[place]
     rgba[:, 3] = 255
     rgba[~known] = (*MISSING, 90)
-    return Lookup(values.key, values.title, rgba=rgba, limits=limits, shown_range=(low, high))
+    bins = (numbers[known] - limits[0]) * (HISTOGRAM_BINS / (limits[1] - limits[0]))
+    histogram = np.bincount(bins.astype(np.intp).clip(0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS)
+    return Lookup(values.key, values.title, rgba, (), limits, (low, high), how.colormap, histogram)
 
 
 def number_limits(numbers: NDArray[Any]) -> tuple[float, float]:
@@ -116,18 +128,18 @@ def number_limits(numbers: NDArray[Any]) -> tuple[float, float]:
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def default_range(numbers: NDArray[Any], limits: tuple[float, float]) -> tuple[float, float]:
-    """1st to 99th percentile, or the limits where these coincide (a rare gene)."""
+def percentile_range(
+    numbers: NDArray[Any], limits: tuple[float, float], percent: tuple[float, float] = PERCENT
+) -> tuple[float, float]:
+    """From one percentile to the other, or the limits where these coincide (a rare gene)."""
     if not len(numbers):
         return limits
-    low, high = (float(value) for value in np.percentile(numbers, (1, 99)))
+    low, high = (float(value) for value in np.percentile(numbers, percent))
     return (low, high) if high > low else limits
 
 
-def paint(
-    values: Values, known: Mapping[str, Rgb], shown_range: tuple[float, float] | None, hidden: Collection[str]
-) -> Lookup:
+def paint(values: Values, known: Mapping[str, Rgb], how: Painting = Painting()) -> Lookup:
     """Colours and legend of any values; ``known`` are the colours that names already have."""
     if values.categories is None:
-        return lookup_numbers(values, shown_range)
-    return lookup_categories(values, extend_palette(known, values.categories), hidden)
+        return lookup_numbers(values, how)
+    return lookup_categories(values, extend_palette({**values.colours, **known}, values.categories), how.hidden)

@@ -1,5 +1,6 @@
 """Everything that is read once when a slide opens."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
 
-from napari_spatia.data.colors import from_hex, palette_color
+from napari_spatia.data.colors import Rgb, from_hex, palette_color
 from napari_spatia.data.crops import read_crops
 from napari_spatia.data.io import open_slide
-from napari_spatia.data.keys import OBS_ANNOTATION, OBS_KNOWN_CELL_TYPE, UNS_ANNOTATION, UNS_ANNOTATION_COLORS
+from napari_spatia.data.keys import (
+    OBS_ANNOTATION,
+    OBS_KNOWN_CELL_TYPE,
+    UNS_ANNOTATION,
+    UNS_ANNOTATION_COLORS,
+    colors_of,
+)
 from napari_spatia.data.picture import slide_limits
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.store import read_uns, write_obs_columns
@@ -35,13 +42,17 @@ TOP_GENES = 8
 
 @dataclass(frozen=True, slots=True)
 class OpenedSlide:
-    """A slide and what is derived from it once: gene columns, row finders, display limits, stored results."""
+    """A slide and what is derived from it once: gene columns, all counts of each cell, row finders, display limits,
+    stored colours of columns' categories, stored results.
+    """
 
     slide: Slide
     genes: csc_matrix
+    totals: NDArray[np.float32]
     position: pd.Index
     index: InstanceIndex
     limits: NDArray[np.float32]
+    colours: Mapping[str, Mapping[str, Rgb]]
     prediction: "Prediction | None"
     annotations: Annotations
     journal: Journal
@@ -62,9 +73,11 @@ def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progr
     opened = OpenedSlide(
         slide=slide,
         genes=slide.counts.tocsc(),
+        totals=np.asarray(slide.counts.sum(axis=1), np.float32).ravel(),
         position=pd.Index(slide.cell_id),
         index=InstanceIndex.from_ids(slide.instance_id),
         limits=slide_limits(slide.image, high=BRIGHTEST_PERCENT),
+        colours=stored_colours(slide),
         prediction=backend.read_prediction(slide),
         annotations=journal.replay(stored_annotations(slide)),
         journal=journal,
@@ -89,6 +102,18 @@ def stored_annotations(slide: Slide) -> Annotations:
     rows = np.flatnonzero(values.data >= 0)
     assigned = {str(slide.cell_id[row]): names[int(values.data[row])] for row in rows}
     return replace(annotations, assigned=assigned)
+
+
+def stored_colours(slide: Slide) -> dict[str, dict[str, Rgb]]:
+    """Colours that the slide's table gives the categories of its columns, where scanpy writes them."""
+    found = {}
+    for name in slide.obs.columns if slide.path.exists() else ():
+        if isinstance(slide.obs[name].dtype, pd.CategoricalDtype):
+            categories = [str(category) for category in slide.obs[name].cat.categories]
+            colours = _listed(read_uns(slide.path, slide.table_name, colors_of(str(name))))
+            if len(colours) == len(categories):
+                found[str(name)] = {c: from_hex(colour) for c, colour in zip(categories, colours, strict=True)}
+    return found
 
 
 def _listed(stored: Any) -> list[str]:

@@ -14,7 +14,7 @@ from napari_spatia.data.slide import Slide
 from napari_spatia.inference.edits import Edit
 from napari_spatia.inference.programmes import Programme
 from napari_spatia.session.annotations import Annotations
-from napari_spatia.session.colour import Lookup
+from napari_spatia.session.colour import COLORMAP, PERCENT, Lookup
 from napari_spatia.session.history import History
 from napari_spatia.session.jobs import JobStatus
 
@@ -90,6 +90,9 @@ class SessionState:
 
     colour: str | None = None
     shown_range: tuple[float, float] | None = None
+    percent: tuple[float, float] = PERCENT
+    """Percentiles at the ends of the colours where ``shown_range`` does not say."""
+    colormap: str = COLORMAP
     hidden: frozenset[str] = frozenset()
     lookup: Lookup | None = None
     opacity: float = 0.55

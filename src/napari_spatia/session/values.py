@@ -1,11 +1,11 @@
 """What cells can be coloured by: one value a cell, read from the slide, a prediction or a person's annotations.
 
-A key names it: ``type``, ``confidence``, ``cluster``, ``domain``, ``annotation``, ``obs:<column>``, ``gene:<gene>``
-(measured counts) or ``imputed:<gene>``.
+A key names it: ``type``, ``confidence``, ``cluster``, ``domain``, ``annotation``, ``obs:<column>``, and of a gene its
+measured counts ``gene:<gene>``, these normalised ``normalised:<gene>``, or ``imputed:<gene>``.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_spatia.data.keys import OBS_KNOWN_CELL_TYPE
+from napari_spatia.data.colors import Rgb
+from napari_spatia.data.counts import TARGET_LIBRARY
+from napari_spatia.data.keys import OBS_KNOWN_CELL_TYPE, VAR_HELD_OUT
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import PanelError, SpatiaError
 
@@ -26,6 +28,7 @@ MAX_CATEGORIES = 400
 """A text column with more values than this, or another value in each row, names cells and does not colour them."""
 
 ANNOTATION, CONFIDENCE = "annotation", "confidence"
+GENE_FORMS = {"gene": "Counts", "normalised": "Normalised", "imputed": "Imputed"}
 _PREDICTED = {"type": "Cell type (predicted)", "cluster": "Cluster", "domain": "Niche domain"}
 
 
@@ -40,27 +43,34 @@ class ColourChoice:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """One value a cell: codes into ``categories`` (-1 is missing), or numbers (NaN is missing) when that is None."""
+    """One value a cell: codes into ``categories`` (-1 is missing), or numbers (NaN is missing) when that is None.
+
+    ``colours`` are those that the slide itself gives its categories.
+    """
 
     key: str
     title: str
     data: NDArray[np.int32] | NDArray[np.float32] = field(repr=False)
     categories: tuple[str, ...] | None = None
+    colours: Mapping[str, Rgb] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ValueSource:
     """A snapshot of everything that cells can be coloured by.
 
-    ``genes`` are the counts by column, ``position`` finds a cell id's row, ``annotated`` maps cell id → class name.
+    ``genes`` are the counts by column, ``totals`` `(N,)` all counts of each cell, ``position`` finds a cell id's row,
+    ``annotated`` maps cell id → class name, ``colours`` a column of the table to those of its categories.
     """
 
     slide: Slide
     genes: "csc_matrix"
+    totals: NDArray[np.float32]
     position: pd.Index
     prediction: "Prediction | None" = None
     annotated: Mapping[str, str] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    colours: Mapping[str, Mapping[str, Rgb]] = field(default_factory=dict)
 
     @property
     def default_key(self) -> str | None:
@@ -71,7 +81,7 @@ class ValueSource:
         return next((f"obs:{name}" for name in known), None)
 
     def choices(self) -> tuple[ColourChoice, ...]:
-        """Every key that `read` answers, in the order of the list on screen."""
+        """What `read` answers, in the order of the list on screen; a gene once (`forms` has its other forms)."""
         found = []
         if self.prediction is not None:
             found += [ColourChoice(key, label, "Predicted") for key, label in _PREDICTED.items() if self._has(key)]
@@ -82,14 +92,23 @@ class ValueSource:
         ]
         found += [ColourChoice(f"gene:{gene}", gene, "Measured gene") for gene in self.slide.panel.genes]
         if self.prediction is not None:
-            imputed = self.prediction.imputed_genes
-            found += [ColourChoice(f"imputed:{gene}", f"{gene} (imputed)", "Imputed gene") for gene in imputed]
+            beyond = (gene for gene in self.prediction.imputed_genes if gene not in self.slide.panel)
+            found += [ColourChoice(f"imputed:{gene}", f"{gene} (imputed)", "Imputed gene") for gene in beyond]
         return tuple(found)
+
+    def forms(self, key: str | None) -> tuple[ColourChoice, ...]:
+        """The forms in which the gene of a key is there: as counted, normalised, imputed; none of what is no gene."""
+        source, _, gene = (key or "").partition(":")
+        if source not in ("gene", "normalised", "imputed"):
+            return ()
+        imputed = self.prediction is not None and gene in self.prediction.imputed_genes
+        there = ["gene", "normalised"] * (gene in self.slide.panel) + ["imputed"] * imputed
+        return tuple(ColourChoice(f"{form}:{gene}", GENE_FORMS[form], "Gene") for form in there)
 
     def check(self, key: str) -> None:
         """Raises what `read` would raise for a key that this slide does not have, without reading."""
         source, _, name = key.partition(":")
-        if source == "gene":
+        if source in ("gene", "normalised"):
             self.slide.panel.index(name)
         elif source == "imputed":
             self._imputed_idx(name)
@@ -100,17 +119,19 @@ class ValueSource:
         """The values of one key. Raises `SpatiaError` or `PanelError` for a key that this slide does not have."""
         self.check(key)
         source, _, name = key.partition(":")
-        if source == "gene":
-            column = self.genes[:, self.slide.panel.index(name)].toarray().ravel()
-            return Values(key, f"{name} (counts)", column.astype(np.float32))
+        if source in ("gene", "normalised"):
+            counts = self.genes[:, self.slide.panel.index(name)].toarray().ravel().astype(np.float32)
+            if source == "normalised":
+                counts = np.log1p(counts * (TARGET_LIBRARY / np.maximum(self.totals, 1)))
+            return Values(key, f"{name} ({GENE_FORMS[source].lower()})", counts)
         if source == "obs":
-            return from_column(key, name, self.slide.obs[name])
+            return replace(from_column(key, name, self.slide.obs[name]), colours=self.colours.get(name, {}))
         if key == ANNOTATION:
             return self._annotation()
         assert self.prediction is not None
         if source == "imputed":
             column = self.prediction.imputed[:, self._imputed_idx(name)]
-            return Values(key, f"{name} (imputed)", np.asarray(column, dtype=np.float32))
+            return Values(key, f"{name} (imputed{self._how_well(name)})", np.asarray(column, dtype=np.float32))
         if key == CONFIDENCE:
             return Values(key, "Confidence of the type", np.asarray(self.prediction.confidence, dtype=np.float32))
         return from_column(key, _PREDICTED[key], pd.Series(self._predicted(key)))
@@ -133,6 +154,13 @@ class ValueSource:
         if gene not in genes:
             raise PanelError(f"Gene '{gene}' has no imputed expression here; {len(genes)} genes have. Predict first.")
         return genes.index(gene)
+
+    def _how_well(self, gene: str) -> str:
+        """What held-out cells say of an imputed gene, where that is known."""
+        assert self.prediction is not None
+        scores = self.prediction.of_imputed.get(VAR_HELD_OUT[0])
+        score = np.nan if scores is None else float(scores[self._imputed_idx(gene)])
+        return f", r = {score:.2f} where hidden" if np.isfinite(score) else ""
 
     def _annotation(self) -> Values:
         code = {name: idx for idx, name in enumerate(self.classes)}

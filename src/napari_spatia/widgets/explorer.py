@@ -2,11 +2,21 @@
 
 from pathlib import Path
 
-from qtpy.QtCore import QStringListModel, Qt, QTimer
-from qtpy.QtWidgets import QComboBox, QCompleter, QFileDialog, QLabel, QSizePolicy, QSlider
+from qtpy.QtCore import QStringListModel, Qt
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QCompleter,
+    QFileDialog,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+)
 
 from napari_spatia.inference.registry import best_checkpoint, find_checkpoint, list_shipped
 from napari_spatia.session.session import Session
+from napari_spatia.session.values import GENE_FORMS
 from napari_spatia.widgets.legend import Legend
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, row
 
@@ -15,7 +25,11 @@ NO_SLIDE = (
     "Open a SpatialData slide (a .zarr folder): drop it on the window, press Open slide…, or take File > Open Sample."
 )
 NO_MODEL = "Load a model to predict cell types and to edit genes."
-LIVE_MS = 30
+FORM_TIPS = {
+    "Counts": "Transcripts counted in each cell",
+    "Normalised": "log(1 + counts) of cells scaled to 100 transcripts",
+    "Imputed": "What the model expects, normalised; r: how it correlates in held-out cells that hide the gene",
+}
 
 
 class ExplorerDock(Dock):
@@ -133,18 +147,18 @@ class ExplorerDock(Dock):
         self.choice.setCompleter(completer)
         self.choice.activated.connect(lambda idx: self._choose_key(self.choice.itemData(idx)))
         self.choice.lineEdit().returnPressed.connect(lambda: self._choose_name(self.choice.currentText()))
-        self.legend = Legend(self._toggle, self._ask_range)
+        self.forms = QButtonGroup(self)
+        self.forms.buttonClicked.connect(lambda pressed: self._choose_key(str(pressed.property("key"))))
+        self.forms_row = row(*(self._form_button(name) for name in GENE_FORMS.values()))
+        self.legend = Legend(self)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
         self.opacity.setToolTip("Opacity of the coloured cells")
         self.opacity.valueChanged.connect(lambda percent: setattr(self.state, "opacity", percent / 100))
-        self._wanted_range = (0.0, 1.0)
-        self._ranged = QTimer(self)
-        self._ranged.setSingleShot(True)
-        self._ranged.timeout.connect(lambda: self.session.show_range(*self._wanted_range))
 
         self.body.addWidget(heading("Colour cells by"))
         self.body.addWidget(self.choice)
+        self.body.addWidget(self.forms_row)
         self.body.addWidget(self.legend, 1)
         self.opacity_row = row(QLabel("Opacity"), self.opacity)
         self.body.addWidget(self.opacity_row)
@@ -176,20 +190,26 @@ class ExplorerDock(Dock):
         self.attempt(self.session.colour_by, key)
 
     def _show_colour(self) -> None:
-        idx = -1 if self.state.colour is None else self.choice.findData(self.state.colour)
+        forms = {form.label: form.key for form in self.session.gene_forms()}
+        listed = next(iter(forms.values()), self.state.colour)  # of a gene the list has its first form
         self.choice.blockSignals(True)
-        self.choice.setCurrentIndex(idx)
+        self.choice.setCurrentIndex(-1 if listed is None else self.choice.findData(listed))
         self.choice.blockSignals(False)
-        self.legend.show_lookup(self.state.lookup)
+        self.forms_row.setVisible(len(forms) > 1)
+        for form in self.forms.buttons():
+            form.setVisible(form.text() in forms)
+            form.setProperty("key", forms.get(form.text()))
+            form.setChecked(forms.get(form.text()) == self.state.colour)
+        self.legend.show_lookup(self.state.lookup, None if self.state.shown_range else self.state.percent)
 
     def _show_opacity(self) -> None:
         self.opacity.blockSignals(True)
         self.opacity.setValue(round(self.state.opacity * 100))
         self.opacity.blockSignals(False)
 
-    def _toggle(self, name: str, shown: bool) -> None:
-        self.session.show_category(name, shown)
-
-    def _ask_range(self, low: float, high: float) -> None:
-        self._wanted_range = (low, high)
-        self._ranged.start(LIVE_MS)
+    def _form_button(self, name: str) -> QPushButton:
+        made = QPushButton(name)
+        made.setCheckable(True)
+        made.setToolTip(FORM_TIPS[name])
+        self.forms.addButton(made)
+        return made

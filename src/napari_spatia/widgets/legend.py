@@ -1,17 +1,39 @@
-"""The legend: categories with colours, counts and check boxes, or a colour bar with two handles for numbers."""
+"""The legend: categories with colours, counts and check boxes, or a histogram, a colour bar and its two ends."""
 
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
-from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QImage, QPainter, QPaintEvent, QPixmap
-from qtpy.QtWidgets import QHeaderView, QLabel, QSizePolicy, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from numpy.typing import NDArray
+from qtpy.QtCore import QPoint, QRectF, QSize, Qt, QTimer, Signal
+from qtpy.QtGui import QColor, QIcon, QImage, QKeyEvent, QPainter, QPaintEvent, QPixmap
+from qtpy.QtWidgets import (
+    QColorDialog,
+    QComboBox,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QSizePolicy,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QLabeledDoubleRangeSlider
 
 from napari_spatia.data.colors import Rgb
-from napari_spatia.session.colour import LegendRow, Lookup, colormap_lut
+from napari_spatia.session.colour import COLORMAP, COLORMAPS, PERCENT, LegendRow, Lookup, colormap_lut
+from napari_spatia.widgets.parts import Dock, row
 
 SWATCH_PX = 12
+SEARCH_FROM_ROWS = 12
+"""With fewer categories than this there is no search line above them."""
+HISTOGRAM_PX = 36
+LIVE_MS = 30
+CHOSEN = "Chosen"
+PERCENTILES = {"1–99 %": PERCENT, "5–95 %": (5.0, 95.0), "0.1–99.9 %": (0.1, 99.9), "All values": (0.0, 100.0)}
+"""Ends of the colours that are offered by name."""
+KEYS_HINT = "Space: paint or leave out · S: this category alone · A: all · Enter or double click: another colour"
 
 
 def swatch(colour: Rgb) -> QIcon:
@@ -25,6 +47,10 @@ class CategoryLegend(QTreeWidget):
     """One row a category; the check box says whether its cells are painted."""
 
     toggled = Signal(str, bool)
+    soloed = Signal(str)
+    all_shown = Signal()
+    recoloured = Signal(str, tuple)
+    saved = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,14 +59,19 @@ class CategoryLegend(QTreeWidget):
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
         self.setIconSize(QSize(SWATCH_PX, SWATCH_PX))
-        self.setSelectionMode(QTreeWidget.SelectionMode.NoSelection)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setSelectionMode(QTreeWidget.SelectionMode.SingleSelection)
+        self.setEditTriggers(QTreeWidget.EditTrigger.NoEditTriggers)
         self.header().setStretchLastSection(False)
         self.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(120)
+        self.setToolTip(KEYS_HINT)
+        self.setAccessibleName("Categories")
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._open_menu)
         self.itemChanged.connect(self._changed)
+        self.itemDoubleClicked.connect(lambda item, _column: self.ask_colour(item.text(0)))
         self._rows: tuple[LegendRow, ...] = ()
 
     def show_rows(self, rows: tuple[LegendRow, ...]) -> None:
@@ -53,15 +84,53 @@ class CategoryLegend(QTreeWidget):
         if not same:
             self.clear()
             self.addTopLevelItems([QTreeWidgetItem() for _ in rows])
-        for number, row in enumerate(rows):
+        for number, entry in enumerate(rows):
             item = self.topLevelItem(number)
-            item.setText(0, row.name)
-            item.setToolTip(0, row.name)
-            item.setIcon(0, swatch(row.colour))
-            item.setText(1, f"{row.count:,}")
+            item.setText(0, entry.name)
+            item.setToolTip(0, entry.name)
+            item.setIcon(0, swatch(entry.colour))
+            item.setText(1, f"{entry.count:,}")
             item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            item.setCheckState(0, Qt.CheckState.Checked if row.shown else Qt.CheckState.Unchecked)
+            item.setCheckState(0, Qt.CheckState.Checked if entry.shown else Qt.CheckState.Unchecked)
         self.blockSignals(False)
+
+    def filter(self, text: str) -> None:
+        """List the categories whose name holds ``text``; what is painted does not change."""
+        for number, entry in enumerate(self._rows):
+            self.topLevelItem(number).setHidden(text.casefold() not in entry.name.casefold())
+
+    def ask_colour(self, name: str) -> None:
+        """Let the person choose another colour of a category."""
+        now = next(entry.colour for entry in self._rows if entry.name == name)
+        chosen = QColorDialog.getColor(QColor(*now), self, f"Colour of {name}")
+        if chosen.isValid():
+            self.recoloured.emit(name, (chosen.red(), chosen.green(), chosen.blue()))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        item = self.currentItem()
+        if event.key() == Qt.Key.Key_A:
+            self.all_shown.emit()
+        elif event.key() == Qt.Key.Key_S and item is not None:
+            self.soloed.emit(item.text(0))
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and item is not None:
+            self.ask_colour(item.text(0))
+        else:
+            super().keyPressEvent(event)
+
+    def _open_menu(self, at: QPoint) -> None:
+        self.menu(self.itemAt(at)).exec(self.viewport().mapToGlobal(at))
+
+    def menu(self, item: QTreeWidgetItem | None) -> QMenu:
+        """What can be done with the category of a row, and with all."""
+        menu = QMenu(self)
+        if item is not None:
+            name = item.text(0)
+            menu.addAction(f"Only {name}", lambda: self.soloed.emit(name))
+            menu.addAction("Another colour…", lambda: self.ask_colour(name))
+        menu.addAction("Show all", self.all_shown.emit)
+        menu.addSeparator()
+        menu.addAction("Save colours into slide", self.saved.emit)
+        return menu
 
     def _changed(self, item: QTreeWidgetItem, column: int) -> None:
         if column == 0:
@@ -69,72 +138,152 @@ class CategoryLegend(QTreeWidget):
 
 
 class ColourBar(QWidget):
-    """The colour map from left to right."""
+    """How many cells have which value, over the colours of the values from left to right."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFixedHeight(14)
-        lut = np.ascontiguousarray(colormap_lut()[None])
-        image = QImage(lut.tobytes(), 256, 1, 256 * 3, QImage.Format.Format_RGB888)
-        self._pixmap = QPixmap.fromImage(image)
+        self.setFixedHeight(HISTOGRAM_PX + 14)
+        self._counts: NDArray[np.float64] = np.zeros(0)
+        self._ends = (0.0, 1.0)
+        self._pixmap = QPixmap()
+        self.show_values(None, (0.0, 1.0), COLORMAP)
+
+    def show_values(self, histogram: NDArray[np.int64] | None, ends: tuple[float, float], colormap: str) -> None:
+        """``histogram`` (n,) of the values; ``ends`` of the colours in [0, 1] of its width."""
+        counts = np.zeros(0) if histogram is None else np.sqrt(histogram)  # few cells must be seen beside many
+        self._counts, self._ends = counts / max(counts.max(initial=0), 1), ends
+        lut = np.ascontiguousarray(colormap_lut(colormap)[None])
+        self._pixmap = QPixmap.fromImage(QImage(lut.tobytes(), 256, 1, 256 * 3, QImage.Format.Format_RGB888))
+        self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.drawPixmap(self.rect(), self._pixmap)
+        width, left = float(self.width()), self._ends[0] * self.width()
+        inside = max(1.0, (self._ends[1] - self._ends[0]) * width)
+        bar = QRectF(0, HISTOGRAM_PX, width, self.height() - HISTOGRAM_PX)
+        first, last = (self._pixmap.copy(x, 0, 1, 1) for x in (0, 255))
+        below, between = (QRectF(x, bar.top(), across, bar.height()) for x, across in ((0, left), (left, inside)))
+        for place, pixmap in ((bar, last), (below, first), (between, self._pixmap)):
+            painter.drawPixmap(place, pixmap, QRectF(pixmap.rect()))
+        colour = self.palette().text().color()
+        colour.setAlpha(150)
+        step = width / max(len(self._counts), 1)
+        for number, height in enumerate(self._counts * HISTOGRAM_PX):
+            painter.fillRect(QRectF(number * step, HISTOGRAM_PX - height, max(step - 1, 1), height), colour)
         painter.end()
 
 
 class NumberLegend(QWidget):
-    """Colour bar and the two ends of the colours."""
+    """Histogram, colour bar, the two ends of the colours, and the colour map."""
 
-    def __init__(self, changed: Callable[[float, float], None]) -> None:
+    ranged = Signal(float, float)
+    percentiles_chosen = Signal(float, float)
+    colormap_chosen = Signal(str)
+
+    def __init__(self) -> None:
         super().__init__()
-        self._changed = changed
+        self.bar = ColourBar()
         self.slider = QLabeledDoubleRangeSlider(Qt.Orientation.Horizontal)
         self.slider.setEdgeLabelMode(QLabeledDoubleRangeSlider.EdgeLabelMode.NoLabel)
         self.slider.setHandleLabelPosition(QLabeledDoubleRangeSlider.LabelPosition.LabelsBelow)
         self.slider.setToolTip("Values at the two ends of the colours")
         self.slider.setMinimumHeight(48)
-        self.slider.valueChanged.connect(lambda ends: self._changed(*ends))
+        self.slider.valueChanged.connect(self._slid)
+        self._settled = QTimer(self)
+        self._settled.setSingleShot(True)
+        self._settled.timeout.connect(lambda: self.ranged.emit(*self.slider.value()))
+        self.percentiles = QComboBox()
+        self.percentiles.setToolTip("Percentiles of the values at the two ends of the colours")
+        self.percentiles.addItems([*PERCENTILES, CHOSEN])
+        self.percentiles.textActivated.connect(self._choose_percentiles)
+        self.colormap = QComboBox()
+        self.colormap.setToolTip("Colour map; cividis looks alike to colour-blind eyes")
+        self.colormap.setIconSize(QSize(48, SWATCH_PX))
+        for name in COLORMAPS:
+            self.colormap.addItem(_ramp(name), name)
+        self.colormap.textActivated.connect(self.colormap_chosen.emit)
+        for choice in (self.percentiles, self.colormap):
+            choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 4, 12, 0)
-        layout.addWidget(ColourBar())
+        layout.addWidget(self.bar)
         layout.addWidget(self.slider)
+        layout.addWidget(row(self.percentiles, self.colormap))
 
-    def show_range(self, limits: tuple[float, float], shown_range: tuple[float, float]) -> None:
-        self.slider.blockSignals(True)
+    def show_numbers(self, lookup: Lookup, percent: tuple[float, float] | None) -> None:
+        """``percent`` are the percentiles at the ends of the colours, None where a person chose values."""
+        limits, shown = lookup.limits or (0.0, 1.0), lookup.shown_range or (0.0, 1.0)
         span = limits[1] - limits[0]
+        ends = (min(max((shown[0] - limits[0]) / span, 0), 1), min(max((shown[1] - limits[0]) / span, 0), 1))
+        self.bar.show_values(lookup.histogram, ends, lookup.colormap)
+        self.slider.blockSignals(True)
         self.slider.setDecimals(0 if span >= 10 else 2)
         self.slider.setRange(*limits)
-        if tuple(self.slider.value()) != shown_range:
-            self.slider.setValue(shown_range)
+        if tuple(self.slider.value()) != shown:
+            self.slider.setValue(shown)
         self.slider.blockSignals(False)
+        named = next((name for name, ends in PERCENTILES.items() if ends == percent), CHOSEN)
+        self.percentiles.setCurrentText(named)
+        self.colormap.setCurrentText(lookup.colormap)
+
+    def _slid(self) -> None:
+        if not self._settled.isActive():  # the colours follow while the handle moves
+            self._settled.start(LIVE_MS)
+
+    def _choose_percentiles(self, name: str) -> None:
+        if name in PERCENTILES:
+            self.percentiles_chosen.emit(*PERCENTILES[name])
+
+
+def _ramp(name: str) -> QIcon:
+    lut = np.ascontiguousarray(colormap_lut(name)[None])
+    image = QImage(lut.tobytes(), 256, 1, 256 * 3, QImage.Format.Format_RGB888)
+    return QIcon(QPixmap.fromImage(image).scaled(48, SWATCH_PX))
 
 
 class Legend(QWidget):
-    """Title and the legend of whatever the cells are coloured by."""
+    """Title and the legend of whatever the cells are coloured by; what is asked for goes to the dock's session."""
 
-    def __init__(self, toggled: Callable[[str, bool], None], ranged: Callable[[float, float], None]) -> None:
+    def __init__(self, dock: Dock) -> None:
         super().__init__()
         self.title = QLabel()
-        self.categories = CategoryLegend()
-        self.categories.toggled.connect(toggled)
-        self.numbers = NumberLegend(ranged)
+        self.title.setWordWrap(True)
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("Find a category…")
+        self.search.setClearButtonEnabled(True)
+        self.categories, self.numbers = CategoryLegend(), NumberLegend()
+        self.search.textChanged.connect(self.categories.filter)
+        session = dock.session
+        for signal, verb in (
+            (self.categories.toggled, session.show_category),
+            (self.categories.soloed, session.solo_category),
+            (self.categories.all_shown, session.show_all_categories),
+            (self.categories.recoloured, session.recolour_category),
+            (self.categories.saved, session.save_colours),
+            (self.numbers.ranged, session.show_range),
+            (self.numbers.percentiles_chosen, session.show_percentiles),
+            (self.numbers.colormap_chosen, session.set_colormap),
+        ):
+            signal.connect(partial(dock.attempt, verb))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.title, self.categories, self.numbers):
+        for widget in (self.title, self.search, self.categories, self.numbers):
             layout.addWidget(widget)
         layout.addStretch(0)
-        self.show_lookup(None)
+        self.show_lookup(None, None)
 
-    def show_lookup(self, lookup: Lookup | None) -> None:
+    def show_lookup(self, lookup: Lookup | None, percent: tuple[float, float] | None) -> None:
+        """``percent`` as in `NumberLegend.show_numbers`."""
         self.setVisible(lookup is not None)
         if lookup is None:
             return
         self.title.setText(lookup.title)
-        is_numbers = lookup.limits is not None and lookup.shown_range is not None
+        is_numbers = lookup.limits is not None
         self.categories.setVisible(not is_numbers)
         self.numbers.setVisible(is_numbers)
         self.categories.show_rows(lookup.legend)
-        if lookup.limits is not None and lookup.shown_range is not None:
-            self.numbers.show_range(lookup.limits, lookup.shown_range)
+        searchable = len(lookup.legend) >= SEARCH_FROM_ROWS
+        self.search.setVisible(searchable)
+        self.categories.filter(self.search.text() if searchable else "")
+        if is_numbers:
+            self.numbers.show_numbers(lookup, percent)
