@@ -30,6 +30,8 @@ SEARCH_FROM_ROWS = 12
 """With fewer categories than this there is no search line above them."""
 HISTOGRAM_PX = 36
 LIVE_MS = 30
+COUNTED = "gene:"
+"""Start of keys whose values are whole numbers."""
 CHOSEN = "Chosen"
 PERCENTILES = {"1–99 %": PERCENT, "5–95 %": (5.0, 95.0), "0.1–99.9 %": (0.1, 99.9), "All values": (0.0, 100.0)}
 """Ends of the colours that are offered by name."""
@@ -205,7 +207,7 @@ class NumberLegend(QWidget):
         for choice in (self.percentiles, self.colormap):
             choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(12, 4, 12, 0)
+        layout.setContentsMargins(18, 4, 18, 0)  # the labels of the handles reach beyond the slider
         layout.addWidget(self.bar)
         layout.addWidget(self.slider)
         layout.addWidget(row(self.percentiles, self.colormap))
@@ -217,7 +219,7 @@ class NumberLegend(QWidget):
         ends = (min(max((shown[0] - limits[0]) / span, 0), 1), min(max((shown[1] - limits[0]) / span, 0), 1))
         self.bar.show_values(lookup.histogram, ends, lookup.colormap)
         self.slider.blockSignals(True)
-        self.slider.setDecimals(0 if span >= 10 else 2)
+        self.slider.setDecimals(0 if span >= 10 or lookup.key.startswith(COUNTED) else 2)
         self.slider.setRange(*limits)
         if tuple(self.slider.value()) != shown:
             self.slider.setValue(shown)
