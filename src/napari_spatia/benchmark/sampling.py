@@ -45,6 +45,7 @@ from napari_spatia.benchmark.timing import (
 )
 from napari_spatia.data.counts import normalised
 from napari_spatia.errors import SpatiaError
+from napari_spatia.inference.drawn import in_the_middle, one_piece
 from napari_spatia.inference.noise import white_noise
 from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
 from napari_spatia.model.device import one_thread
@@ -153,8 +154,11 @@ class SamplingBenchmark:
         return stack
 
     def _restored(self, position: NDArray[np.intp], standardised: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        """As `BoundSlide.generate` gives its own pictures."""
         standardised = np.asarray(standardised, np.float32)
-        return position, self.bound.scale.restore(standardised[:, :-1]), standardised[:, -1] >= 0
+        masks = one_piece(np.clip((standardised[:, -1] + 1) / 2, 0, 1))
+        images, masks = in_the_middle(self.bound.scale.restore(standardised[:, :-1]), masks)
+        return position, images, masks >= 0.5
 
     def _nearest(self) -> NDArray[np.intp]:
         """`(n,)` the training cell nearest to each cell in principal components of normalised counts."""

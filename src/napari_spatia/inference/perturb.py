@@ -82,7 +82,7 @@ class CellEditor:
         cell_idx = self.bound.slide.cell_idx(cell_id)
         condition = self._condition(cell_idx)
         picture = self._picture(cell_idx, condition)
-        real, mask = self.bound.restore(picture)
+        real = self.bound.scale.restore(picture[:, :-1].cpu().numpy())
         white = self._invert(picture, condition, nfe)
         zero_edit, _ = self.bound.restore(self.bound.draw(white, condition, nfe))
         there = self.bound.channel_idx >= 0
@@ -96,7 +96,7 @@ class CellEditor:
             um_per_px=info.um_per_px,
             nfe=nfe,
             real=real[0],
-            mask=mask[0] > 0.5,
+            mask=(picture[0, -1] > 0).cpu().numpy(),
             zero_edit=zero_edit[0],
             zero_edit_psnr_db=psnr,
             white=white,

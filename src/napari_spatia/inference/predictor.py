@@ -23,6 +23,7 @@ from napari_spatia.data.panel import Panel
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import CheckpointError
 from napari_spatia.inference.cache import GeneEmbeddings
+from napari_spatia.inference.drawn import in_the_middle, one_piece
 from napari_spatia.inference.fit import Fit
 from napari_spatia.inference.noise import white_noise
 from napari_spatia.inference.registry import find_checkpoint
@@ -183,7 +184,8 @@ class BoundSlide:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Draws cells from expression, niche and tissue alone: counterfactual pictures, never from their own pixels.
 
-        → pictures `(n, samples, C, H, W)` in the slide's intensity units, and masks `(n, samples, H, W)` in [0, 1].
+        → pictures `(n, samples, C, H, W)` in the slide's intensity units, the cell in the middle, and masks
+        `(n, samples, H, W)` in [0, 1].
         A cell's noise depends on (seed, cell id, sample) alone, however many are drawn at once.
         """
         pictures, masks = [], []
@@ -195,7 +197,7 @@ class BoundSlide:
                 [self.noise(cell, seed, sample_no) for cell, sample_no in jobs[start : start + CELLS_AT_ONCE]]
             )
             drawn = self.draw(torch.from_numpy(white).to(self.predictor.device), condition, nfe, merge_ratio)
-            picture, mask = self.restore(drawn)
+            picture, mask = in_the_middle(*self.restore(drawn))
             pictures.append(picture)
             masks.append(mask)
             progress(min(1.0, (start + len(cells)) / len(jobs)), "drawing cells")
@@ -313,9 +315,11 @@ class BoundSlide:
         return velocity
 
     def restore(self, drawn: torch.Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Standardised (n, C + 1, H, W) → stains `(n, C, H, W)` in the slide's units, masks `(n, H, W)` in [0, 1]."""
+        """Standardised (n, C + 1, H, W) → stains `(n, C, H, W)` in the slide's units, and masks `(n, H, W)` in [0, 1], one
+        piece each.
+        """
         values = drawn.cpu().numpy()
-        return self.scale.restore(values[:, :-1]), np.clip((values[:, -1] + 1) / 2, 0, 1)
+        return self.scale.restore(values[:, :-1]), one_piece(np.clip((values[:, -1] + 1) / 2, 0, 1))
 
     @cached_property
     def scale(self) -> IntensityScale:
