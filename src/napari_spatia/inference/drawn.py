@@ -19,8 +19,9 @@ def one_piece(masks: NDArray[np.float32]) -> NDArray[np.float32]:
 def in_the_middle(
     pictures: NDArray[np.float32], masks: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """`(n, C, H, W)` and `(n, H, W)` moved by whole pixels until each mask's centroid lies in the middle, as in the crops
-    that the decoder learned from; what comes in at an edge repeats it. A picture without a mask stays.
+    """`(n, C, H, W)` and `(n, H, W)` moved by whole pixels until each mask's centroid lies in the middle.
+
+    So it does in crops of real cells. What comes in at an edge repeats it; a picture without a mask stays.
     """
     moved = pictures.copy(), masks.copy()
     size = masks.shape[-1]

@@ -315,8 +315,9 @@ class BoundSlide:
         return velocity
 
     def restore(self, drawn: torch.Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Standardised (n, C + 1, H, W) → stains `(n, C, H, W)` in the slide's units, and masks `(n, H, W)` in [0, 1], one
-        piece each.
+        """Standardised (n, C + 1, H, W) → stains `(n, C, H, W)` in the slide's units, masks `(n, H, W)` in [0, 1].
+
+        Each mask is one piece.
         """
         values = drawn.cpu().numpy()
         return self.scale.restore(values[:, :-1]), one_piece(np.clip((values[:, -1] + 1) / 2, 0, 1))
