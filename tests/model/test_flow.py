@@ -46,15 +46,15 @@ def neighbours_correlate(pictures):
 
 def test_the_start_is_white_stronger_than_the_pictures_and_can_be_undone(smooth, spectrum):
     white = torch.randn(400, 1, 64, 64)
-    noise = spectrum.colour(white)
-    assert torch.allclose(spectrum.whiten(noise), white, atol=1e-5)
+    noise = spectrum.colour(white, white)
+    assert torch.allclose(spectrum.whiten(noise, white), white, atol=1e-5)
     assert abs(neighbours_correlate(noise)) < 0.01 < neighbours_correlate(smooth)
     assert noise.std().item() == pytest.approx(START_STD * smooth.std().item(), rel=0.05)
 
 
 @pytest.mark.parametrize("t", [0.0, 0.3, 0.6, 0.9])
 def test_what_the_spectrum_says_at_a_point_of_the_path(spectrum, smooth, t):
-    start = spectrum.colour(torch.randn_like(smooth))
+    start = spectrum.colour(torch.randn_like(smooth), smooth)
     at = torch.full((len(smooth),), t)
     x = point_on_path(start, smooth, at)
     assert spectrum.unit(x, at).std().item() == pytest.approx(1, rel=0.1)
@@ -68,7 +68,7 @@ def test_what_the_spectrum_says_at_a_point_of_the_path(spectrum, smooth, t):
 
 @pytest.mark.parametrize("nfe", [1, 2, 4])
 def test_gaussian_pictures_are_drawn_without_a_network(spectrum, nfe):
-    drawn = sample(spectrum.velocity, spectrum.colour(torch.randn(400, 1, 64, 64)), nfe)
+    drawn = sample(spectrum.velocity, spectrum.colour(torch.randn(400, 1, 64, 64), torch.zeros(400, 1, 64, 64)), nfe)
     assert 0.7 < neighbours_correlate(drawn) < 0.9
 
 
@@ -102,18 +102,32 @@ def test_inversion_finds_the_noise_that_draws_the_picture(model, condition, imag
 def test_start_and_white_noise_are_inverse(model, condition, nfe):
     white = torch.randn(3, 3, 64, 64)
     for passes in NOISE_PASSES:
-        model.decoder.spectrum.measure_noise(passes * torch.randn(3, 3, 64, 64), passes)
+        model.decoder.spectrum.measure_noise(passes * torch.randn(3, 3, 64, 64), condition.prior, passes)
     assert torch.allclose(model.white_of(model.start(white, condition, nfe), condition, nfe), white, atol=1e-4)
 
 
 def test_a_sampler_starts_from_the_noise_that_pictures_come_from(spectrum):
+    expected = torch.zeros(400, 1, 64, 64)
     pictures_noise = 2 * torch.nn.functional.avg_pool2d(torch.randn(400, 1, 66, 66), 3, 1)
-    spectrum.measure_noise(pictures_noise, 4)
+    spectrum.measure_noise(pictures_noise, expected, 4)
     start_std = START_STD * spectrum.std.item()
     for nfe, like in {4: pictures_noise, 5: pictures_noise, 8: None, 16: None, None: None}.items():
-        noise = spectrum.colour(torch.randn(400, 1, 64, 64), nfe) / start_std
+        noise = spectrum.colour(torch.randn(400, 1, 64, 64), expected, nfe) / start_std
         wanted = (1.0, 0.0) if like is None else (like.std().item(), neighbours_correlate(like).item())
         assert (noise.std().item(), neighbours_correlate(noise).item()) == pytest.approx(wanted, abs=0.05)
+
+
+def test_noise_is_as_strong_as_in_cells_of_which_the_same_is_expected(spectrum):
+    """Bright cells' pictures come from noise twice as strong as dim ones'; no cell is brighter or dimmer than these."""
+    bright = torch.arange(400) % 2
+    expected = (2.0 * bright - 1)[:, None, None, None].expand(400, 1, 64, 64)
+    strength = (1.0 + bright)[:, None, None, None]
+    spectrum.measure_noise(strength * torch.randn(400, 1, 64, 64), expected, 4)
+    noise = spectrum.colour(torch.randn(400, 1, 64, 64), expected, 4) / (START_STD * spectrum.std)
+    assert noise[bright == 1].std().item() == pytest.approx(2.0, rel=0.03)
+    assert noise[bright == 0].std().item() == pytest.approx(1.0, rel=0.03)
+    far = spectrum.colour(torch.randn(50, 1, 64, 64), 100 + expected[:50], 4) / (START_STD * spectrum.std)
+    assert far.std().item() < 4, "what was never expected asks for no endless noise"
 
 
 @pytest.mark.parametrize("part", ["tokens", "vector", "prior"])

@@ -15,6 +15,11 @@ FLOOR = 0.01
 """Least amplitude of any frequency of a picture, in standardised intensity."""
 NOISE_PASSES = (1, 2, 4, 8, 16)
 """Samplers whose noise is measured: those whose steps are learned (`FlowDecoder`), and one of plain velocities."""
+BAND_EDGES = (0.1, 0.25, 0.55)
+"""Between bands of frequencies, in parts of the highest along an axis."""
+MOST_LOG_GAIN = 0.7
+GAIN_RIDGE = 3.0
+"""Cells' worth of evidence that a cell's noise is like any other's."""
 START_STD = 2.0
 """Standard deviation of the start, in standard deviations of what the condition leaves unexplained."""
 
@@ -23,6 +28,8 @@ class Spectrum(nn.Module):
     """``picture`` (C, H, W // 2 + 1): amplitude of each frequency of what the condition leaves unexplained in pictures;
     ``std`` (C, 1, 1): the standard deviation of its pixels; ``noise`` (S, C, H, W // 2 + 1): amplitude of each
     frequency of the noise that real pictures come from in a sampler of `NOISE_PASSES`. All are 1 until measured.
+    ``gain`` (S, 2 C, C F) and ``gain_level`` (S, C, F): how many times as strong a cell's noise is in F bands (log),
+    told by its stains' expected means and their squares.
 
     If pictures had no structure but their spectrum, the whole flow would be known: each frequency is scaled as its
     standard deviation grows or shrinks along the path (`velocity`). The network adds what is not so simple, in units of
@@ -32,9 +39,17 @@ class Spectrum(nn.Module):
     picture: Tensor
     std: Tensor
     noise: Tensor
+    gain: Tensor
+    gain_level: Tensor
+    band: Tensor
 
     def __init__(self, channels: int, crop_px: int):
         super().__init__()
+        num_bands = len(BAND_EDGES) + 1
+        self.register_buffer("gain", torch.zeros(len(NOISE_PASSES), 2 * channels, channels * num_bands))
+        self.register_buffer("gain_level", torch.zeros(len(NOISE_PASSES), channels, num_bands))
+        edges = torch.tensor(BAND_EDGES) * crop_px / 2
+        self.register_buffer("band", torch.bucketize(_radius(crop_px), edges), persistent=False)  # (H, W // 2 + 1)
         self.register_buffer("picture", torch.ones(channels, crop_px, crop_px // 2 + 1))
         self.register_buffer("std", torch.ones(channels, 1, 1))
         self.register_buffer("noise", torch.ones(len(NOISE_PASSES), channels, crop_px, crop_px // 2 + 1))
@@ -46,32 +61,46 @@ class Spectrum(nn.Module):
         self.std.copy_(_mean(self.picture.square()).sqrt())
 
     @torch.no_grad()
-    def measure_noise(self, white: Tensor, nfe: int) -> None:
-        """Takes ``white`` (n, C, H, W), what `flow_solver.invert` finds behind real pictures in ``nfe`` passes.
+    def measure_noise(self, white: Tensor, expected: Tensor, nfe: int) -> None:
+        """Takes ``white`` (n, C, H, W), what `flow_solver.invert` finds behind real pictures in ``nfe`` passes, and the
+        pictures that were ``expected`` of these cells.
 
         A network that has not learned all of the flow leaves grain in its samples: it takes real pictures to noise that
         lacks just that. Samplers start from noise of this spectrum: the mismatch of prior and aggregate posterior of a
-        VAE (Dai & Wipf 2019), for a flow.
+        VAE (Dai & Wipf 2019), for a flow. How much is lacking follows what is expected of a cell; that is solved by
+        ridge regression.
         """
-        self.noise[NOISE_PASSES.index(nfe)] = _radial_amplitude(white)
+        at = NOISE_PASSES.index(nfe)
+        self.noise[at] = _radial_amplitude(white)
+        power = (torch.fft.rfft2(white).abs() / (white.shape[-1] * self.noise[at])).square()
+        log_gain = (
+            torch.stack([power[..., self.band == b].mean(-1) for b in range(self.gain_level.shape[-1])], -1).log() / 2
+        )
+        told = _told(expected)
+        middle, scale = told.mean(0), told.std(0).clamp(min=1e-3)
+        seen, level = (told - middle) / scale, log_gain.mean(0)
+        gram = seen.mT @ seen + GAIN_RIDGE * torch.eye(seen.shape[1], device=seen.device)
+        weight = torch.linalg.solve(gram, seen.mT @ (log_gain - level).flatten(1)) / scale[:, None]
+        self.gain[at] = weight
+        self.gain_level[at] = level - (middle @ weight).view_as(level)
 
-    def colour(self, white: Tensor, nfe: int | None = None) -> Tensor:
-        """White noise (B, C, H, W) of unit variance → the start's: the path's own, or that of a sampler of ``nfe``
-        passes.
+    def colour(self, white: Tensor, expected: Tensor, nfe: int | None = None) -> Tensor:
+        """White noise (B, C, H, W) of unit variance → the start's: the path's own, or that from which a sampler of
+        ``nfe`` passes draws pictures where these are ``expected``.
         """
-        amplitude = self._noise_of(nfe)
-        return START_STD * self.std * (white if amplitude is None else _filter(white, amplitude))
+        start = START_STD * self.std
+        return start * (white if nfe is None else _filter(white, self._noise_of(expected, nfe)))
 
-    def whiten(self, noise: Tensor, nfe: int | None = None) -> Tensor:
+    def whiten(self, noise: Tensor, expected: Tensor, nfe: int | None = None) -> Tensor:
         """The inverse of `colour`."""
-        white, amplitude = noise / (START_STD * self.std), self._noise_of(nfe)
-        return white if amplitude is None else _filter(white, 1 / amplitude)
+        white = noise / (START_STD * self.std)
+        return white if nfe is None else _filter(white, 1 / self._noise_of(expected, nfe))
 
-    def _noise_of(self, nfe: int | None) -> Tensor | None:
-        """What was measured for so many passes, or for the next fewer."""
-        if nfe is None:
-            return None
-        return self.noise[max(i for i, passes in enumerate(NOISE_PASSES) if passes <= nfe)]
+    def _noise_of(self, expected: Tensor, nfe: int) -> Tensor:
+        """(B, C, H, W // 2 + 1) what was measured for so many passes, or for the next fewer."""
+        at = max(i for i, passes in enumerate(NOISE_PASSES) if passes <= nfe)
+        log_gain = (_told(expected) @ self.gain[at]).unflatten(1, self.gain_level[at].shape) + self.gain_level[at]
+        return self.noise[at] * log_gain.clamp(-MOST_LOG_GAIN, MOST_LOG_GAIN).exp()[..., self.band]
 
     def unit(self, x: Tensor, t: Tensor) -> Tensor:
         """``x`` (B, C, H, W), taken from the expected picture, with about unit variance at every t."""
@@ -122,12 +151,23 @@ def path_velocity(start: Tensor, picture: Tensor) -> Tensor:
     return picture - start
 
 
+def _told(expected: Tensor) -> Tensor:
+    """(B, C, H, W) expected pictures → (B, 2 C) the mean of each channel and its square."""
+    mean = expected.mean((2, 3))
+    return torch.cat([mean, mean.square()], dim=1)
+
+
+def _radius(size: int) -> Tensor:
+    """(H, W // 2 + 1) of each frequency, in waves a picture."""
+    row, column = torch.fft.fftfreq(size), torch.fft.rfftfreq(size)
+    return (row[:, None] ** 2 + column**2).sqrt() * size
+
+
 def _radial_amplitude(pictures: Tensor) -> Tensor:
     """(n, C, H, W) → (C, H, W // 2 + 1) root mean square of each frequency over pictures and directions."""
     size = pictures.shape[-1]
     power = torch.fft.rfft2(pictures).abs().square().mean(0) / size**2
-    row, column = (f(size, device=power.device) for f in (torch.fft.fftfreq, torch.fft.rfftfreq))
-    ring = ((row[:, None] ** 2 + column**2).sqrt() * size).round().long().flatten()
+    ring = _radius(size).to(power.device).round().long().flatten()
     members = torch.bincount(ring).clamp(min=1)
     mean = power.new_zeros(len(power), len(members)).index_add_(1, ring, power.flatten(1)) / members
     return mean[:, ring].view_as(power).sqrt().clamp(min=FLOOR)

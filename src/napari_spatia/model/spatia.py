@@ -78,8 +78,8 @@ class SpatiaModel(nn.Module):
 
     def start(self, white: Tensor, condition: Condition, nfe: int | None = None) -> Tensor:
         """White noise (B, C + 1, H, W) → x at t = 0: of the path, or of a sampler of ``nfe`` passes."""
-        return condition.prior + self.decoder.spectrum.colour(white, nfe)
+        return condition.prior + self.decoder.spectrum.colour(white, condition.prior, nfe)
 
     def white_of(self, start: Tensor, condition: Condition, nfe: int | None = None) -> Tensor:
         """The inverse of `start`."""
-        return self.decoder.spectrum.whiten(start - condition.prior, nfe)
+        return self.decoder.spectrum.whiten(start - condition.prior, condition.prior, nfe)

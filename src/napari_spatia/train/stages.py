@@ -240,17 +240,19 @@ class DecoderStage:
         """Sets the samplers' noise from what the trained network takes training cells to."""
         spectrum = self.model.decoder.spectrum
         found: dict[int, list[Tensor]] = {nfe: [] for nfe in NOISE_PASSES}
+        expected = []
         for slide in self.slides:
             some = _spread(slide.num_cells, self.config.noise_cells)
             for cells in np.array_split(some, -(-len(some) // CELLS_AT_ONCE)):
                 batch = slide.batch(cells).to(self.config.device)
                 condition = self._condition(slide, batch, 0)
+                expected.append(condition.prior)
                 velocity = partial(self.model.decoder, condition=condition)
                 for nfe, white in found.items():
                     start = invert(velocity, spectrum.step_back, batch.image, nfe)
                     white.append(self.model.white_of(start, condition))
         for nfe, white in found.items():
-            spectrum.measure_noise(torch.cat(white), nfe)
+            spectrum.measure_noise(torch.cat(white), torch.cat(expected), nfe)
 
     def losses(self, step: int, done: float) -> dict[str, Tensor]:
         slide, batch, turn = self.draws.batch(step, self.config.decoder_groups, self.config.decoder_group_size)
