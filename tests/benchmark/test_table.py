@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from napari_spatia.benchmark import table as module
-from napari_spatia.benchmark.table import FIVE, Run, markdown, obtain, page
+from napari_spatia.benchmark.scores import FIVE, markdown
+from napari_spatia.benchmark.table import Run, obtain, page
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.registry import find_checkpoint
 from napari_spatia.model.checkpoint import load_checkpoint
