@@ -21,8 +21,8 @@ OPTIONS = TrainConfig(
     encoder_group_size=3, encoder_crops=3, decoder_groups=5, decoder_group_size=1, validate_every=4, few_step_after=0.5,
     few_step_share=0.5, noise_cells=4,
 )  # fmt: skip
-CHOSEN = ("readings.type_", "readings.temperature")
-"""Of these few cells a rounding error may choose another penalty."""
+SOLVED = "readings.type_weight"
+"""Regressions on features that tell nothing of the types here: weights of up to 20, with small ones among them."""
 SPLIT = Split(validation=((0.0, 110.0, 999.0, 999.0),), margin_um=5.0)
 
 
@@ -51,20 +51,11 @@ def test_two_processes_give_the_losses_of_one(tmp_path):
     )
     alone = train([make_slide(tmp_path / "s.zarr", grid=22)], tmp_path / "one", OPTIONS, SPLIT)
     one, two = curve(alone), curve(together)
-    assert {name for _, _, name, _ in one} >= {
-        "genes",
-        "type",
-        "picture",
-        "patches",
-        "contrast",
-        "crops",
-        "flow",
-        "few_steps",
-    }
+    objectives = {"genes", "type", "picture", "patches", "contrast", "crops", "flow", "few_steps"}
+    assert {name for _, _, name, _ in one} >= objectives
     assert [point[:3] for point in two] == [point[:3] for point in one]
     assert [value for *_, value in two] == pytest.approx([value for *_, value in one], rel=1e-3, abs=1e-5)
     weights = load_checkpoint(together)[0].state_dict()
     for name, value in load_checkpoint(alone)[0].state_dict().items():
-        if name.startswith(CHOSEN):
-            continue
-        torch.testing.assert_close(weights[name], value, rtol=2e-2, atol=2e-3, msg=name)
+        atol = 5e-3 * value.abs().max().item() if name == SOLVED else 2e-3
+        torch.testing.assert_close(weights[name], value, rtol=2e-2, atol=atol, msg=name)

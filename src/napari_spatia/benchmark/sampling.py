@@ -45,7 +45,7 @@ from napari_spatia.benchmark.timing import (
 )
 from napari_spatia.data.counts import normalised
 from napari_spatia.errors import SpatiaError
-from napari_spatia.inference.drawn import in_the_middle, one_piece
+from napari_spatia.inference.drawn import in_the_middle
 from napari_spatia.inference.noise import white_noise
 from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
 from napari_spatia.model.device import one_thread
@@ -155,9 +155,7 @@ class SamplingBenchmark:
 
     def _restored(self, position: NDArray[np.intp], standardised: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         """As `BoundSlide.generate` gives its own pictures."""
-        standardised = np.asarray(standardised, np.float32)
-        masks = one_piece(np.clip((standardised[:, -1] + 1) / 2, 0, 1))
-        images, masks = in_the_middle(self.bound.scale.restore(standardised[:, :-1]), masks)
+        images, masks = in_the_middle(*self.bound.restore(torch.from_numpy(standardised.astype(np.float32))))
         return position, images, masks >= 0.5
 
     def _nearest(self) -> NDArray[np.intp]:

@@ -26,7 +26,7 @@ class Value:
 class Score:
     """One row of the table.
 
-    ``read`` and ``least_or_most`` take what the benchmark found: the score's path or value, and the bound that it must
+    ``read`` and ``bound`` take what the benchmark found: the score's path or value, and the bound that it must
     reach. ``baseline`` names other values of the same file. A KeyError of theirs means that the file lacks the score.
     """
 

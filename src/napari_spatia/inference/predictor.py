@@ -256,7 +256,7 @@ class BoundSlide:
         around = None
         if "niche" in self.inputs:
             around = around_expression(self._read_expression, self.surroundings.neighbour[cell_idx]).to(device)
-        own = None if genes is None else own_expression(genes, self.values.shape[1])[:, self.model.config.read_idx]
+        own = None if genes is None else own_expression(genes, self.values.shape[1])[:, self.model.readings.read_idx]
         return Features(
             len(cell_idx),
             self._measured.to(device),

@@ -45,6 +45,12 @@ def swatch(colour: Rgb) -> QIcon:
     return QIcon(pixmap)
 
 
+def ramp(colormap: str) -> QPixmap:
+    """The 256 colours of a colour map beside each other."""
+    lut = np.ascontiguousarray(colormap_lut(colormap)[None])
+    return QPixmap.fromImage(QImage(lut.tobytes(), 256, 1, 256 * 3, QImage.Format.Format_RGB888))
+
+
 class CategoryLegend(QTreeWidget):
     """One row a category; the check box says whether its cells are painted."""
 
@@ -154,8 +160,7 @@ class ColourBar(QWidget):
         """``histogram`` (n,) of the values; ``ends`` of the colours in [0, 1] of its width."""
         counts = np.zeros(0) if histogram is None else np.sqrt(histogram)  # few cells must be seen beside many
         self._counts, self._ends = counts / max(counts.max(initial=0), 1), ends
-        lut = np.ascontiguousarray(colormap_lut(colormap)[None])
-        self._pixmap = QPixmap.fromImage(QImage(lut.tobytes(), 256, 1, 256 * 3, QImage.Format.Format_RGB888))
+        self._pixmap = ramp(colormap)
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -202,7 +207,7 @@ class NumberLegend(QWidget):
         self.colormap.setToolTip("Colour map; cividis looks alike to colour-blind eyes")
         self.colormap.setIconSize(QSize(48, SWATCH_PX))
         for name in COLORMAPS:
-            self.colormap.addItem(_ramp(name), name)
+            self.colormap.addItem(QIcon(ramp(name).scaled(48, SWATCH_PX)), name)
         self.colormap.textActivated.connect(self.colormap_chosen.emit)
         for choice in (self.percentiles, self.colormap):
             choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -235,12 +240,6 @@ class NumberLegend(QWidget):
     def _choose_percentiles(self, name: str) -> None:
         if name in PERCENTILES:
             self.percentiles_chosen.emit(*PERCENTILES[name])
-
-
-def _ramp(name: str) -> QIcon:
-    lut = np.ascontiguousarray(colormap_lut(name)[None])
-    image = QImage(lut.tobytes(), 256, 1, 256 * 3, QImage.Format.Format_RGB888)
-    return QIcon(QPixmap.fromImage(image).scaled(48, SWATCH_PX))
 
 
 class Legend(QWidget):
