@@ -29,6 +29,8 @@ SWATCH_PX = 12
 SEARCH_FROM_ROWS = 12
 """With fewer categories than this there is no search line above them."""
 HISTOGRAM_PX = 36
+SIDE_PX = 18
+"""Beside the colour bar and the slider: the labels of its handles reach beyond it."""
 LIVE_MS = 30
 COUNTED = "gene:"
 """Start of keys whose values are whole numbers."""
@@ -165,18 +167,20 @@ class ColourBar(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        width, left = float(self.width()), self._ends[0] * self.width()
-        inside = max(1.0, (self._ends[1] - self._ends[0]) * width)
-        bar = QRectF(0, HISTOGRAM_PX, width, self.height() - HISTOGRAM_PX)
+        start, width = float(self.contentsRect().left()), float(self.contentsRect().width())
+        left, inside = self._ends[0] * width, max(1.0, (self._ends[1] - self._ends[0]) * width)
+        bar = QRectF(start, HISTOGRAM_PX, width, self.height() - HISTOGRAM_PX)
         first, last = (self._pixmap.copy(x, 0, 1, 1) for x in (0, 255))
-        below, between = (QRectF(x, bar.top(), across, bar.height()) for x, across in ((0, left), (left, inside)))
+        below, between = (
+            QRectF(x, bar.top(), across, bar.height()) for x, across in ((start, left), (start + left, inside))
+        )
         for place, pixmap in ((bar, last), (below, first), (between, self._pixmap)):
             painter.drawPixmap(place, pixmap, QRectF(pixmap.rect()))
         colour = self.palette().text().color()
         colour.setAlpha(150)
         step = width / max(len(self._counts), 1)
         for number, height in enumerate(self._counts * HISTOGRAM_PX):
-            painter.fillRect(QRectF(number * step, HISTOGRAM_PX - height, max(step - 1, 1), height), colour)
+            painter.fillRect(QRectF(start + number * step, HISTOGRAM_PX - height, max(step - 1, 1), height), colour)
         painter.end()
 
 
@@ -212,10 +216,13 @@ class NumberLegend(QWidget):
         for choice in (self.percentiles, self.colormap):
             choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(18, 4, 18, 0)  # the labels of the handles reach beyond the slider
-        layout.addWidget(self.bar)
-        layout.addWidget(self.slider)
-        layout.addWidget(row(self.percentiles, self.colormap))
+        layout.setContentsMargins(0, 4, 0, 0)
+        choices = row(self.percentiles, self.colormap)
+        for widget in (self.bar, self.slider, choices):
+            layout.addWidget(widget)
+        self.slider.layout().setContentsMargins(SIDE_PX, 0, SIDE_PX, 0)
+        for inset in (self.bar, choices):
+            inset.setContentsMargins(SIDE_PX, 0, SIDE_PX, 0)
 
     def show_numbers(self, lookup: Lookup, percent: tuple[float, float] | None) -> None:
         """``percent`` are the percentiles at the ends of the colours, None where a person chose values."""
