@@ -8,7 +8,8 @@ import torch
 
 from napari_spatia.benchmark.condition_use import HeldOut
 from napari_spatia.benchmark.cvae import LATENT, train_cvae
-from napari_spatia.benchmark.sampling import SamplingBenchmark, markdown_table, sampling
+from napari_spatia.benchmark.pictures import generated_pictures
+from napari_spatia.benchmark.sampling import SamplingBenchmark, Setting, markdown_table, sampling
 from napari_spatia.benchmark.timing import live_times
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.predictor import Predictor
@@ -55,6 +56,16 @@ def test_every_row_is_scored_and_timed(bound):
     assert [line.split(" | ")[0] for line in table[2:]] == [
         f"| {name}" for name in [*found["rows"], "2 passes, 50% merged"]
     ]
+
+
+def test_more_passes_than_training_measured_start_from_noise_of_their_own(bound):
+    benchmark = SamplingBenchmark(bound, HELD_OUT, 6, 0, silent)
+    before = {name: value.clone() for name, value in bound.model.decoder.spectrum.state_dict().items()}
+    own = benchmark.draw(Setting(20, 0.0))
+    spectrum = bound.model.decoder.spectrum.state_dict()
+    assert all(torch.equal(value, spectrum[name]) for name, value in before.items())  # the model is left as it was
+    borrowed = benchmark.measure(generated_pictures(bound, benchmark.cells, nfe=20, merge_ratio=0.0, seed=0), 6)
+    assert not np.allclose(own.statistics["DAPI"], borrowed.statistics["DAPI"])
 
 
 def test_halves_are_disjoint_and_the_nearest_cell_is_a_training_cell(bound, slide):

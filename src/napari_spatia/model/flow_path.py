@@ -70,7 +70,7 @@ class Spectrum(nn.Module):
         VAE (Dai & Wipf 2019), for a flow. How much is lacking follows what is expected of a cell; that is solved by
         ridge regression.
         """
-        at = NOISE_PASSES.index(nfe)
+        at = _measured_for(nfe)
         self.noise[at] = _radial_amplitude(white)
         power = (torch.fft.rfft2(white).abs() / (white.shape[-1] * self.noise[at])).square()
         log_gain = (
@@ -97,8 +97,8 @@ class Spectrum(nn.Module):
         return white if nfe is None else _filter(white, 1 / self._noise_of(expected, nfe))
 
     def _noise_of(self, expected: Tensor, nfe: int) -> Tensor:
-        """(B, C, H, W // 2 + 1) what was measured for so many passes, or for the next fewer."""
-        at = max(i for i, passes in enumerate(NOISE_PASSES) if passes <= nfe)
+        """(B, C, H, W // 2 + 1) the noise of each cell."""
+        at = _measured_for(nfe)
         log_gain = (_told(expected) @ self.gain[at]).unflatten(1, self.gain_level[at].shape) + self.gain_level[at]
         return self.noise[at] * log_gain.clamp(-MOST_LOG_GAIN, MOST_LOG_GAIN).exp()[..., self.band]
 
@@ -171,6 +171,11 @@ def _radial_amplitude(pictures: Tensor) -> Tensor:
     members = torch.bincount(ring).clamp(min=1)
     mean = power.new_zeros(len(power), len(members)).index_add_(1, ring, power.flatten(1)) / members
     return mean[:, ring].view_as(power).sqrt().clamp(min=FLOOR)
+
+
+def _measured_for(nfe: int) -> int:
+    """Which of `NOISE_PASSES` a sampler of ``nfe`` passes takes its noise from: its own, or that of the next fewer."""
+    return max(i for i, passes in enumerate(NOISE_PASSES) if passes <= nfe)
 
 
 def _filter(x: Tensor, gain: Tensor) -> Tensor:
