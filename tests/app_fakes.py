@@ -17,6 +17,7 @@ from napari_spatia.errors import CheckpointError
 from napari_spatia.inference.edits import Edit
 from napari_spatia.inference.evidence import Evidence, RealCell, Spread
 from napari_spatia.inference.groups import Groups
+from napari_spatia.progress import silent
 
 GENES = tuple(f"GENE{idx}" for idx in range(12))
 CHANNELS = ("DAPI", "boundary")
@@ -81,9 +82,13 @@ class FakeEditor:
     slide: Slide
     gate: threading.Event
     rendered: list[dict[str, float]] = field(default_factory=list)
+    passes: list[int] = field(default_factory=list)
     examined: list[dict[str, float]] = field(default_factory=list)
 
-    def select(self, cell_id: str, nfe: int = 4) -> Any:
+    def preview(self, cell_id: str, progress: Any = None) -> Any:
+        return self.select(cell_id, 2)
+
+    def select(self, cell_id: str, nfe: int = 4, progress: Any = None) -> Any:
         idx = self.slide.cell_idx(cell_id)
         real = np.full((len(CHANNELS), CROP_PX, CROP_PX), 10.0 + idx, dtype=np.float32)
         return SimpleNamespace(
@@ -92,13 +97,16 @@ class FakeEditor:
         )  # fmt: skip
 
     def render(
-        self, cell: Any, log2_fc: dict, around: Any = None, *, nfe: int | None = None, merge_ratio: float = 0.0
+        self, cell: Any, log2_fc: dict, around: Any = None, *, merge_ratio: float = 0.0, progress: Any = None
     ) -> Any:
         self.rendered.append(dict(log2_fc))
+        self.passes.append(cell.nfe)
         assert self.gate.wait(10)
+        (progress or silent)(0.5, "drawing")
         return SimpleNamespace(
-            image=cell.zero_edit + np.float32(10 * sum(log2_fc.values())), mask=np.ones((CROP_PX, CROP_PX), np.float32),
-            type_probability=np.array([0.7, 0.2, 0.1], np.float32), reach_percentile=42.0, nfe=nfe or cell.nfe, ms=1.5,
+            cell=cell, image=cell.zero_edit + np.float32(10 * sum(log2_fc.values())),
+            mask=np.ones((CROP_PX, CROP_PX), np.float32),
+            type_probability=np.array([0.7, 0.2, 0.1], np.float32), reach_percentile=42.0, nfe=cell.nfe, ms=1.5,
             log2_fc=dict(log2_fc),
         )  # fmt: skip
 

@@ -37,7 +37,8 @@ def test_open_predict_edit_annotate_export_reopen(tissue, tmp_path):
     session.set_log2_fc(gene, 3.0)
     session.render()
     assert not np.array_equal(state.counterfactual.image, state.cell.zero_edit)
-    assert 0 <= state.counterfactual.reach_percentile <= 100
+    session.examine()
+    assert 0 <= state.evidence.reach_percentile <= 100
 
     session.add_class("mine", (1, 2, 3))
     session.annotate(cell_id, "mine")

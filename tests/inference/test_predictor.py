@@ -232,7 +232,9 @@ def test_a_cell_can_be_drawn_with_another_number_of_passes(bound):
     rendered = editor.render(cell, {"GENE3": 1.0})
     handle.remove()
     assert len(calls) == rendered.nfe == cell.nfe
-    assert editor.render(cell, {}, nfe=2).nfe == 2
+    preview = editor.preview("cell-3")
+    assert preview.nfe < cell.nfe and editor.render(preview, {}).nfe == preview.nfe
+    assert np.array_equal(editor.render(preview, {}).image, preview.zero_edit)
 
 
 def test_devices_that_are_not_there_are_said():

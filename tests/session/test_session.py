@@ -42,12 +42,16 @@ class Background:
         """Take results until nothing runs and nothing waits."""
         while True:
             assert self.jobs.wait(10)
-            with self._lock:
-                calls, self._calls = self._calls, []
-            if not calls:
+            if not self.take():
                 return
-            for call in calls:
-                call()
+
+    def take(self):
+        """Take what has been delivered so far; False when that is nothing."""
+        with self._lock:
+            calls, self._calls = self._calls, []
+        for call in calls:
+            call()
+        return bool(calls)
 
 
 @pytest.fixture
@@ -353,6 +357,7 @@ def test_newest_render_wins_while_a_slider_moves(background, fake_backend):
     app.settle()
     editor = fake_backend.editors[-1]
     editor.rendered.clear()
+    editor.passes.clear()
     fake_backend.gate.clear()
     for value in np.linspace(0.1, 4.0, 40):
         app.session.set_log2_fc("GENE1", float(value), gesture="GENE1")
@@ -361,8 +366,40 @@ def test_newest_render_wins_while_a_slider_moves(background, fake_backend):
             pass
     fake_backend.gate.set()
     app.settle()
-    assert len(editor.rendered) == 2, "the first was running, the last waited, the rest were skipped"
+    first, last = {"GENE1": 0.1}, {"GENE1": 4.0}
+    assert editor.rendered == [first, last, last], "the first was running, the last waited, the rest were skipped"
+    assert editor.passes == [2, 2, 4], "few passes while the slider moves, all of them once it rests"
     assert app.session.state.counterfactual.log2_fc == {"GENE1": 4.0}
+
+
+def test_a_move_ends_the_refining_of_the_picture_before(background, fake_backend):
+    app = background()
+    app.session.select_cell("cell-1")
+    app.settle()
+    editor, state = fake_backend.editors[-1], app.session.state
+    editor.passes.clear()
+    shown = []
+    state.events.counterfactual.connect(lambda picture: shown.append((picture.nfe, picture.log2_fc)))
+    app.session.set_log2_fc("GENE1", 1.0)
+    app.session.render()
+    assert app.jobs.wait(10)
+    fake_backend.gate.clear()
+    app.take()
+    while editor.passes != [2, 4]:  # the refining of the first move begins, and waits at the gate
+        pass
+    app.session.set_log2_fc("GENE1", 2.0)
+    app.session.render()
+    fake_backend.gate.set()
+    app.settle()
+    assert shown == [(2, {"GENE1": 1.0}), (2, {"GENE1": 2.0}), (4, {"GENE1": 2.0})]
+
+
+def test_a_chosen_number_of_passes_is_kept_while_a_slider_moves(ready, fake_backend):
+    ready.set_nfe(8)
+    ready.select_cell("cell-1")
+    ready.set_log2_fc("GENE1", 1.0)
+    ready.render()
+    assert set(fake_backend.editors[-1].passes) == {8}
 
 
 def test_picture_of_the_previous_cell_never_appears(background, fake_backend):

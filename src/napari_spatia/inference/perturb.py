@@ -13,7 +13,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from napari_spatia.batching.tensors import gene_tokens
 from napari_spatia.errors import PanelError
 from napari_spatia.inference.evidence import NUM_SEEDS, Evidence, examine
-from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
+from napari_spatia.inference.predictor import DEFAULT_NFE, PREVIEW_NFE, BoundSlide
 from napari_spatia.inference.reach import Reach
 from napari_spatia.model.device import one_thread
 from napari_spatia.model.flow_solver import invert
@@ -49,18 +49,23 @@ class Counterfactual:
     ``image`` `(C, H, W)` float32 in the slide's units, ``mask`` `(H, W)` float32 in [0, 1]: the cell itself;
     ``type_probability`` `(T,)` from the edited expression; ``reach_percentile`` in [0, 100] as in
     `inference.reach.Reach.percentile`, None while nothing has been prepared to compare with. ``condition`` is what the
-    decoder read, ``embedding`` `(D,)` float32 what the gene encoder makes of the edited expression.
+    decoder read, ``embedding`` `(D,)` float32 what the gene encoder makes of the edited expression. ``cell`` is what
+    was edited: its zero edit, drawn in as many passes, is what ``image`` is to be compared with.
     """
 
+    cell: SelectedCell
     image: NDArray[np.float32]
     mask: NDArray[np.float32]
     type_probability: NDArray[np.float32]
     reach_percentile: float | None
-    nfe: int
     ms: float
     log2_fc: dict[str, float]
     condition: Condition
     embedding: NDArray[np.float32]
+
+    @property
+    def nfe(self) -> int:
+        return self.cell.nfe
 
 
 class CellEditor:
@@ -76,15 +81,22 @@ class CellEditor:
         """Reads the real cells that edits are compared with; from then on each counterfactual has its reach."""
         self.reach = Reach.of_slide(self.bound.embeddings, progress)
 
+    def preview(self, cell_id: str, progress: Progress = silent) -> SelectedCell:
+        """As `select`, in so few passes that its edits follow a moving hand; coarser, and its own zero edit."""
+        return self.select(cell_id, PREVIEW_NFE, progress)
+
     @one_thread()
-    def select(self, cell_id: str, nfe: int = DEFAULT_NFE) -> SelectedCell:
+    def select(self, cell_id: str, nfe: int = DEFAULT_NFE, progress: Progress = silent) -> SelectedCell:
         """Reads, encodes and inverts one cell: the costly part of a click. Raises `CellError` for an unknown id."""
         cell_idx = self.bound.slide.cell_idx(cell_id)
         condition = self._condition(cell_idx)
         picture = self._picture(cell_idx, condition)
         real = self.bound.scale.restore(picture[:, :-1].cpu().numpy())
-        white = self._invert(picture, condition, nfe)
-        zero_edit, _ = self.bound.restore(self.bound.draw(white, condition, nfe))
+        with torch.no_grad():
+            velocity, step_back = self.bound.velocity(condition), self.model.decoder.spectrum.step_back
+            start = invert(velocity, step_back, picture, nfe, progress=part(progress, 0.0, 0.8))
+            white = self.model.white_of(start, condition, nfe)
+        zero_edit, _ = self.bound.restore(self.bound.draw(white, condition, nfe, progress=part(progress, 0.8, 1.0)))
         there = self.bound.channel_idx >= 0
         psnr = _psnr_db(real[0, there], zero_edit[0, there])
         real[0, ~there] = self.bound.scale.restore(np.full_like(real[0], -np.inf))[~there]
@@ -109,31 +121,26 @@ class CellEditor:
         log2_fc: Mapping[str, float],
         around: Around | None = None,
         *,
-        nfe: int | None = None,
         merge_ratio: float = 0.0,
+        progress: Progress = silent,
     ) -> Counterfactual:
         """Draws the cell with ``log2_fc`` added to log2(1 + counts) of each named gene, not below 0.
 
         ``around`` takes the place of what lies around the cell. `EditResolver` makes both of any kind of edit.
-        An edit of nothing gives ``cell.zero_edit`` bit for bit. Another ``nfe`` than the cell was selected with inverts
-        the cell again. Raises `PanelError` for a gene that the model does not read.
+        An edit of nothing gives ``cell.zero_edit`` bit for bit. ``progress`` is called before each pass, so that a
+        picture that is not wanted any more ends there. Raises `PanelError` for a gene that the model does not read.
         """
         began = time.perf_counter()
         edits = {gene: float(fc) for gene, fc in log2_fc.items() if fc}
-        nfe = nfe or cell.nfe
-        white = cell.white
-        if nfe != cell.nfe:
-            unedited = self._condition(cell.cell_idx)
-            white = self._invert(self._picture(cell.cell_idx, unedited), unedited, nfe)
         genes = self._genes(cell.cell_idx, edits)
         condition = self.bound.condition(np.array([cell.cell_idx]), genes, around)
-        image, mask = self.bound.restore(self.bound.draw(white, condition, nfe, merge_ratio))
+        image, mask = self.bound.restore(self.bound.draw(cell.white, condition, cell.nfe, merge_ratio, progress))
         with torch.no_grad():
             type_probability = self.bound.type_probability(np.array([cell.cell_idx]), genes, condition.vector)[0]
             embedding = self.model.embed_genes(genes)[0].cpu().numpy()
         reach = None if self.reach is None else self.reach.percentile(embedding, apart_from=cell.cell_idx)
         ms = 1000 * (time.perf_counter() - began)
-        return Counterfactual(image[0], mask[0], type_probability, reach, nfe, ms, edits, condition, embedding)
+        return Counterfactual(cell, image[0], mask[0], type_probability, reach, ms, edits, condition, embedding)
 
     @one_thread()
     def examine(
@@ -152,11 +159,6 @@ class CellEditor:
         if len(missing):
             picture[:, missing] = condition.prior[:, missing]
         return picture
-
-    def _invert(self, picture: torch.Tensor, condition: Condition, nfe: int) -> torch.Tensor:
-        with torch.no_grad():
-            start = invert(self.bound.velocity(condition), self.model.decoder.spectrum.step_back, picture, nfe)
-            return self.model.white_of(start, condition, nfe)
 
     def _condition(self, cell_idx: int) -> Condition:
         """What the decoder reads of the cell as it is."""

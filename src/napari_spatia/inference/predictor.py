@@ -39,6 +39,8 @@ from napari_spatia.progress import Progress, silent
 CELLS_AT_ONCE = 64
 INPUTS = ("image", "genes", "niche", "tissue")
 DEFAULT_NFE = 4
+PREVIEW_NFE = 2
+"""Decoder passes of a picture that follows a moving hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,9 +302,16 @@ class BoundSlide:
         return white_noise(shape, seed, str(self.slide.cell_id[cell_idx]), sample_no)
 
     @torch.no_grad()
-    def draw(self, white: torch.Tensor, condition: Condition, nfe: int, merge_ratio: float = 0.0) -> torch.Tensor:
+    def draw(
+        self,
+        white: torch.Tensor,
+        condition: Condition,
+        nfe: int,
+        merge_ratio: float = 0.0,
+        progress: Progress = silent,
+    ) -> torch.Tensor:
         """White noise (n, C + 1, H, W) → standardised pictures of the same shape, in ``nfe`` passes each."""
-        return sample(self.velocity(condition, merge_ratio), self.model.start(white, condition, nfe), nfe)
+        return sample(self.velocity(condition, merge_ratio), self.model.start(white, condition, nfe), nfe, progress)
 
     def velocity(self, condition: Condition, merge_ratio: float = 0.0) -> Velocity:
         """What the decoder says under a condition, in float32; its products are in the predictor's ``precision``."""

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from napari_spatia.progress import Progress, silent
+
 Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(x (B, C, H, W), t (B,), step (B,)) → the mean velocity from t to t + step, (B, C, H, W)."""
 
@@ -17,16 +19,22 @@ MEMORY = 3
 """Earlier passes that `invert` learns from."""
 
 
-def sample(velocity: Velocity, start: Tensor, nfe: int) -> Tensor:
+def sample(velocity: Velocity, start: Tensor, nfe: int, progress: Progress = silent) -> Tensor:
     """Walks from noise (t = 0) to a picture (t = 1) in ``nfe`` steps of one network pass each."""
     x = start
     for i in range(nfe):
+        progress(i / nfe, "drawing")
         x = x + velocity(x, *_clock(x, i, nfe)) / nfe
     return x
 
 
 def invert(
-    velocity: Velocity, step_back: StepBack, picture: Tensor, nfe: int, passes: int = INVERSION_PASSES
+    velocity: Velocity,
+    step_back: StepBack,
+    picture: Tensor,
+    nfe: int,
+    passes: int = INVERSION_PASSES,
+    progress: Progress = silent,
 ) -> Tensor:
     """The start from which `sample` draws ``picture``, up to the error that the passes leave.
 
@@ -36,6 +44,7 @@ def invert(
     """
     x = picture
     for i in reversed(range(nfe)):
+        progress(1 - (i + 1) / nfe, "finding the cell's noise")
         after, clock = x, _clock(x, i, nfe)
         tried: list[Tensor] = []
         gaps: list[Tensor] = []

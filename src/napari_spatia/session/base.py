@@ -14,7 +14,7 @@ from napari_spatia.session.opened import OpenedSlide, read_card
 from napari_spatia.session.state import Notice, SessionState
 
 if TYPE_CHECKING:
-    from napari_spatia.inference.perturb import CellEditor
+    from napari_spatia.inference.perturb import CellEditor, SelectedCell
     from napari_spatia.inference.predictor import BoundSlide, Predictor
     from napari_spatia.inference.resolve import EditResolver
 
@@ -33,6 +33,7 @@ class SessionBase:
         self._bound: BoundSlide | None = None
         self._editor: CellEditor | None = None
         self._resolver: EditResolver | None = None
+        self._preview: SelectedCell | None = None
         self._palette: dict[str, Rgb] = {}
         self._colour_before: str | None = None
         self._marks: History[Annotations] = History(Annotations())

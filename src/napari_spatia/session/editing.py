@@ -32,11 +32,12 @@ class EditVerbs(SessionBase):
         return cell_id_at(self.opened, y_um, x_um)
 
     def select_cell(self, cell_id: str | None) -> None:
-        """Select a cell: its card and crop now, its model-side inversion as soon as it is computed."""
+        """Select a cell: its card and crop now, what the model makes of it as soon as it is computed."""
         state = self.state
         card = None if cell_id is None else read_card(self.opened, cell_id, state.prediction, state.annotations)
-        for kind in ("crop", "select", "render", "examine"):
+        for kind in ("crop", "select", "refine", "render", "examine"):
             self.jobs.cancel(kind)
+        self._preview = None
         state.crop = state.cell = state.resolved = state.counterfactual = state.evidence = None
         state.edit = History(state.edit.present.at_zero())
         state.card = card
@@ -57,7 +58,8 @@ class EditVerbs(SessionBase):
         self.jobs.submit("crop", lambda progress: read_crop(slide, cell_id, center_um, um_per_px, size_px), accept)
 
     def _invert(self, cell_id: str) -> None:
-        editor = self._editor
+        """Read the cell in few passes, so that it can be edited soon, and then in all; in as many as asked, if so."""
+        editor, nfe = self._editor, self.state.nfe
         if editor is None:
             return
 
@@ -65,10 +67,19 @@ class EditVerbs(SessionBase):
             if self.state.selected == cell_id and self._editor is editor:
                 self.state.cell = cell
                 self._start_sliders()
-                self.render()
+                self._draw(cell)
 
-        passes = {} if self.state.nfe is None else {"nfe": self.state.nfe}
-        self.jobs.submit("select", lambda progress: editor.select(cell_id, **passes), accept)
+        def accept_preview(cell: "SelectedCell") -> None:
+            self._preview = cell
+            accept(cell)
+            self.jobs.submit("refine", lambda progress: editor.select(cell_id, progress=progress), accept)
+
+        self._preview = None
+        self.jobs.cancel("refine")
+        if nfe is None:
+            self.jobs.submit("select", lambda progress: editor.preview(cell_id, progress), accept_preview)
+        else:
+            self.jobs.submit("select", lambda progress: editor.select(cell_id, nfe, progress), accept)
 
     def _start_sliders(self) -> None:
         card, info = self.state.card, self.state.checkpoint
@@ -153,30 +164,44 @@ class EditVerbs(SessionBase):
         self.state.edit = self.state.edit.redo()
 
     def set_nfe(self, nfe: int | None) -> None:
-        """Decoder passes of a picture; None takes the checkpoint's own number. The cell is inverted again."""
+        """Decoder passes of a picture; None takes few while the edit moves and more once it rests. The cell is read
+        again.
+        """
         if nfe != self.state.nfe:
             self.state.nfe = nfe
             if self.state.cell is not None:
                 self._invert(self.state.cell.cell_id)
 
     def render(self) -> None:
-        """Draw the selected cell under the edit as it is now. Nothing to do while no cell is inverted."""
-        cell, editor, resolver = self.state.cell, self._editor, self._resolver
-        if cell is None or editor is None or resolver is None:
+        """Draw the selected cell under the edit as it is now: in few passes at once, then, if it rests, in all.
+
+        Nothing to do while no cell is inverted.
+        """
+        if self.state.cell is not None:
+            self._draw(self._preview or self.state.cell)
+
+    def _draw(self, cell: "SelectedCell") -> None:
+        editor, resolver = self._editor, self._resolver
+        if editor is None or resolver is None:
             return
         edit, programmes = self.state.edit.present, self.state.programmes
+        refines = self._preview is not None and cell is not self._preview
         self.jobs.cancel("examine")
 
         def work(progress: Progress) -> "tuple[ResolvedEdit, Counterfactual]":
             resolved = resolver.resolve(cell.cell_idx, edit, programmes)
-            return resolved, editor.render(cell, resolved.log2_fc, resolved.around)
+            return resolved, editor.render(cell, resolved.log2_fc, resolved.around, progress=progress)
 
         def accept(result: "tuple[ResolvedEdit, Counterfactual]") -> None:
-            if self.state.cell is cell:
-                self.state.evidence = None
-                self.state.resolved, self.state.counterfactual = result
+            best = self.state.cell
+            if best is None or (cell is not best and cell is not self._preview):
+                return
+            self.state.evidence = None
+            self.state.resolved, self.state.counterfactual = result
+            if cell is not best and self.state.edit.present is edit:  # no newer edit waits to be drawn
+                self._draw(best)
 
-        self.jobs.submit("render", work, accept, drop_stale=False)
+        self.jobs.submit("render", work, accept, drop_stale=refines)
 
     def examine(self) -> None:
         """Measure what stands behind the counterfactual as it is now: its spread over seeds, the nearest real cells.

@@ -101,7 +101,7 @@ class Session(EditVerbs, AnnotationVerbs):
         self._bind(channel_map)
 
     def _unbind(self) -> None:
-        self._bound = self._editor = self._resolver = None
+        self._bound = self._editor = self._resolver = self._preview = None
         self.state.bound, self.state.notes, self.state.types, self.state.domains = False, (), (), ()
 
     def _bind(self, channel_map: Mapping[str, str] | None = None) -> None:

@@ -23,7 +23,7 @@ FAR_PERCENTILE = 95.0
 TALL_PX = 760
 """A dock at least this high has room for large pictures."""
 SHOWN_CHANGES = 5
-OWN_NFE = "as trained"
+OWN_NFE = "auto"
 NFE_CHOICES = ("1", "2", "4", "8")
 NO_SLIDE = "Open a slide first; then click a cell."
 NO_CELL = "Click a cell on the slide to see it here."
@@ -70,7 +70,10 @@ class CellDock(Dock):
         self.reset = button("Reset all", "All sliders back to 0, the niche as it is", self.session.reset_edit)
         self.nfe = QComboBox()
         self.nfe.addItems([OWN_NFE, *NFE_CHOICES])
-        self.nfe.setToolTip("Passes of the decoder per picture (NFE): fewer is faster, more is finer")
+        self.nfe.setToolTip(
+            "Passes of the decoder per picture (NFE): fewer is faster, more is finer. "
+            "auto: few while a slider moves, more once it rests"
+        )
         self.nfe.activated.connect(self._ask_nfe)
         self.sliders = GeneSliders()
         self.sliders.moved.connect(self._move)
@@ -111,16 +114,14 @@ class CellDock(Dock):
         channels = () if state.slide is None else state.slide.channels
         self.pictures.show_cell(CellPictures(state.crop, state.cell, state.counterfactual, state.limits, channels))
         info = state.checkpoint
-        shown = state.counterfactual is not None and info is not None and state.cell is not None
+        shown = state.counterfactual is not None and info is not None
         self.measured.setVisible(shown)
         self.changed.setText("" if state.resolved is None else changed_text(state.resolved))
-        if state.counterfactual is not None and info is not None and state.cell is not None:
+        if state.counterfactual is not None and info is not None:
             reach = state.counterfactual.reach_percentile
             if reach is None and state.evidence is not None:
                 reach = state.evidence.reach_percentile
-            self.measured.setText(
-                measured_text(state.counterfactual, reach, info.cell_types, state.device, state.cell.zero_edit_psnr_db)
-            )
+            self.measured.setText(measured_text(state.counterfactual, reach, info.cell_types, state.device))
 
     def _show_edit(self) -> None:
         state = self.state
@@ -173,17 +174,14 @@ def card_html(card: CellCard) -> str:
     return "<br>".join(lines)
 
 
-def measured_text(
-    picture: "Counterfactual", reach: float | None, types: tuple[str, ...], device: str, psnr_db: float
-) -> str:
+def measured_text(picture: "Counterfactual", reach: float | None, types: tuple[str, ...], device: str) -> str:
     """The quiet line under the pictures: the type under the edit, how far the edit reaches, and what it cost."""
     likely = int(picture.type_probability.argmax())
     now = f"As {types[likely]} ({picture.type_probability[likely]:.0%})" if types else "Edited"
     far = " - beyond what the model has seen" if reach is not None and reach > FAR_PERCENTILE else ""
     where = "measured when the edit rests" if reach is None else f"{ordinal(round(reach))} percentile{far}"
-    return (
-        f"{now} · reach: {where}<br>zero edit {psnr_db:.0f} dB · {picture.nfe} passes · {picture.ms:.0f} ms · {device}"
-    )
+    cost = f"{picture.nfe} passes · {picture.ms:.0f} ms · {device}"
+    return f"{now} · reach: {where}<br>zero edit {picture.cell.zero_edit_psnr_db:.0f} dB · {cost}"
 
 
 def changed_text(resolved: "ResolvedEdit") -> str:

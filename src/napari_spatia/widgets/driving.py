@@ -63,6 +63,17 @@ class Driver:
         self.until(lambda: self.session.state.bound, "opening the slide and the model")
         self.settle()
 
+    def picture_rests(self) -> None:
+        """Wait for the picture of the edit in all its passes."""
+        kinds = ("select", "refine", "render")
+
+        def rests() -> bool:
+            state = self.session.state
+            running = any(state.jobs[kind].running for kind in kinds if kind in state.jobs)
+            return state.counterfactual is not None and state.counterfactual.cell is state.cell and not running
+
+        self.until(rests, "drawing the cell")
+
     def look_at(self, y_um: float, x_um: float, width_um: float) -> None:
         """Show a part of the slide, ``width_um`` wide."""
         canvas = self.canvas

@@ -160,7 +160,7 @@ class PictureGrid(QWidget):
         limits = _limits(seen, cell)
         drawn = self._stained(edited.image, cell.channels, limits, cell.um_per_px)
         self.edited.show_picture(pictures.with_counterfactual_mark(drawn))
-        change = pictures.difference(cell.zero_edit, edited.image, limits)
+        change = pictures.difference(edited.cell.zero_edit, edited.image, limits)
         self.difference.show_picture(self._finished(change, cell.um_per_px))
 
     def _stained(
