@@ -89,6 +89,11 @@ class Driver:
         assert found, "napari draws on a vispy canvas"
         return found[0]
 
+    @property
+    def vispy_canvas(self) -> Any:
+        """Vispy's side of the same canvas; it tells of each frame."""
+        return self.canvas._vispy_canvas
+
     def place_of(self, y_um: float, x_um: float) -> QPoint:
         """Where a point of the slide lies on the canvas."""
         canvas, camera = self.canvas, self.viewer.scene.camera
@@ -100,9 +105,17 @@ class Driver:
 
     def click_slide(self, y_um: float, x_um: float) -> None:
         """A real left click on the canvas at a point of the slide."""
-        canvas, place = self.canvas, self.place_of(y_um, x_um)
-        mouse(canvas, QMouseEvent.Type.MouseMove, place, Qt.MouseButton.NoButton)
+        self.point_at(y_um, x_um)
+        self.press_here(y_um, x_um)
+
+    def point_at(self, y_um: float, x_um: float) -> None:
+        """Move the mouse to a point of the slide."""
+        mouse(self.canvas, QMouseEvent.Type.MouseMove, self.place_of(y_um, x_um), Qt.MouseButton.NoButton)
         self.settle(0.05)
+
+    def press_here(self, y_um: float, x_um: float) -> None:
+        """Press and release where the mouse already is."""
+        canvas, place = self.canvas, self.place_of(y_um, x_um)
         mouse(canvas, QMouseEvent.Type.MouseButtonPress, place, LEFT)
         mouse(canvas, QMouseEvent.Type.MouseButtonRelease, place, LEFT)
 
