@@ -4,6 +4,7 @@ Attributes, the table and a small window of the labels are read; images and labe
 """
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,10 +95,13 @@ def open_slide(
         frame = _choose_frame(store, image_name, source, coordinate_system, um_per_px)
         image_raster, channels = _read_image(frame, image_name)
     with damage_named(store.path, f"table '{table_name}'"):
-        obs, rows = read_cells(store, annotation, source.region)
-        values = instance_values(store, annotation, obs, source.column)
-        counts, panel = read_counts(store, table_name, rows)
-        stored_yx = _read_spatial(store, table_name, rows)
+        with ThreadPoolExecutor(1) as beside:  # the counts are as much work as all the rest
+            reading = beside.submit(read_counts, store, table_name)
+            obs, rows = read_cells(store, annotation, source.region)
+            values = instance_values(store, annotation, obs, source.column)
+            stored_yx = _read_spatial(store, table_name, rows)
+            counts, panel = reading.result()
+        counts = counts if len(rows) == counts.shape[0] else counts[rows]
     with damage_named(store.path, f"{source.kind} '{source.name}'"):
         labels_raster, instance_id = _read_labels(frame, source, values, image_raster, progress)
         names = obs.get(annotation.instance_key, values)

@@ -63,14 +63,21 @@ def read_cells(store: SlideStore, annotation: Annotation, region: str | None) ->
         )
     rows = np.arange(len(obs))
     if region is not None and annotation.region_key in obs:
-        rows = np.flatnonzero(obs[annotation.region_key].astype(str).to_numpy() == region)
-        obs = obs.iloc[rows]
+        rows = np.flatnonzero(_is_value(obs[annotation.region_key], region))
+        obs = obs if len(rows) == len(obs) else obs.iloc[rows]
     if not len(obs):
         raise SlideError(
             f"Table '{annotation.table_name}' of slide '{store.path.name}' has no cell of region '{region}'. "
             f"Expected rows with obs['{annotation.region_key}'] == '{region}'."
         )
     return obs, rows
+
+
+def _is_value(column: pd.Series, text: str) -> NDArray[np.bool_]:
+    """Where a column reads ``text``; of categories only their names are compared."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return np.asarray(np.isin(column.cat.codes, np.flatnonzero(column.cat.categories.astype(str) == text)))
+    return np.asarray(column.astype(str) == text)
 
 
 def instance_values(store: SlideStore, annotation: Annotation, obs: pd.DataFrame, column: str | None) -> pd.Series:
@@ -107,16 +114,14 @@ def as_label_ids(values: pd.Series) -> NDArray[np.int64] | None:
     return np.array([int(float(value)) if "." in value else int(value) for value in values.astype(str)], np.int64)
 
 
-def read_counts(store: SlideStore, table_name: str, rows: NDArray[np.intp]) -> tuple[csr_matrix, Panel]:
-    """Raw counts `(N, G)` float32 CSR of the given rows, and the panel.
+def read_counts(store: SlideStore, table_name: str) -> tuple[csr_matrix, Panel]:
+    """Raw counts `(N, G)` float32 CSR of all rows, and the panel.
 
     Taken from ``X``, or from a layer of `keys.COUNT_LAYERS`, or from ``raw.X``: the first that holds whole numbers.
     Control features stay out where ``var["feature_types"]`` tells them from genes.
     """
     matrix, where = _find_counts(store, table_name)
     genes, is_gene = _features(store, table_name, "raw/var" if where == "raw/X" else "var", matrix.shape[1])
-    if len(rows) != matrix.shape[0]:
-        matrix = matrix[rows]
     if not is_gene.all():
         matrix = matrix[:, np.flatnonzero(is_gene)]
     matrix.sort_indices()

@@ -1,7 +1,7 @@
 """Everything the model says about the cells of a slide: embeddings, types, clusters, niche domains, imputed genes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from napari_spatia.data.reference import Reference
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.cluster import cluster_cells
 from napari_spatia.inference.domains import find_domains
+from napari_spatia.inference.prediction import Prediction
 from napari_spatia.inference.transfer import Transfer, transfer
 from napari_spatia.progress import Progress, part, silent
 
@@ -28,32 +29,6 @@ CELLS_AT_ONCE = 16_384
 MOST_IMPUTED_GENES = 1000
 """Of a larger panel, so many genes are imputed when none is named: those that held-out cells are told best."""
 NOTED_VERSIONS = ("napari-spatia", "torch", "numpy", "scikit-learn", "igraph", "spatialdata")
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """N cells, T types, D embedding width, K imputed genes. What was not asked for is None or empty.
-
-    ``confidence`` `(N,)` float32 in [0, 1] is the probability of ``cell_type``; ``type_probability`` `(N, T)` float32
-    has the columns ``cell_types``; ``cluster`` and ``domain`` `(N,)` str are named by size, "1" the largest;
-    ``embedding`` maps "cell", "niche", "tissue" to `(N, D)` float32; ``imputed`` `(N, K)` float32 is the expected
-    normalised expression (`data.counts.normalised`; genes from a reference have the scale of `transfer.Transfer`) of
-    ``imputed_genes``; ``of_imputed`` says of each `(K,)` where it comes from (`keys.VAR_SOURCE`) and how well it is
-    told on held-out cells (`keys.VAR_HELD_OUT`, NaN where not measured).
-    """
-
-    cell_id: NDArray[np.str_]
-    cell_type: NDArray[np.str_] | None
-    confidence: NDArray[np.float32] | None
-    type_probability: NDArray[np.float32] | None
-    cell_types: tuple[str, ...]
-    cluster: NDArray[np.str_] | None
-    domain: NDArray[np.str_] | None
-    embedding: dict[str, NDArray[np.float32]]
-    imputed: NDArray[np.float32]
-    imputed_genes: tuple[str, ...]
-    provenance: dict[str, Any]
-    of_imputed: dict[str, NDArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from napari_spatia.inference.programmes import Programme, find_programme
 from napari_spatia.model.inputs import Around
 
 if TYPE_CHECKING:
-    from napari_spatia.inference.predict import Prediction
+    from napari_spatia.inference.prediction import Prediction
 
 PREDICT_FIRST = "The slide has none: predict first."
 ALL_CELLS = -1

@@ -12,7 +12,7 @@ from napari_spatia.data import keys
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.store import ExpressionTable, copy_store, read_obs, read_obsm, read_table, read_uns, write_cells
 from napari_spatia.errors import SlideError
-from napari_spatia.inference.predict import Prediction
+from napari_spatia.inference.prediction import Prediction
 
 _OBSM_OF = {"cell": keys.OBSM_CELL, "niche": keys.OBSM_NICHE, "tissue": keys.OBSM_TISSUE}
 

@@ -9,7 +9,7 @@ from napari_spatia.progress import Progress
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import CellEditor
-    from napari_spatia.inference.predict import Prediction
+    from napari_spatia.inference.prediction import Prediction
     from napari_spatia.inference.predictor import BoundSlide, Predictor
     from napari_spatia.inference.resolve import EditResolver
 

@@ -33,7 +33,7 @@ from napari_spatia.session.state import CellCard, CellCrop
 from napari_spatia.session.values import from_column
 
 if TYPE_CHECKING:
-    from napari_spatia.inference.predict import Prediction
+    from napari_spatia.inference.prediction import Prediction
 
 BRIGHTEST_PERCENT = 99.9
 """Pixels above this percentile are shown in full colour."""

@@ -28,7 +28,7 @@ from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import CellEditor
-    from napari_spatia.inference.predict import Prediction
+    from napari_spatia.inference.prediction import Prediction
     from napari_spatia.inference.predictor import BoundSlide, Predictor
 
 DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")

@@ -21,7 +21,7 @@ from napari_spatia.session.jobs import JobStatus
 if TYPE_CHECKING:
     from napari_spatia.inference.evidence import Evidence
     from napari_spatia.inference.perturb import Counterfactual, SelectedCell
-    from napari_spatia.inference.predict import Prediction
+    from napari_spatia.inference.prediction import Prediction
     from napari_spatia.inference.predictor import CheckpointInfo
     from napari_spatia.inference.resolve import ResolvedEdit
 

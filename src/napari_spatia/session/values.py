@@ -22,7 +22,7 @@ from napari_spatia.errors import PanelError, SpatiaError
 if TYPE_CHECKING:
     from scipy.sparse import csc_matrix
 
-    from napari_spatia.inference.predict import Prediction
+    from napari_spatia.inference.prediction import Prediction
 
 MAX_CATEGORIES = 400
 """A text column with more values than this, or another value in each row, names cells and does not colour them."""
