@@ -190,10 +190,15 @@ def from_column(key: str, title: str, column: pd.Series) -> Values:
     """A table column as numbers, or as codes of its categories in natural order."""
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         return Values(key, title, column.to_numpy(dtype=np.float32, na_value=np.nan))
-    text = column.astype("object").where(column.notna(), None)
-    names = sorted({str(name) for name in text.dropna().unique()}, key=natural_order)
-    codes = pd.Categorical(text.map(str, na_action="ignore"), categories=names).codes
-    return Values(key, title, codes.astype(np.int32), tuple(names))
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes, values = column.cat.codes.to_numpy(), column.cat.categories
+    else:
+        codes, values = pd.factorize(column)
+    used = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(values)))
+    names = sorted({str(values[code]) for code in used}, key=natural_order)
+    place = np.full(len(values) + 1, -1, np.int32)  # the last is that of a missing value, whose code is -1
+    place[used] = [names.index(str(values[code])) for code in used]
+    return Values(key, title, place[codes], tuple(names))
 
 
 def natural_order(name: str) -> tuple[int, int, str]:
