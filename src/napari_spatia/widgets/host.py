@@ -12,6 +12,7 @@ from napari_spatia.session.jobs import ThreadJobs
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import Notice
 from napari_spatia.viewer.slide_view import SlideView
+from napari_spatia.viewer.warm_up import warm_up
 from napari_spatia.widgets.delivery import GuiDelivery
 
 
@@ -45,6 +46,7 @@ def host_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path 
         host = Host(session, SlideView(viewer, session), delivery)
         weakref.finalize(viewer, host.close).atexit = False
         _hosts[viewer] = host
+        session.jobs.submit("warm up", lambda progress: warm_up(), lambda done: None)
     return _hosts[viewer]
 
 
