@@ -156,6 +156,11 @@ class BoundSlide:
         self.embeddings = GeneEmbeddings(self.model, self.values, self.surroundings)
         self._expectations: dict[tuple[bytes, bytes | None], Expectation] = {}
 
+    def measured(self) -> Self:
+        """Itself, its intensity scale measured: `notes` are complete then, and the first picture need not wait."""
+        _ = self.scale
+        return self
+
     def embed(
         self, cell_idx: NDArray | None = None, gene_idx: NDArray | None = None, progress: Progress = silent
     ) -> CellOutputs:

@@ -43,7 +43,7 @@ class InferenceBackend:
         return Predictor.load(checkpoint, device, precision="auto")
 
     def bind(self, predictor: "Predictor", slide: Slide, channel_map: Mapping[str, str] | None) -> "BoundSlide":
-        return predictor.bind(slide, channel_map=dict(channel_map) if channel_map else None)
+        return predictor.bind(slide, channel_map=dict(channel_map) if channel_map else None).measured()
 
     def edit(self, bound: "BoundSlide") -> "CellEditor":
         from napari_spatia.inference.perturb import CellEditor
