@@ -141,7 +141,9 @@ def test_a_new_picture_leaves_the_rest_of_the_window_alone(edited):
     main, picture = edited.cell_dock.window(), edited.cell_dock.pictures.edited
     painted = Painted(main, edited.canvas, picture)
     edited.drag_slider(next(iter(edited.cell_dock.sliders.rows.values())).slider, [1.0, -2.0])
-    assert painted.times[picture] == 2
+    edited.picture_rests()
+    edited.settle(0.1)
+    assert 3 <= painted.times[picture] <= 4, "a preview each, and the last one refined; the first perhaps"
     assert painted.times[main] == painted.times[edited.canvas] == 0, "OpenGL would compose the whole window anew"
 
 

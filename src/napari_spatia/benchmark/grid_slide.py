@@ -11,6 +11,7 @@ import argparse
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,20 @@ TILE = 1024
 _SMALLEST_LEVEL_PX = 512
 
 
-def write_grid_slide(out: Path, num_cells: int, seed: int = 0) -> None:
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Labels of the cells: ``first``, ``first + step``, …; of every ``missing``-th cell the table has no row."""
+
+    first: int = 1
+    step: int = 1
+    missing: int | None = None
+
+    def of(self, number: NDArray) -> NDArray:
+        """The labels of the cells ``number``, which are counted from 0."""
+        return self.first + self.step * number
+
+
+def write_grid_slide(out: Path, num_cells: int, seed: int = 0, ids: Ids = Ids()) -> None:
     """Write the store; ``num_cells`` is rounded to a square number. It appears at ``out`` whole or not at all."""
     per_side = round(math.sqrt(num_cells))
     side_px = per_side * CELL_PX
@@ -46,7 +60,8 @@ def write_grid_slide(out: Path, num_cells: int, seed: int = 0) -> None:
         "scale_factors": [2] * levels or None,
         "transformations": {"global": Scale([UM_PER_PX, UM_PER_PX], axes=("x", "y"))},
     }
-    labels = _pixels((side_px, side_px), np.int32, lambda y, x: _labels(y, x, per_side))
+    kind = np.int32 if ids.first + ids.step * per_side**2 < 2**31 else np.int64
+    labels = _pixels((side_px, side_px), kind, lambda y, x: _labels(y, x, per_side, ids))
     image = da.stack(
         [
             _pixels((side_px, side_px), np.uint8, lambda y, x, channel=channel: _stain(y, x, per_side, channel))
@@ -58,7 +73,7 @@ def write_grid_slide(out: Path, num_cells: int, seed: int = 0) -> None:
         slide = SpatialData(
             images={IMAGE: Image2DModel.parse(image, dims=("c", "y", "x"), c_coords=list(CHANNELS), **raster)},
             labels={LABELS: Labels2DModel.parse(labels, dims=("y", "x"), **raster)},
-            tables={TABLE: _table(per_side, np.random.default_rng(seed))},
+            tables={TABLE: _table(per_side, ids, np.random.default_rng(seed))},
         )
         with staged_folder(out) as stage:
             stage.rmdir()  # SpatialData makes the folder of its store itself
@@ -77,10 +92,10 @@ def _pixels(shape: tuple[int, int], dtype: Any, formula: Any) -> da.Array:
     )
 
 
-def _labels(y: NDArray, x: NDArray, per_side: int) -> NDArray:
-    """The number of the cell, 0 between cells; cells differ a little in size."""
-    number = y // CELL_PX * per_side + x // CELL_PX + 1
-    return np.where(_apart(y, x) < 0.72 + 0.2 * (number * 7919 % 97) / 97, number, 0)
+def _labels(y: NDArray, x: NDArray, per_side: int, ids: Ids) -> NDArray:
+    """The label of the cell, 0 between cells; cells differ a little in size."""
+    number = y // CELL_PX * per_side + x // CELL_PX
+    return np.where(_apart(y, x) < 0.72 + 0.2 * (number * 7919 % 97) / 97, ids.of(number), 0)
 
 
 def _apart(y: NDArray, x: NDArray) -> NDArray:
@@ -97,7 +112,7 @@ def _stain(y: NDArray, x: NDArray, per_side: int, channel: int) -> NDArray:
     return 20 + 200 * shape * waves + (y * 31 + x * 17) % 13
 
 
-def _table(per_side: int, rng: np.random.Generator) -> ad.AnnData:
+def _table(per_side: int, ids: Ids, rng: np.random.Generator) -> ad.AnnData:
     """Counts of a few genes a cell; each type expresses genes of its own more."""
     num = per_side**2
     row, column = np.divmod(np.arange(num), per_side)
@@ -116,7 +131,7 @@ def _table(per_side: int, rng: np.random.Generator) -> ad.AnnData:
     names = [f"cell-{number}" for number in range(1, num + 1)]
     obs = pd.DataFrame(
         {
-            "instance": np.arange(1, num + 1),
+            "instance": ids.of(np.arange(num)),
             "region": pd.Categorical([LABELS] * num),
             "cell_type": pd.Categorical.from_codes(kind, [f"type {k + 1}" for k in range(NUM_TYPES)]),
             "quality": rng.random(num).astype(np.float32),
@@ -129,6 +144,8 @@ def _table(per_side: int, rng: np.random.Generator) -> ad.AnnData:
     table.obsm["X_umap"] = (np.stack([np.cos(angle), np.sin(angle)], 1) * 8 + rng.normal(0, 1, (num, 2))).astype(
         np.float32
     )
+    if ids.missing:
+        table = table[np.arange(num) % ids.missing > 0].copy()
     return TableModel.parse(table, region=LABELS, region_key="region", instance_key="instance")
 
 
