@@ -24,20 +24,25 @@ HISTOGRAM_BINS = 64
 
 @dataclass(frozen=True, slots=True)
 class LegendRow:
-    """One category: its name, colour, number of cells, and whether it is painted."""
+    """One category, or one gene of a blend: its name, colour, number of cells, and whether it is painted.
+
+    A gene counts the cells that express it, and has the ``ends`` of its colours: black at one, ``colour`` at the other.
+    """
 
     name: str
     colour: Rgb
     count: int
     shown: bool = True
+    ends: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """What the overlay and the legend show. ``rgba`` `(N, 4)` uint8, one row a cell.
 
-    Categories have ``legend`` rows; numbers have ``limits`` (all values), ``shown_range`` (the ends of the colours), a
-    ``colormap`` and a ``histogram`` `(HISTOGRAM_BINS,)` of how many cells lie where between the limits.
+    Categories and the genes of a blend have ``legend`` rows; numbers have ``limits`` (all values), ``shown_range`` (the
+    ends of the colours), a ``colormap`` and a ``histogram`` `(HISTOGRAM_BINS,)` of how many cells lie where between
+    the limits.
     """
 
     key: str

@@ -11,8 +11,9 @@ from napari_spatia.data.store import write_obs_columns
 from napari_spatia.errors import SpatiaError
 from napari_spatia.progress import Progress
 from napari_spatia.session.base import SessionBase
+from napari_spatia.session.blend import lookup_blend
 from napari_spatia.session.colour import COLORMAPS, PERCENT, LegendRow, Lookup, Painting, paint, to_hex
-from napari_spatia.session.values import ANNOTATION, ColourChoice, ValueSource
+from napari_spatia.session.values import ANNOTATION, ColourChoice, ValueSource, is_blend
 
 
 class ColourVerbs(SessionBase):
@@ -41,6 +42,8 @@ class ColourVerbs(SessionBase):
 
     def show_range(self, low: float, high: float) -> None:
         """Put the ends of the colours at two values."""
+        if is_blend(self.state.colour or ""):
+            raise SpatiaError("Genes that are blended have ends of their own. Choose percentiles, or show one gene.")
         self.state.shown_range = (min(low, high), max(low, high))
         self._paint(self._values())
 
@@ -113,6 +116,8 @@ class ColourVerbs(SessionBase):
         palette = palette if key == ANNOTATION else dict(self._palette)
 
         def work(progress: Progress) -> Lookup:
+            if is_blend(key):
+                return lookup_blend(key, source.read_blend(key), palette, how)
             return paint(source.read(key), palette, how)
 
         def accept(lookup: Lookup) -> None:

@@ -22,6 +22,7 @@ from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.edits import Edit
 from napari_spatia.progress import Progress, part
 from napari_spatia.session.annotating import AnnotationVerbs
+from napari_spatia.session.blending import BlendVerbs
 from napari_spatia.session.editing import EditVerbs
 from napari_spatia.session.history import History
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
-class Session(EditVerbs, AnnotationVerbs):
+class Session(EditVerbs, AnnotationVerbs, BlendVerbs):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
     ``jobs`` decides where long work runs (`InlineJobs`: at once; `ThreadJobs`: in the background, errors become

@@ -1,10 +1,11 @@
 """What cells can be coloured by: one value a cell, read from the slide, a prediction or a person's annotations.
 
 A key names it: ``type``, ``confidence``, ``cluster``, ``domain``, ``annotation``, ``obs:<column>``, and of a gene its
-measured counts ``gene:<gene>``, these normalised ``normalised:<gene>``, or ``imputed:<gene>``.
+measured counts ``gene:<gene>``, these normalised ``normalised:<gene>``, or ``imputed:<gene>``. Several genes at once
+are ``genes:<gene>,<gene>``, ``genes-normalised:…`` and ``genes-imputed:…``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -29,7 +30,31 @@ MAX_CATEGORIES = 400
 
 ANNOTATION, CONFIDENCE = "annotation", "confidence"
 GENE_FORMS = {"gene": "Counts", "normalised": "Normalised", "imputed": "Imputed"}
+BLEND_FORMS = {"genes": "gene", "genes-normalised": "normalised", "genes-imputed": "imputed"}
+"""Starts of the keys of several genes at once, and the form in which each of them is read."""
+MAX_BLENDED = 3
 _PREDICTED = {"type": "Cell type (predicted)", "cluster": "Cluster", "domain": "Niche domain"}
+
+
+def gene_key(genes: Sequence[str], form: str = "gene") -> str:
+    """The key of one gene, or of several at once, in one of `GENE_FORMS`."""
+    if len(genes) == 1:
+        return f"{form}:{genes[0]}"
+    source = next(source for source, of_one in BLEND_FORMS.items() if of_one == form)
+    return f"{source}:{','.join(genes)}"
+
+
+def genes_of(key: str | None) -> tuple[str, tuple[str, ...]]:
+    """Form and genes of a key; without genes for a key of something else."""
+    source, _, names = (key or "").partition(":")
+    if source in BLEND_FORMS:
+        return BLEND_FORMS[source], tuple(names.split(","))
+    return (source, (names,)) if source in GENE_FORMS else ("gene", ())
+
+
+def is_blend(key: str) -> bool:
+    """Whether a key names several genes at once, which `ValueSource.read_blend` reads."""
+    return key.partition(":")[0] in BLEND_FORMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +122,35 @@ class ValueSource:
         return tuple(found)
 
     def forms(self, key: str | None) -> tuple[ColourChoice, ...]:
-        """The forms in which the gene of a key is there: as counted, normalised, imputed; none of what is no gene."""
-        source, _, gene = (key or "").partition(":")
-        if source not in ("gene", "normalised", "imputed"):
+        """The forms in which all genes of a key are there: as counted, normalised, imputed; none of what is no gene."""
+        _, genes = genes_of(key)
+        if not genes:
             return ()
-        imputed = self.prediction is not None and gene in self.prediction.imputed_genes
-        there = ["gene", "normalised"] * (gene in self.slide.panel) + ["imputed"] * imputed
-        return tuple(ColourChoice(f"{form}:{gene}", GENE_FORMS[form], "Gene") for form in there)
+        imputed = self.prediction is not None and set(genes) <= set(self.prediction.imputed_genes)
+        measured = all(gene in self.slide.panel for gene in genes)
+        there = ["gene", "normalised"] * measured + ["imputed"] * imputed
+        return tuple(ColourChoice(gene_key(genes, form), GENE_FORMS[form], "Gene") for form in there)
 
     def check(self, key: str) -> None:
         """Raises what `read` would raise for a key that this slide does not have, without reading."""
         source, _, name = key.partition(":")
-        if source in ("gene", "normalised"):
+        if is_blend(key):
+            form, genes = genes_of(key)
+            if not 1 < len(genes) <= MAX_BLENDED:
+                raise SpatiaError(f"Two or {MAX_BLENDED} genes are blended at once, not {len(genes)}: '{key}'.")
+            for gene in genes:
+                self.check(gene_key([gene], form))
+        elif source in ("gene", "normalised"):
             self.slide.panel.index(name)
         elif source == "imputed":
             self._imputed_idx(name)
         elif not (key == ANNOTATION or self._is_predicted(key) or (source == "obs" and self._colourable(name))):
             raise SpatiaError(self._unknown(key))
+
+    def read_blend(self, key: str) -> tuple[Values, ...]:
+        """The values of each gene of a key of several genes."""
+        form, genes = genes_of(key)
+        return tuple(self.read(gene_key([gene], form)) for gene in genes)
 
     def read(self, key: str) -> Values:
         """The values of one key. Raises `SpatiaError` or `PanelError` for a key that this slide does not have."""

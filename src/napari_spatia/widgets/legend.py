@@ -5,9 +5,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QPoint, QRectF, QSize, Qt, QTimer, Signal
-from qtpy.QtGui import QColor, QIcon, QImage, QKeyEvent, QPainter, QPaintEvent, QPixmap
+from qtpy.QtGui import QIcon, QKeyEvent, QPainter, QPaintEvent, QPixmap
 from qtpy.QtWidgets import (
-    QColorDialog,
     QComboBox,
     QHeaderView,
     QLabel,
@@ -21,11 +20,12 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleRangeSlider
 
-from napari_spatia.data.colors import Rgb
-from napari_spatia.session.colour import COLORMAP, COLORMAPS, PERCENT, LegendRow, Lookup, colormap_lut
+from napari_spatia.session.colour import COLORMAP, COLORMAPS, LegendRow, Lookup, colormap_lut
+from napari_spatia.session.values import is_blend
+from napari_spatia.widgets.blend_legend import BlendLegend
+from napari_spatia.widgets.legend_parts import SWATCH_PX, PercentileChoice, ask_colour, ramp, swatch
 from napari_spatia.widgets.parts import Dock, row
 
-SWATCH_PX = 12
 SEARCH_FROM_ROWS = 12
 """With fewer categories than this there is no search line above them."""
 HISTOGRAM_PX = 36
@@ -34,23 +34,7 @@ SIDE_PX = 18
 LIVE_MS = 30
 COUNTED = "gene:"
 """Start of keys whose values are whole numbers."""
-CHOSEN = "Chosen"
-PERCENTILES = {"1–99 %": PERCENT, "5–95 %": (5.0, 95.0), "0.1–99.9 %": (0.1, 99.9), "All values": (0.0, 100.0)}
-"""Ends of the colours that are offered by name."""
 KEYS_HINT = "Space: paint or leave out · S: this category alone · A: all · Enter or double click: another colour"
-
-
-def swatch(colour: Rgb) -> QIcon:
-    """A small square in a category's colour."""
-    pixmap = QPixmap(SWATCH_PX, SWATCH_PX)
-    pixmap.fill(QColor(*colour))
-    return QIcon(pixmap)
-
-
-def ramp(colormap: str) -> QPixmap:
-    """The 256 colours of a colour map beside each other."""
-    lut = np.ascontiguousarray(colormap_lut(colormap)[None])
-    return QPixmap.fromImage(QImage(lut.tobytes(), 256, 1, 256 * 3, QImage.Format.Format_RGB888))
 
 
 class CategoryLegend(QTreeWidget):
@@ -112,9 +96,9 @@ class CategoryLegend(QTreeWidget):
     def ask_colour(self, name: str) -> None:
         """Let the person choose another colour of a category."""
         now = next(entry.colour for entry in self._rows if entry.name == name)
-        chosen = QColorDialog.getColor(QColor(*now), self, f"Colour of {name}")
-        if chosen.isValid():
-            self.recoloured.emit(name, (chosen.red(), chosen.green(), chosen.blue()))
+        colour = ask_colour(self, name, now)
+        if colour is not None:
+            self.recoloured.emit(name, colour)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         item = self.currentItem()
@@ -162,7 +146,7 @@ class ColourBar(QWidget):
         """``histogram`` (n,) of the values; ``ends`` of the colours in [0, 1] of its width."""
         counts = np.zeros(0) if histogram is None else np.sqrt(histogram)  # few cells must be seen beside many
         self._counts, self._ends = counts / max(counts.max(initial=0), 1), ends
-        self._pixmap = ramp(colormap)
+        self._pixmap = ramp(colormap_lut(colormap))
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -188,7 +172,6 @@ class NumberLegend(QWidget):
     """Histogram, colour bar, the two ends of the colours, and the colour map."""
 
     ranged = Signal(float, float)
-    percentiles_chosen = Signal(float, float)
     colormap_chosen = Signal(str)
 
     def __init__(self) -> None:
@@ -203,18 +186,14 @@ class NumberLegend(QWidget):
         self._settled = QTimer(self)
         self._settled.setSingleShot(True)
         self._settled.timeout.connect(lambda: self.ranged.emit(*self.slider.value()))
-        self.percentiles = QComboBox()
-        self.percentiles.setToolTip("Percentiles of the values at the two ends of the colours")
-        self.percentiles.addItems([*PERCENTILES, CHOSEN])
-        self.percentiles.textActivated.connect(self._choose_percentiles)
+        self.percentiles = PercentileChoice()
         self.colormap = QComboBox()
         self.colormap.setToolTip("Colour map; cividis looks alike to colour-blind eyes")
         self.colormap.setIconSize(QSize(48, SWATCH_PX))
         for name in COLORMAPS:
-            self.colormap.addItem(QIcon(ramp(name).scaled(48, SWATCH_PX)), name)
+            self.colormap.addItem(QIcon(ramp(colormap_lut(name)).scaled(48, SWATCH_PX)), name)
         self.colormap.textActivated.connect(self.colormap_chosen.emit)
-        for choice in (self.percentiles, self.colormap):
-            choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.colormap.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         choices = row(self.percentiles, self.colormap)
@@ -236,17 +215,12 @@ class NumberLegend(QWidget):
         if tuple(self.slider.value()) != shown:
             self.slider.setValue(shown)
         self.slider.blockSignals(False)
-        named = next((name for name, ends in PERCENTILES.items() if ends == percent), CHOSEN)
-        self.percentiles.setCurrentText(named)
+        self.percentiles.show_percent(percent)
         self.colormap.setCurrentText(lookup.colormap)
 
     def _slid(self) -> None:
         if not self._settled.isActive():  # the colours follow while the handle moves
             self._settled.start(LIVE_MS)
-
-    def _choose_percentiles(self, name: str) -> None:
-        if name in PERCENTILES:
-            self.percentiles_chosen.emit(*PERCENTILES[name])
 
 
 class Legend(QWidget):
@@ -259,7 +233,7 @@ class Legend(QWidget):
         self.search = QLineEdit()
         self.search.setPlaceholderText("Find a category…")
         self.search.setClearButtonEnabled(True)
-        self.categories, self.numbers = CategoryLegend(), NumberLegend()
+        self.categories, self.numbers, self.blend = CategoryLegend(), NumberLegend(), BlendLegend()
         self.search.textChanged.connect(self.categories.filter)
         session = dock.session
         for signal, verb in (
@@ -269,13 +243,17 @@ class Legend(QWidget):
             (self.categories.recoloured, session.recolour_category),
             (self.categories.saved, session.save_colours),
             (self.numbers.ranged, session.show_range),
-            (self.numbers.percentiles_chosen, session.show_percentiles),
+            (self.numbers.percentiles.picked, session.show_percentiles),
             (self.numbers.colormap_chosen, session.set_colormap),
+            (self.blend.toggled, session.show_category),
+            (self.blend.removed, session.remove_from_blend),
+            (self.blend.recoloured, session.recolour_category),
+            (self.blend.percentiles.picked, session.show_percentiles),
         ):
             signal.connect(partial(dock.attempt, verb))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.title, self.search, self.categories, self.numbers):
+        for widget in (self.title, self.search, self.categories, self.numbers, self.blend):
             layout.addWidget(widget)
         layout.addStretch(0)
         self.show_lookup(None, None)
@@ -286,10 +264,12 @@ class Legend(QWidget):
         if lookup is None:
             return
         self.title.setText(lookup.title)
-        is_numbers = lookup.limits is not None
-        self.categories.setVisible(not is_numbers)
+        is_numbers, is_blended = lookup.limits is not None, is_blend(lookup.key)
+        self.categories.setVisible(not is_numbers and not is_blended)
         self.numbers.setVisible(is_numbers)
-        self.categories.show_rows(lookup.legend)
+        self.blend.setVisible(is_blended)
+        self.categories.show_rows(() if is_blended else lookup.legend)
+        self.blend.show_rows(lookup.legend if is_blended else (), percent)
         searchable = len(lookup.legend) >= SEARCH_FROM_ROWS
         self.search.setVisible(searchable)
         self.categories.filter(self.search.text() if searchable else "")
