@@ -142,3 +142,11 @@ def test_cell_without_a_label_is_marked_at_its_centre(small_slide):
     moved = replace(small_slide, instance_id=small_slide.instance_id + 1000)
     outline = layers.cell_outline(moved, 5)
     assert np.allclose(outline.mean(axis=0), small_slide.centers_um[5])
+
+
+def test_cells_that_do_not_pass_are_not_painted(shown):
+    viewer, session, _ = shown
+    session.filter_categories("obs:cell_type", ["acinar"])
+    assert colour_at(viewer, 4.0, 4.0)[3] == 255 and colour_at(viewer, 4.0, 12.0)[3] == 0
+    session.clear_filters()
+    assert colour_at(viewer, 4.0, 12.0)[3] == 255

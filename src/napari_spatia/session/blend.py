@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from napari_spatia.data.colors import Rgb
-from napari_spatia.session.colour import LegendRow, Lookup, Painting, number_limits, percentile_range
+from napari_spatia.session.colour import LegendRow, Lookup, Painting, number_limits, only_passing, percentile_range
 from napari_spatia.session.values import GENE_FORMS, Values, genes_of
 
 BLEND_COLOURS: tuple[Rgb, ...] = ((255, 0, 255), (0, 255, 0), (0, 255, 255))
@@ -38,10 +38,13 @@ def lookup_blend(key: str, parts: Sequence[Values], known: Mapping[str, Rgb], ho
         numbers = values.data[np.isfinite(values.data)]
         low, high = percentile_range(numbers, number_limits(numbers), how.percent)
         shown = gene not in how.hidden
-        rows.append(LegendRow(gene, colours[gene], int((numbers > 0).sum()), shown, (low, high)))
+        expressing = values.data > 0 if how.passing is None else (values.data > 0) & how.passing
+        rows.append(LegendRow(gene, colours[gene], int(expressing.sum()), shown, (low, high)))
         if shown:
             strength = np.nan_to_num(np.clip((values.data - low) / (high - low), 0.0, 1.0), nan=0.0)
             total += strength[:, None] * np.array(colours[gene], dtype=np.float32)
     rgba = np.full((len(total), 4), 255, dtype=np.uint8)
     rgba[:, :3] = np.minimum(total, 255.0)
-    return Lookup(key, f"{' + '.join(genes)} ({GENE_FORMS[form].lower()})", rgba, tuple(rows))
+    return Lookup(
+        key, f"{' + '.join(genes)} ({GENE_FORMS[form].lower()})", only_passing(rgba, how.passing), tuple(rows)
+    )

@@ -111,7 +111,8 @@ class ColourVerbs(SessionBase):
         state, key = self.state, self.state.colour
         if key is None:
             return
-        how = Painting(state.hidden, state.shown_range, state.percent, state.colormap)
+        passing = None if state.filtered is None else state.filtered.passing
+        how = Painting(state.hidden, state.shown_range, state.percent, state.colormap, passing)
         palette = {entry.name: entry.colour for entry in state.annotations.classes}
         palette = palette if key == ANNOTATION else dict(self._palette)
 

@@ -1,6 +1,7 @@
 """What cells can be coloured by: one value a cell, read from the slide, a prediction or a person's annotations.
 
-A key names it: ``type``, ``confidence``, ``cluster``, ``domain``, ``annotation``, ``obs:<column>``, and of a gene its
+A key names it: ``type``, ``confidence``, ``cluster``, ``domain``, ``annotation``, ``obs:<column>``, ``counts`` and
+``num_genes`` (all counts of a cell, and genes that it has any of), and of a gene its
 measured counts ``gene:<gene>``, these normalised ``normalised:<gene>``, or ``imputed:<gene>``. Several genes at once
 are ``genes:<gene>,<gene>``, ``genes-normalised:…`` and ``genes-imputed:…``.
 """
@@ -29,6 +30,8 @@ MAX_CATEGORIES = 400
 """A text column with more values than this, or another value in each row, names cells and does not colour them."""
 
 ANNOTATION, CONFIDENCE = "annotation", "confidence"
+COUNTS, NUM_GENES = "counts", "num_genes"
+_MEASURED = {COUNTS: "Counts per cell", NUM_GENES: "Genes per cell"}
 GENE_FORMS = {"gene": "Counts", "normalised": "Normalised", "imputed": "Imputed"}
 BLEND_FORMS = {"genes": "gene", "genes-normalised": "normalised", "genes-imputed": "imputed"}
 """Starts of the keys of several genes at once, and the form in which each of them is read."""
@@ -50,6 +53,11 @@ def genes_of(key: str | None) -> tuple[str, tuple[str, ...]]:
     if source in BLEND_FORMS:
         return BLEND_FORMS[source], tuple(names.split(","))
     return (source, (names,)) if source in GENE_FORMS else ("gene", ())
+
+
+def is_whole(key: str) -> bool:
+    """Whether the numbers of a key are whole: those of genes and cells as they were counted."""
+    return key.startswith("gene:") or key in _MEASURED
 
 
 def is_blend(key: str) -> bool:
@@ -112,6 +120,7 @@ class ValueSource:
             found += [ColourChoice(key, label, "Predicted") for key, label in _PREDICTED.items() if self._has(key)]
             found += [ColourChoice(CONFIDENCE, "Confidence of the type", "Predicted")] * self._is_predicted(CONFIDENCE)
         found.append(ColourChoice(ANNOTATION, "My annotation", "Annotated"))
+        found += [ColourChoice(key, label, "Measured cell") for key, label in _MEASURED.items()]
         found += [
             ColourChoice(f"obs:{name}", name, "Table") for name in self.slide.obs.columns if self._colourable(str(name))
         ]
@@ -144,8 +153,31 @@ class ValueSource:
             self.slide.panel.index(name)
         elif source == "imputed":
             self._imputed_idx(name)
-        elif not (key == ANNOTATION or self._is_predicted(key) or (source == "obs" and self._colourable(name))):
+        elif not (
+            key == ANNOTATION
+            or key in _MEASURED
+            or self._is_predicted(key)
+            or (source == "obs" and self._colourable(name))
+        ):
             raise SpatiaError(self._unknown(key))
+
+    def has(self, key: str) -> bool:
+        """Whether `read` answers this key."""
+        try:
+            self.check(key)
+        except SpatiaError:
+            return False
+        return True
+
+    def is_number(self, key: str) -> bool:
+        """Whether a key has numbers, not categories. Raises as `check` does, and for several genes at once."""
+        self.check(key)
+        if is_blend(key):
+            raise SpatiaError(f"'{key}' are several genes, not one value a cell. Take one gene at a time.")
+        source, _, name = key.partition(":")
+        if source == "obs":
+            return _is_numeric(self.slide.obs[name])
+        return source in GENE_FORMS or key == CONFIDENCE or key in _MEASURED
 
     def read_blend(self, key: str) -> tuple[Values, ...]:
         """The values of each gene of a key of several genes."""
@@ -165,6 +197,9 @@ class ValueSource:
             return replace(from_column(key, name, self.slide.obs[name]), colours=self.colours.get(name, {}))
         if key == ANNOTATION:
             return self._annotation()
+        if key in _MEASURED:
+            measured = self.totals if key == COUNTS else self.slide.counts.getnnz(axis=1)
+            return Values(key, _MEASURED[key], np.asarray(measured, dtype=np.float32))
         assert self.prediction is not None
         if source == "imputed":
             column = self.prediction.imputed[:, self._imputed_idx(name)]
@@ -211,8 +246,8 @@ class ValueSource:
         if name not in self.slide.obs.columns:
             return False
         column = self.slide.obs[name]
-        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-            return not (bool(column.is_unique) and bool(pd.api.types.is_integer_dtype(column)))
+        if _is_numeric(column):
+            return not (pd.api.types.is_integer_dtype(column) and column.is_unique)
         return bool(1 < column.nunique(dropna=True) <= min(MAX_CATEGORIES, len(column) - 1))
 
     def _unknown(self, key: str) -> str:
@@ -225,12 +260,16 @@ class ValueSource:
 
 def from_column(key: str, title: str, column: pd.Series) -> Values:
     """A table column as numbers, or as codes of its categories in natural order."""
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+    if _is_numeric(column):
         return Values(key, title, column.to_numpy(dtype=np.float32, na_value=np.nan))
     text = column.astype("object").where(column.notna(), None)
     names = sorted({str(name) for name in text.dropna().unique()}, key=natural_order)
     codes = pd.Categorical(text.map(str, na_action="ignore"), categories=names).codes
     return Values(key, title, codes.astype(np.int32), tuple(names))
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    return bool(pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column))
 
 
 def natural_order(name: str) -> tuple[int, int, str]:

@@ -55,6 +55,8 @@ class ColourSearch(QComboBox):
 
     def _pick_name(self, name: str) -> None:
         key = self.key_of(name)
+        if not name:  # Qt tells Enter twice, the second time after the line was cleared
+            return
         if key is None:
             self.unknown.emit(name)
         else:

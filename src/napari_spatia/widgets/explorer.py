@@ -17,6 +17,7 @@ from napari_spatia.inference.registry import best_checkpoint, find_checkpoint, l
 from napari_spatia.session.session import Session
 from napari_spatia.session.values import GENE_FORMS, MAX_BLENDED, genes_of
 from napari_spatia.widgets.colour_search import ColourSearch
+from napari_spatia.widgets.filters import Filters
 from napari_spatia.widgets.legend import Legend
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, row
 
@@ -153,6 +154,8 @@ class ExplorerDock(Dock):
         self.body.addWidget(row(self.choice, self.blend_button))
         self.body.addWidget(self.forms_row)
         self.body.addWidget(self.legend, 1)
+        self.filters = Filters(self)
+        self.body.addWidget(self.filters)
         self.opacity_row = row(QLabel("Opacity"), self.opacity)
         self.body.addWidget(self.opacity_row)
         self.body.addStretch(0)
@@ -160,6 +163,7 @@ class ExplorerDock(Dock):
     def _show_choices(self) -> None:
         choices = self.session.colour_choices()
         self.choice.list_choices(choices)
+        self.filters.list_choices(choices)
         for widget in (self.choice, self.opacity_row):
             widget.setEnabled(bool(choices))
         self._show_colour()

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QPoint, QRectF, QSize, Qt, QTimer, Signal
+from qtpy.QtCore import QPoint, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QIcon, QKeyEvent, QPainter, QPaintEvent, QPixmap
 from qtpy.QtWidgets import (
     QComboBox,
@@ -18,22 +18,17 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QLabeledDoubleRangeSlider
 
 from napari_spatia.session.colour import COLORMAP, COLORMAPS, LegendRow, Lookup, colormap_lut
-from napari_spatia.session.values import is_blend
+from napari_spatia.session.values import is_blend, is_whole
 from napari_spatia.widgets.blend_legend import BlendLegend
 from napari_spatia.widgets.legend_parts import SWATCH_PX, PercentileChoice, ask_colour, ramp, swatch
 from napari_spatia.widgets.parts import Dock, row
+from napari_spatia.widgets.range_slider import SIDE_PX, RangeSlider
 
 SEARCH_FROM_ROWS = 12
 """With fewer categories than this there is no search line above them."""
 HISTOGRAM_PX = 36
-SIDE_PX = 18
-"""Beside the colour bar and the slider: the labels of its handles reach beyond it."""
-LIVE_MS = 30
-COUNTED = "gene:"
-"""Start of keys whose values are whole numbers."""
 KEYS_HINT = "Space: paint or leave out · S: this category alone · A: all · Enter or double click: another colour"
 
 
@@ -171,21 +166,12 @@ class ColourBar(QWidget):
 class NumberLegend(QWidget):
     """Histogram, colour bar, the two ends of the colours, and the colour map."""
 
-    ranged = Signal(float, float)
     colormap_chosen = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
         self.bar = ColourBar()
-        self.slider = QLabeledDoubleRangeSlider(Qt.Orientation.Horizontal)
-        self.slider.setEdgeLabelMode(QLabeledDoubleRangeSlider.EdgeLabelMode.NoLabel)
-        self.slider.setHandleLabelPosition(QLabeledDoubleRangeSlider.LabelPosition.LabelsBelow)
-        self.slider.setToolTip("Values at the two ends of the colours")
-        self.slider.setMinimumHeight(48)
-        self.slider.valueChanged.connect(self._slid)
-        self._settled = QTimer(self)
-        self._settled.setSingleShot(True)
-        self._settled.timeout.connect(lambda: self.ranged.emit(*self.slider.value()))
+        self.slider = RangeSlider("Values at the two ends of the colours")
         self.percentiles = PercentileChoice()
         self.colormap = QComboBox()
         self.colormap.setToolTip("Colour map; cividis looks alike to colour-blind eyes")
@@ -199,7 +185,7 @@ class NumberLegend(QWidget):
         choices = row(self.percentiles, self.colormap)
         for widget in (self.bar, self.slider, choices):
             layout.addWidget(widget)
-        self.slider.layout().setContentsMargins(SIDE_PX, 0, SIDE_PX, 0)
+        self.slider.inset()
         for inset in (self.bar, choices):
             inset.setContentsMargins(SIDE_PX, 0, SIDE_PX, 0)
 
@@ -209,18 +195,9 @@ class NumberLegend(QWidget):
         span = limits[1] - limits[0]
         ends = (min(max((shown[0] - limits[0]) / span, 0), 1), min(max((shown[1] - limits[0]) / span, 0), 1))
         self.bar.show_values(lookup.histogram, ends, lookup.colormap)
-        self.slider.blockSignals(True)
-        self.slider.setDecimals(0 if span >= 10 or lookup.key.startswith(COUNTED) else 2)
-        self.slider.setRange(*limits)
-        if tuple(self.slider.value()) != shown:
-            self.slider.setValue(shown)
-        self.slider.blockSignals(False)
+        self.slider.show_range(limits, shown, is_whole(lookup.key))
         self.percentiles.show_percent(percent)
         self.colormap.setCurrentText(lookup.colormap)
-
-    def _slid(self) -> None:
-        if not self._settled.isActive():  # the colours follow while the handle moves
-            self._settled.start(LIVE_MS)
 
 
 class Legend(QWidget):
@@ -242,7 +219,7 @@ class Legend(QWidget):
             (self.categories.all_shown, session.show_all_categories),
             (self.categories.recoloured, session.recolour_category),
             (self.categories.saved, session.save_colours),
-            (self.numbers.ranged, session.show_range),
+            (self.numbers.slider.moved, session.show_range),
             (self.numbers.percentiles.picked, session.show_percentiles),
             (self.numbers.colormap_chosen, session.set_colormap),
             (self.blend.toggled, session.show_category),
