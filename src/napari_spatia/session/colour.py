@@ -17,6 +17,8 @@ MISSING: Rgb = (128, 128, 128)
 COLORMAPS = ("viridis", "cividis", "magma", "inferno", "turbo", "gray")
 """Names of matplotlib's; all but turbo grow lighter steadily, and cividis looks alike to colour-blind eyes."""
 COLORMAP = COLORMAPS[0]
+CELL_STYLES = ("fill", "outline", "both")
+"""How a cell is painted: all of it, its edge, or its edge over a faint fill."""
 PERCENT = (1.0, 99.0)
 """Percentiles of the values at the ends of the colours, when nobody chose."""
 HISTOGRAM_BINS = 64

@@ -12,7 +12,7 @@ from napari_spatia.errors import SpatiaError
 from napari_spatia.progress import Progress
 from napari_spatia.session.base import SessionBase
 from napari_spatia.session.blend import lookup_blend
-from napari_spatia.session.colour import COLORMAPS, PERCENT, LegendRow, Lookup, Painting, paint, to_hex
+from napari_spatia.session.colour import CELL_STYLES, COLORMAPS, PERCENT, LegendRow, Lookup, Painting, paint, to_hex
 from napari_spatia.session.values import ANNOTATION, ColourChoice, ValueSource, is_blend
 
 
@@ -60,6 +60,12 @@ class ColourVerbs(SessionBase):
             raise SpatiaError(f"Unknown colour map '{name}'. Expected one of {', '.join(COLORMAPS)}.")
         self.state.colormap = name
         self._paint(self._values())
+
+    def set_cell_style(self, name: str) -> None:
+        """Paint cells in one of `CELL_STYLES`."""
+        if name not in CELL_STYLES:
+            raise SpatiaError(f"Cells cannot be painted as '{name}'. Expected one of {', '.join(CELL_STYLES)}.")
+        self.state.cell_style = name
 
     def show_category(self, name: str, shown: bool) -> None:
         """Paint the cells of one category, or leave them out."""

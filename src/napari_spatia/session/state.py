@@ -15,7 +15,7 @@ from napari_spatia.inference.edits import Edit
 from napari_spatia.inference.programmes import Programme
 from napari_spatia.session.annotations import Annotations
 from napari_spatia.session.cell_filter import CellFilter, FilteredCells
-from napari_spatia.session.colour import COLORMAP, PERCENT, Lookup
+from napari_spatia.session.colour import CELL_STYLES, COLORMAP, PERCENT, Lookup
 from napari_spatia.session.history import History
 from napari_spatia.session.jobs import JobStatus
 
@@ -109,6 +109,7 @@ class SessionState:
     hidden: frozenset[str] = frozenset()
     lookup: Lookup | None = None
     opacity: float = 0.55
+    cell_style: str = CELL_STYLES[0]
     cell_filter: CellFilter = CellFilter()
     filtered: FilteredCells | None = None
     """What ``cell_filter`` lets pass, once that is known; None where it lets all pass."""

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_spatia.inference.registry import best_checkpoint, find_checkpoint, list_shipped
+from napari_spatia.session.colour import CELL_STYLES
 from napari_spatia.session.session import Session
 from napari_spatia.session.values import GENE_FORMS, MAX_BLENDED, genes_of
 from napari_spatia.widgets.colour_search import ColourSearch
@@ -49,6 +50,7 @@ class ExplorerDock(Dock):
         self.watch(self._show_choices, "slide", "prediction")
         self.watch(self._show_colour, "colour", "lookup")
         self.watch(self._show_opacity, "opacity")
+        self.watch(lambda: self.style.setCurrentIndex(CELL_STYLES.index(self.state.cell_style)), "cell_style")
 
     # -- slide ----------------------------------------------------------------------------------------------------
 
@@ -156,7 +158,12 @@ class ExplorerDock(Dock):
         self.body.addWidget(self.legend, 1)
         self.filters = Filters(self)
         self.body.addWidget(self.filters)
-        self.opacity_row = row(QLabel("Opacity"), self.opacity)
+        self.style = QComboBox()
+        self.style.setToolTip("Paint each cell whole, its outline, or its outline over a faint fill")
+        for name in CELL_STYLES:
+            self.style.addItem(name.capitalize(), name)
+        self.style.activated.connect(lambda idx: self.attempt(self.session.set_cell_style, CELL_STYLES[idx]))
+        self.opacity_row = row(QLabel("Opacity"), self.opacity, self.style)
         self.body.addWidget(self.opacity_row)
         self.body.addStretch(0)
 
