@@ -143,5 +143,5 @@ class ColourVerbs(SessionBase):
         opened, annotations = self.opened, self.state.annotations
         return ValueSource(
             opened.slide, opened.genes, opened.totals, opened.position, self.state.prediction,
-            annotations.assigned, annotations.names, opened.colours,
+            annotations.assigned, annotations.names, opened.colours, opened.obsm,
         )  # fmt: skip

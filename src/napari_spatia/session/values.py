@@ -3,7 +3,8 @@
 A key names it: ``type``, ``confidence``, ``cluster``, ``domain``, ``annotation``, ``obs:<column>``, ``counts`` and
 ``num_genes`` (all counts of a cell, and genes that it has any of), and of a gene its
 measured counts ``gene:<gene>``, these normalised ``normalised:<gene>``, or ``imputed:<gene>``. Several genes at once
-are ``genes:<gene>,<gene>``, ``genes-normalised:…`` and ``genes-imputed:…``.
+are ``genes:<gene>,<gene>``, ``genes-normalised:…`` and ``genes-imputed:…``. Components of embeddings count from 1:
+``obsm:<array>:1`` of the table, ``embedding:<cell, niche or tissue>:1`` of the prediction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from napari_spatia.data.colors import Rgb
 from napari_spatia.data.counts import TARGET_LIBRARY
 from napari_spatia.data.keys import OBS_KNOWN_CELL_TYPE, VAR_HELD_OUT
+from napari_spatia.data.obsm import read_obsm
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import PanelError, SpatiaError
 
@@ -36,6 +38,8 @@ GENE_FORMS = {"gene": "Counts", "normalised": "Normalised", "imputed": "Imputed"
 BLEND_FORMS = {"genes": "gene", "genes-normalised": "normalised", "genes-imputed": "imputed"}
 """Starts of the keys of several genes at once, and the form in which each of them is read."""
 MAX_BLENDED = 3
+MAX_LISTED = 10
+"""Of a wider embedding the first components are listed; `ValueSource.read` answers all."""
 _PREDICTED = {"type": "Cell type (predicted)", "cluster": "Cluster", "domain": "Niche domain"}
 
 
@@ -93,7 +97,8 @@ class ValueSource:
     """A snapshot of everything that cells can be coloured by.
 
     ``genes`` are the counts by column, ``totals`` `(N,)` all counts of each cell, ``position`` finds a cell id's row,
-    ``annotated`` maps cell id → class name, ``colours`` a column of the table to those of its categories.
+    ``annotated`` maps cell id → class name, ``colours`` a column of the table to those of its categories, ``obsm`` an
+    array of the table to its number of components.
     """
 
     slide: Slide
@@ -104,6 +109,7 @@ class ValueSource:
     annotated: Mapping[str, str] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     colours: Mapping[str, Mapping[str, Rgb]] = field(default_factory=dict)
+    obsm: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def default_key(self) -> str | None:
@@ -128,6 +134,11 @@ class ValueSource:
         if self.prediction is not None:
             beyond = (gene for gene in self.prediction.imputed_genes if gene not in self.slide.panel)
             found += [ColourChoice(f"imputed:{gene}", f"{gene} (imputed)", "Imputed gene") for gene in beyond]
+        for source, widths in (("embedding", self._embeddings()), ("obsm", self.obsm)):
+            for name, width in widths.items():
+                components = range(1, min(width, MAX_LISTED) + 1)
+                keys = [f"{source}:{name}:{number}" for number in components]
+                found += [ColourChoice(key, _component_title(key), "Embedding") for key in keys]
         return tuple(found)
 
     def forms(self, key: str | None) -> tuple[ColourChoice, ...]:
@@ -156,6 +167,7 @@ class ValueSource:
         elif not (
             key == ANNOTATION
             or key in _MEASURED
+            or self._has_component(key)
             or self._is_predicted(key)
             or (source == "obs" and self._colourable(name))
         ):
@@ -177,7 +189,7 @@ class ValueSource:
         source, _, name = key.partition(":")
         if source == "obs":
             return _is_numeric(self.slide.obs[name])
-        return source in GENE_FORMS or key == CONFIDENCE or key in _MEASURED
+        return source in (*GENE_FORMS, "obsm", "embedding") or key == CONFIDENCE or key in _MEASURED
 
     def read_blend(self, key: str) -> tuple[Values, ...]:
         """The values of each gene of a key of several genes."""
@@ -197,16 +209,34 @@ class ValueSource:
             return replace(from_column(key, name, self.slide.obs[name]), colours=self.colours.get(name, {}))
         if key == ANNOTATION:
             return self._annotation()
+        if source == "obsm":
+            array, _, number = name.rpartition(":")
+            return Values(key, _component_title(key), read_obsm(self.slide, array)[:, int(number) - 1].copy())
         if key in _MEASURED:
             measured = self.totals if key == COUNTS else self.slide.counts.getnnz(axis=1)
             return Values(key, _MEASURED[key], np.asarray(measured, dtype=np.float32))
         assert self.prediction is not None
+        if source == "embedding":
+            scale, _, number = name.rpartition(":")
+            column = self.prediction.embedding[scale][:, int(number) - 1]
+            return Values(key, _component_title(key), np.array(column, dtype=np.float32))
         if source == "imputed":
             column = self.prediction.imputed[:, self._imputed_idx(name)]
             return Values(key, f"{name} (imputed{self._how_well(name)})", np.asarray(column, dtype=np.float32))
         if key == CONFIDENCE:
             return Values(key, "Confidence of the type", np.asarray(self.prediction.confidence, dtype=np.float32))
         return from_column(key, _PREDICTED[key], pd.Series(self._predicted(key)))
+
+    def _embeddings(self) -> dict[str, int]:
+        """Number of components of each embedding of the prediction."""
+        embedding = {} if self.prediction is None else self.prediction.embedding
+        return {scale: values.shape[1] for scale, values in embedding.items()}
+
+    def _has_component(self, key: str) -> bool:
+        source, _, name = key.partition(":")
+        array, _, number = name.rpartition(":")
+        widths = {"obsm": self.obsm, "embedding": self._embeddings()}.get(source, {})
+        return number.isdecimal() and 1 <= int(number) <= widths.get(array, 0)
 
     def _is_predicted(self, key: str) -> bool:
         if key == CONFIDENCE:
@@ -256,6 +286,13 @@ class ValueSource:
         hint = f" Did you mean {', '.join(near)}?" if near else f" Take one such as {', '.join(keys[:4])}."
         predicted = " Predict first." if self.prediction is None and key in (*_PREDICTED, CONFIDENCE) else ""
         return f"Cells cannot be coloured by '{key}': slide '{self.slide.name}' has no such values.{predicted or hint}"
+
+
+def _component_title(key: str) -> str:
+    """``X_pca 1`` of the table's array, ``Cell embedding 1 (predicted)`` of the prediction's."""
+    source, _, name = key.partition(":")
+    array, _, number = name.rpartition(":")
+    return f"{array} {number}" if source == "obsm" else f"{array.capitalize()} embedding {number} (predicted)"
 
 
 def from_column(key: str, title: str, column: pd.Series) -> Values:
