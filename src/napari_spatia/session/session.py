@@ -27,6 +27,7 @@ from napari_spatia.session.cell_filter import CellFilter
 from napari_spatia.session.editing import EditVerbs
 from napari_spatia.session.history import History
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
+from napari_spatia.session.picturing import PictureVerbs
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import CellEditor
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
-class Session(EditVerbs, AnnotationVerbs, BlendVerbs):
+class Session(EditVerbs, AnnotationVerbs, BlendVerbs, PictureVerbs):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
     ``jobs`` decides where long work runs (`InlineJobs`: at once; `ThreadJobs`: in the background, errors become
