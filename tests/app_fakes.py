@@ -181,6 +181,7 @@ class FakeBackend:
             cluster=np.array([str(i % 4) for i in range(num)]),
             domain=np.array([str(i // 8) for i in range(num)]), imputed_genes=("GENE1", "HIDDEN"),
             imputed=np.ones((num, 2), np.float32), provenance={"seed": seed},
+            embedding={"cell": np.arange(num * 12, dtype=np.float32).reshape(num, 12)},
             of_imputed={"held_out_pearson": np.array([0.414, np.nan])},
         )  # fmt: skip
 

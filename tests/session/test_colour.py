@@ -36,7 +36,9 @@ def test_categories_keep_their_colour_and_the_legend_counts():
 
 def test_hidden_category_is_transparent_but_stays_in_the_legend():
     values = Values("type", "Type", np.array([0, 1], np.int32), ("a", "b"))
-    lookup = colour.lookup_categories(values, colour.extend_palette({}, values.categories), hidden={"a"})
+    lookup = colour.lookup_categories(
+        values, colour.extend_palette({}, values.categories), colour.Painting(hidden=frozenset({"a"}))
+    )
     assert lookup.rgba[:, 3].tolist() == [0, 255]
     assert [row.shown for row in lookup.legend] == [False, True]
 

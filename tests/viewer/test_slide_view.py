@@ -5,6 +5,7 @@ from napari.components import ViewerModel
 import app_fakes
 from napari_spatia.session.session import Session
 from napari_spatia.viewer import layers
+from napari_spatia.viewer.overlay import label_edges
 from napari_spatia.viewer.slide_view import SlideView
 
 
@@ -142,3 +143,59 @@ def test_cell_without_a_label_is_marked_at_its_centre(small_slide):
     moved = replace(small_slide, instance_id=small_slide.instance_id + 1000)
     outline = layers.cell_outline(moved, 5)
     assert np.allclose(outline.mean(axis=0), small_slide.centers_um[5])
+
+
+def test_cells_that_do_not_pass_are_not_painted(shown):
+    viewer, session, _ = shown
+    session.filter_categories("obs:cell_type", ["acinar"])
+    assert colour_at(viewer, 4.0, 4.0)[3] == 255 and colour_at(viewer, 4.0, 12.0)[3] == 0
+    session.clear_filters()
+    assert colour_at(viewer, 4.0, 12.0)[3] == 255
+
+
+def square(viewer, level=0):
+    """Alpha of the first cell and its surroundings: it lies from pixel 2 to 13 of the finest level."""
+    return np.asarray(viewer.layers[layers.COLOURS].data[level][0:16, 0:16])[..., 3]
+
+
+def test_cells_are_painted_as_outlines_or_with_a_faint_fill(shown):
+    viewer, session, _ = shown
+    drawn = []
+    viewer.layers[layers.COLOURS].events.set_data.connect(drawn.append)
+    session.set_cell_style("outline")
+    assert drawn, "the layer is drawn anew"
+    edge = np.zeros((16, 16), bool)
+    edge[2:14, 2:14] = True
+    edge[3:13, 3:13] = False
+    assert np.array_equal(square(viewer) == 255, edge) and square(viewer)[8, 8] == 0
+    session.set_cell_style("both")
+    assert (square(viewer)[edge] == 255).all() and 0 < square(viewer)[8, 8] < 128 and square(viewer)[0, 0] == 0
+    session.set_cell_style("fill")
+    assert (square(viewer)[2:14, 2:14] == 255).all()
+
+
+def test_an_outline_does_not_follow_the_border_of_the_screen(shown):
+    viewer, session, _ = shown
+    whole = square(viewer)
+    session.set_cell_style("outline")
+    fine = viewer.layers[layers.COLOURS].data[0]
+    part = np.asarray(fine[6:10, 2:6])[..., 3]
+    assert part.tolist() == [[255, 0, 0, 0]] * 4, "cut through the cell, whose left edge is at pixel 2"
+    assert np.asarray(fine[8, 8])[3] == whole[8, 8], "the value under the mouse is that of the cell"
+    assert np.array_equal(np.asarray(fine[0:16:2, 0:16:2])[..., 3], square(viewer)[::2, ::2])
+
+
+def test_outlines_follow_new_colours_and_filters(shown):
+    viewer, session, _ = shown
+    session.set_cell_style("outline")
+    session.filter_categories("obs:cell_type", ["T_cell"])
+    assert not square(viewer).any()
+    session.clear_filters()
+    session.colour_by("gene:GENE0")
+    assert (square(viewer) > 0).sum() == 44
+
+
+def test_touching_cells_are_told_apart_by_their_edges():
+    labels = np.array([[1, 1, 1, 2, 2, 2]] * 3)
+    assert label_edges(labels).tolist() == [[False, False, True, True, False, False]] * 3
+    assert not label_edges(np.full((3, 3), 7)).any() and label_edges(np.zeros((1, 1), int)).shape == (1, 1)

@@ -5,6 +5,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog
 
+from napari_spatia.errors import SpatiaError
 from napari_spatia.session.colour import LegendRow
 from napari_spatia.widgets.explorer import ExplorerDock
 
@@ -173,3 +174,13 @@ def test_closed_dock_no_longer_listens(dock, ready):
     before = dock.choice.currentText()
     ready.colour_by("gene:GENE1")
     assert dock.choice.currentText() == before
+
+
+def test_outline_or_fill_is_chosen_by_keys(dock, ready, qtbot):
+    dock.style.setFocus()
+    qtbot.keyClick(dock.style, Qt.Key.Key_Down)
+    assert ready.state.cell_style == "outline" and dock.style.currentText() == "Outline"
+    ready.set_cell_style("both")
+    assert dock.style.currentText() == "Both"
+    with pytest.raises(SpatiaError, match="Expected one of fill, outline, both"):
+        ready.set_cell_style("dots")

@@ -3,10 +3,13 @@ import weakref
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from napari.components import ViewerModel
 from npe2 import PluginManager
+from PIL import Image
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog
 
 from napari_spatia.widgets import contributions
 from napari_spatia.widgets.annotate_dock import AnnotateDock
@@ -112,3 +115,25 @@ def test_a_sample_opens_its_slide_and_leaves_no_layer_of_its_own(qtbot, tmp_path
 def test_launcher_takes_the_parts_of_a_slide():
     asked = parse(["a.zarr", "--checkpoint", "sim-small", "--um-per-px", "0.5", "--image", "he"])
     assert (asked.slide.name, asked.checkpoint, asked.um_per_px, asked.image) == ("a.zarr", "sim-small", 0.5, "he")
+
+
+def test_a_picture_of_the_view_is_saved_where_a_window_takes_one(put, session, tmp_path, qtbot, monkeypatch):
+    assert not put(ExportDock, session).picture.isVisible(), "without a window there is no view"
+    taken = np.full((480, 90, 3), 9, np.uint8)
+    dock = put(lambda of: ExportDock(of, lambda: taken), session)
+    suggested = []
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *asked: (suggested.append(asked[2]), (str(tmp_path / "view.png"), ""))[1]
+    )
+    qtbot.mouseClick(dock.picture, Qt.MouseButton.LeftButton)
+    assert Path(suggested[0]).name == "small.png" and "view.png" in dock.done.text()
+    written = np.asarray(Image.open(tmp_path / "view.png"))
+    assert np.array_equal(written[:, :90], taken) and written.shape[1] > 200
+    dock.legend.setFocus()
+    qtbot.keyClick(dock.legend, Qt.Key.Key_Space)
+    qtbot.mouseClick(dock.picture, Qt.MouseButton.LeftButton)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "view.png")), taken)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
+    (tmp_path / "view.png").unlink()
+    qtbot.mouseClick(dock.picture, Qt.MouseButton.LeftButton)
+    assert not (tmp_path / "view.png").exists(), "a person changed their mind"

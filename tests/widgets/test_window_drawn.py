@@ -7,6 +7,7 @@ from qtpy.QtCore import QEvent, QObject, QPoint, Qt
 from qtpy.QtGui import QImage
 
 from napari_spatia.viewer import layers
+from napari_spatia.viewer.view_picture import view_picture
 from napari_spatia.widgets.driving import Driver
 from napari_spatia.widgets.explorer import ExplorerDock
 from napari_spatia.widgets.host import host_for
@@ -154,3 +155,14 @@ def test_the_tab_in_front_is_the_one_on_the_screen(edited):
         edited.docks[name].raise_()
         edited.settle(0.3)
         assert np.array_equal(screen_pixels(picture), shown) == is_on_screen, name
+
+
+def test_a_picture_of_the_view_has_the_colours_of_the_canvas_and_a_scale_bar(window):
+    scale_bar = window.viewer.canvas.overlays.scale_bar
+    shown = view_picture(window.viewer)
+    assert shown.dtype == np.uint8 and np.array_equal(shown, canvas_pixels(window))
+    scale_bar.visible = False
+    without = canvas_pixels(window)
+    assert not np.array_equal(shown, without)
+    assert np.array_equal(view_picture(window.viewer), shown), "a bar that was hidden is in the picture"
+    assert not scale_bar.visible and np.array_equal(canvas_pixels(window), without)

@@ -34,7 +34,7 @@ _NAMED_COLOURS: tuple[tuple[tuple[str, ...], tuple[float, float, float]], ...] =
 _OTHER_COLOURS = ((0.1, 0.8, 0.9), (0.95, 0.9, 0.2), (0.6, 0.4, 1.0), (0.9, 0.9, 0.9))
 _MORE, _LESS = np.array([1.0, 0.45, 0.1]), np.array([0.15, 0.6, 1.0])
 _LIMITS_MAX_PX = 1024
-_GAP_PX, _INK, _PAPER = 8, (235, 235, 235), (24, 24, 28)
+_GAP_PX, INK, PAPER = 8, (235, 235, 235), (24, 24, 28)
 
 
 def channel_colours(channels: Sequence[str]) -> NDArray[np.float32]:
@@ -122,7 +122,7 @@ def with_scale_bar(picture: Picture, um_per_px: float, length_um: float = 5.0) -
     margin, bottom = max(3, canvas.height // 32), canvas.height - max(3, canvas.height // 32)
     thickness = max(2, canvas.height // 80)
     draw.rectangle((margin, bottom - thickness, margin + round(length_um / um_per_px), bottom), fill=(255, 255, 255))
-    font = _font(canvas.height // 16)
+    font = letters(canvas.height // 16)
     draw.text((margin, bottom - thickness - 2), f"{length_um:g} µm", fill=(255, 255, 255), font=font, anchor="lb")
     return np.asarray(canvas)
 
@@ -130,7 +130,7 @@ def with_scale_bar(picture: Picture, um_per_px: float, length_um: float = 5.0) -
 def with_counterfactual_mark(picture: Picture) -> Picture:
     """The word COUNTERFACTUAL over the top edge."""
     canvas = Image.fromarray(picture)
-    draw, font = ImageDraw.Draw(canvas), _font(canvas.height // 18)
+    draw, font = ImageDraw.Draw(canvas), letters(canvas.height // 18)
     place = (canvas.width - 4, 3)
     box = draw.textbbox(place, COUNTERFACTUAL, font=font, anchor="ra")
     draw.rectangle((box[0] - 3, box[1] - 2, box[2] + 3, box[3] + 2), fill=(0, 0, 0))
@@ -150,22 +150,22 @@ def panel_row(pictures: Sequence[TitledPicture], columns: int | None = None) -> 
     """Titled pictures of one size beside each other, in rows of ``columns`` (all in one row when None)."""
     columns = min(columns or len(pictures), len(pictures))
     height, width = pictures[0].picture.shape[:2]
-    font = _font(max(11, height // 18))
+    font = letters(max(11, height // 18))
     title_px = font.getbbox("Ag")[3] + _GAP_PX
     num_rows = -(-len(pictures) // columns)
     size = (columns * (width + _GAP_PX) + _GAP_PX, num_rows * (height + title_px + _GAP_PX) + _GAP_PX)
-    canvas = Image.new("RGB", size, _PAPER)
+    canvas = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(canvas)
     for number, item in enumerate(pictures):
         row, column = divmod(number, columns)
         x, y = _GAP_PX + column * (width + _GAP_PX), _GAP_PX + row * (height + title_px + _GAP_PX)
-        draw.text((x, y), item.title, fill=_INK, font=font)
+        draw.text((x, y), item.title, fill=INK, font=font)
         canvas.paste(Image.fromarray(item.picture), (x, y + title_px))
     return np.asarray(canvas)
 
 
 @cache
-def _font(size_px: int) -> ImageFont.FreeTypeFont:
+def letters(size_px: int) -> ImageFont.FreeTypeFont:
     """DejaVu Sans as matplotlib ships it: the same letters on every machine, µ among them."""
     file = files("matplotlib") / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
     with as_file(file) as path:

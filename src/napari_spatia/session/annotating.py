@@ -6,13 +6,13 @@ from pathlib import Path
 
 from napari_spatia.data.colors import Rgb, palette_color
 from napari_spatia.session.annotations import Annotations
-from napari_spatia.session.colouring import ColourVerbs
+from napari_spatia.session.filtering import FilterVerbs
 from napari_spatia.session.history import History
 from napari_spatia.session.opened import store_annotations
 from napari_spatia.session.values import ANNOTATION
 
 
-class AnnotationVerbs(ColourVerbs):
+class AnnotationVerbs(FilterVerbs):
     """Classes, and which cell is in which."""
 
     def add_class(self, name: str, colour: Rgb | None = None) -> None:
@@ -93,6 +93,7 @@ class AnnotationVerbs(ColourVerbs):
         self.state.annotations = self._marks.present
         if self.state.selected is not None:
             self._refresh_card()
+        self._refilter(ANNOTATION)
         if self.state.colour == ANNOTATION:
             self._paint(self._values())
 

@@ -12,6 +12,7 @@ from napari_spatia.session.history import History
 from napari_spatia.session.jobs import InlineJobs, Jobs, JobStatus
 from napari_spatia.session.opened import OpenedSlide, read_card
 from napari_spatia.session.state import Notice, SessionState
+from napari_spatia.session.values import Values
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import CellEditor, SelectedCell
@@ -36,6 +37,7 @@ class SessionBase:
         self._preview: SelectedCell | None = None
         self._palette: dict[str, Rgb] = {}
         self._colour_before: str | None = None
+        self._filter_values: dict[str, Values] = {}
         self._marks: History[Annotations] = History(Annotations())
 
     @property

@@ -1,6 +1,6 @@
 """Colours of cells and their legend: pure functions from values to what is shown."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -17,6 +17,8 @@ MISSING: Rgb = (128, 128, 128)
 COLORMAPS = ("viridis", "cividis", "magma", "inferno", "turbo", "gray")
 """Names of matplotlib's; all but turbo grow lighter steadily, and cividis looks alike to colour-blind eyes."""
 COLORMAP = COLORMAPS[0]
+CELL_STYLES = ("fill", "outline", "both")
+"""How a cell is painted: all of it, its edge, or its edge over a faint fill."""
 PERCENT = (1.0, 99.0)
 """Percentiles of the values at the ends of the colours, when nobody chose."""
 HISTOGRAM_BINS = 64
@@ -24,20 +26,25 @@ HISTOGRAM_BINS = 64
 
 @dataclass(frozen=True, slots=True)
 class LegendRow:
-    """One category: its name, colour, number of cells, and whether it is painted."""
+    """One category, or one gene of a blend: its name, colour, number of cells, and whether it is painted.
+
+    A gene counts the cells that express it, and has the ``ends`` of its colours: black at one, ``colour`` at the other.
+    """
 
     name: str
     colour: Rgb
     count: int
     shown: bool = True
+    ends: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """What the overlay and the legend show. ``rgba`` `(N, 4)` uint8, one row a cell.
 
-    Categories have ``legend`` rows; numbers have ``limits`` (all values), ``shown_range`` (the ends of the colours), a
-    ``colormap`` and a ``histogram`` `(HISTOGRAM_BINS,)` of how many cells lie where between the limits.
+    Categories and the genes of a blend have ``legend`` rows; numbers have ``limits`` (all values), ``shown_range`` (the
+    ends of the colours), a ``colormap`` and a ``histogram`` `(HISTOGRAM_BINS,)` of how many cells lie where between
+    the limits.
     """
 
     key: str
@@ -54,13 +61,15 @@ class Lookup:
 class Painting:
     """How values become colours: which categories are left out, and the ends and the map of numbers' colours.
 
-    Without ``shown_range`` the colours end at the percentiles ``percent`` of the values.
+    Without ``shown_range`` the colours end at the percentiles ``percent`` of the values. Cells that are not ``passing``
+    `(N,)` are not painted and not counted; the ends of the colours are those of all cells.
     """
 
     hidden: frozenset[str] = frozenset()
     shown_range: tuple[float, float] | None = None
     percent: tuple[float, float] = PERCENT
     colormap: str = COLORMAP
+    passing: NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
 
 
 def to_hex(colour: Rgb) -> str:
@@ -85,22 +94,23 @@ def colormap_lut(name: str = COLORMAP) -> NDArray[np.uint8]:
     return np.asarray(colormaps[name](np.arange(256), bytes=True)[:, :3])
 
 
-def lookup_categories(values: Values, palette: Mapping[str, Rgb], hidden: Collection[str] = ()) -> Lookup:
-    """Each cell in the colour of its category; legend rows from the most to the least frequent."""
-    assert values.categories is not None, "values are numbers"
-    num = len(values.categories)
+def lookup_categories(values: Values, palette: Mapping[str, Rgb], how: Painting = Painting()) -> Lookup:
+    """Each cell in the colour of its category; legend rows from the most to the least frequent of all cells."""
+    names = values.categories
+    assert names is not None, "values are numbers"
+    num = len(names)
     colours = np.zeros((num + 1, 4), dtype=np.uint8)
-    for code, name in enumerate(values.categories):
-        colours[code] = (*palette[name], 0 if name in hidden else 255)
+    for code, name in enumerate(names):
+        colours[code] = (*palette[name], 0 if name in how.hidden else 255)
     colours[num] = (*MISSING, 90)
     codes = values.data.astype(np.intp)
-    counts = np.bincount(codes[codes >= 0], minlength=num)
+    totals = np.bincount(codes[codes >= 0], minlength=num)
+    counts = totals if how.passing is None else np.bincount(codes[(codes >= 0) & how.passing], minlength=num)
+    order = sorted(range(num), key=lambda code: (-totals[code], names[code]))
     rows = [
-        LegendRow(name, palette[name], int(counts[code]), name not in hidden)
-        for code, name in enumerate(values.categories)
+        LegendRow(names[code], palette[names[code]], int(counts[code]), names[code] not in how.hidden) for code in order
     ]
-    rows.sort(key=lambda row: (-row.count, row.name))
-    return Lookup(values.key, values.title, rgba=colours[codes], legend=tuple(rows))
+    return Lookup(values.key, values.title, rgba=only_passing(colours[codes], how.passing), legend=tuple(rows))
 
 
 def lookup_numbers(values: Values, how: Painting = Painting()) -> Lookup:
@@ -115,9 +125,18 @@ def lookup_numbers(values: Values, how: Painting = Painting()) -> Lookup:
     rgba[:, :3] = colormap_lut(how.colormap)[place]
     rgba[:, 3] = 255
     rgba[~known] = (*MISSING, 90)
-    bins = (numbers[known] - limits[0]) * (HISTOGRAM_BINS / (limits[1] - limits[0]))
+    rgba = only_passing(rgba, how.passing)
+    counted = known if how.passing is None else known & how.passing
+    bins = (numbers[counted] - limits[0]) * (HISTOGRAM_BINS / (limits[1] - limits[0]))
     histogram = np.bincount(bins.astype(np.intp).clip(0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS)
     return Lookup(values.key, values.title, rgba, (), limits, (low, high), how.colormap, histogram)
+
+
+def only_passing(rgba: NDArray[np.uint8], passing: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+    """``rgba`` `(N, 4)` with the cells that do not pass made transparent in place."""
+    if passing is not None:
+        rgba[~passing, 3] = 0
+    return rgba
 
 
 def number_limits(numbers: NDArray[Any]) -> tuple[float, float]:
@@ -142,4 +161,4 @@ def paint(values: Values, known: Mapping[str, Rgb], how: Painting = Painting()) 
     """Colours and legend of any values; ``known`` are the colours that names already have."""
     if values.categories is None:
         return lookup_numbers(values, how)
-    return lookup_categories(values, extend_palette({**values.colours, **known}, values.categories), how.hidden)
+    return lookup_categories(values, extend_palette({**values.colours, **known}, values.categories), how)

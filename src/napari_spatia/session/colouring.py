@@ -11,8 +11,9 @@ from napari_spatia.data.store import write_obs_columns
 from napari_spatia.errors import SpatiaError
 from napari_spatia.progress import Progress
 from napari_spatia.session.base import SessionBase
-from napari_spatia.session.colour import COLORMAPS, PERCENT, LegendRow, Lookup, Painting, paint, to_hex
-from napari_spatia.session.values import ANNOTATION, ColourChoice, ValueSource
+from napari_spatia.session.blend import lookup_blend
+from napari_spatia.session.colour import CELL_STYLES, COLORMAPS, PERCENT, LegendRow, Lookup, Painting, paint, to_hex
+from napari_spatia.session.values import ANNOTATION, ColourChoice, ValueSource, is_blend
 
 
 class ColourVerbs(SessionBase):
@@ -41,6 +42,8 @@ class ColourVerbs(SessionBase):
 
     def show_range(self, low: float, high: float) -> None:
         """Put the ends of the colours at two values."""
+        if is_blend(self.state.colour or ""):
+            raise SpatiaError("Genes that are blended have ends of their own. Choose percentiles, or show one gene.")
         self.state.shown_range = (min(low, high), max(low, high))
         self._paint(self._values())
 
@@ -57,6 +60,12 @@ class ColourVerbs(SessionBase):
             raise SpatiaError(f"Unknown colour map '{name}'. Expected one of {', '.join(COLORMAPS)}.")
         self.state.colormap = name
         self._paint(self._values())
+
+    def set_cell_style(self, name: str) -> None:
+        """Paint cells in one of `CELL_STYLES`."""
+        if name not in CELL_STYLES:
+            raise SpatiaError(f"Cells cannot be painted as '{name}'. Expected one of {', '.join(CELL_STYLES)}.")
+        self.state.cell_style = name
 
     def show_category(self, name: str, shown: bool) -> None:
         """Paint the cells of one category, or leave them out."""
@@ -108,11 +117,14 @@ class ColourVerbs(SessionBase):
         state, key = self.state, self.state.colour
         if key is None:
             return
-        how = Painting(state.hidden, state.shown_range, state.percent, state.colormap)
+        passing = None if state.filtered is None else state.filtered.passing
+        how = Painting(state.hidden, state.shown_range, state.percent, state.colormap, passing)
         palette = {entry.name: entry.colour for entry in state.annotations.classes}
         palette = palette if key == ANNOTATION else dict(self._palette)
 
         def work(progress: Progress) -> Lookup:
+            if is_blend(key):
+                return lookup_blend(key, source.read_blend(key), palette, how)
             return paint(source.read(key), palette, how)
 
         def accept(lookup: Lookup) -> None:
@@ -131,5 +143,5 @@ class ColourVerbs(SessionBase):
         opened, annotations = self.opened, self.state.annotations
         return ValueSource(
             opened.slide, opened.genes, opened.totals, opened.position, self.state.prediction,
-            annotations.assigned, annotations.names, opened.colours,
+            annotations.assigned, annotations.names, opened.colours, opened.obsm,
         )  # fmt: skip

@@ -20,6 +20,7 @@ from napari_spatia.data.keys import (
     UNS_ANNOTATION_COLORS,
     colors_of,
 )
+from napari_spatia.data.obsm import list_obsm
 from napari_spatia.data.picture import slide_limits
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.store import read_uns, write_obs_columns
@@ -43,7 +44,7 @@ TOP_GENES = 8
 @dataclass(frozen=True, slots=True)
 class OpenedSlide:
     """A slide and what is derived from it once: gene columns, all counts of each cell, row finders, display limits,
-    stored colours of columns' categories, stored results.
+    stored colours of columns' categories, number of components of each obsm array, stored results.
     """
 
     slide: Slide
@@ -53,6 +54,7 @@ class OpenedSlide:
     index: InstanceIndex
     limits: NDArray[np.float32]
     colours: Mapping[str, Mapping[str, Rgb]]
+    obsm: Mapping[str, int]
     prediction: "Prediction | None"
     annotations: Annotations
     journal: Journal
@@ -78,6 +80,7 @@ def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progr
         index=InstanceIndex.from_ids(slide.instance_id),
         limits=slide_limits(slide.image, high=BRIGHTEST_PERCENT),
         colours=stored_colours(slide),
+        obsm=list_obsm(slide),
         prediction=backend.read_prediction(slide),
         annotations=journal.replay(stored_annotations(slide)),
         journal=journal,

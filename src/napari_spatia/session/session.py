@@ -22,9 +22,12 @@ from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.edits import Edit
 from napari_spatia.progress import Progress, part
 from napari_spatia.session.annotating import AnnotationVerbs
+from napari_spatia.session.blending import BlendVerbs
+from napari_spatia.session.cell_filter import CellFilter
 from napari_spatia.session.editing import EditVerbs
 from napari_spatia.session.history import History
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
+from napari_spatia.session.picturing import PictureVerbs
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import CellEditor
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
-class Session(EditVerbs, AnnotationVerbs):
+class Session(EditVerbs, AnnotationVerbs, BlendVerbs, PictureVerbs):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
     ``jobs`` decides where long work runs (`InlineJobs`: at once; `ThreadJobs`: in the background, errors become
@@ -67,13 +70,14 @@ class Session(EditVerbs, AnnotationVerbs):
         )
 
     def _take_slide(self, opened: OpenedSlide) -> None:
-        for kind in ("bind", "edits", "predict", "colour", "crop", "select", "render", "examine", "export"):
+        for kind in ("bind", "edits", "predict", "colour", "filter", "crop", "select", "render", "examine", "export"):
             self.jobs.cancel(kind)
         self.select_cell(None)
         self._opened, self._palette = opened, {}
         self._unbind()
         state = self.state
         state.lookup, state.colour, state.hidden, state.shown_range = None, None, frozenset(), None
+        state.cell_filter, state.filtered, self._filter_values = CellFilter(), None, {}
         state.exported, state.edit = (), History(Edit())
         state.prediction, state.prediction_saved = opened.prediction, True
         state.limits = opened.limits
@@ -141,6 +145,7 @@ class Session(EditVerbs, AnnotationVerbs):
         self._prepare_edits()
         if self.state.selected is not None:
             self._refresh_card()
+        self._refilter()
         self.colour_by(self._values().default_key)
 
     def save_prediction(self, out: Path | None = None) -> None:

@@ -14,7 +14,8 @@ from napari_spatia.data.slide import Slide
 from napari_spatia.inference.edits import Edit
 from napari_spatia.inference.programmes import Programme
 from napari_spatia.session.annotations import Annotations
-from napari_spatia.session.colour import COLORMAP, PERCENT, Lookup
+from napari_spatia.session.cell_filter import CellFilter, FilteredCells
+from napari_spatia.session.colour import CELL_STYLES, COLORMAP, PERCENT, Lookup
 from napari_spatia.session.history import History
 from napari_spatia.session.jobs import JobStatus
 
@@ -64,7 +65,19 @@ class CellCrop:
 
 
 _SAME_OBJECT = dict.fromkeys(
-    ("slide", "limits", "checkpoint", "prediction", "lookup", "crop", "cell", "resolved", "counterfactual", "evidence"),
+    (
+        "slide",
+        "limits",
+        "checkpoint",
+        "prediction",
+        "lookup",
+        "filtered",
+        "crop",
+        "cell",
+        "resolved",
+        "counterfactual",
+        "evidence",
+    ),
     operator.is_,
 )
 
@@ -96,6 +109,10 @@ class SessionState:
     hidden: frozenset[str] = frozenset()
     lookup: Lookup | None = None
     opacity: float = 0.55
+    cell_style: str = CELL_STYLES[0]
+    cell_filter: CellFilter = CellFilter()
+    filtered: FilteredCells | None = None
+    """What ``cell_filter`` lets pass, once that is known; None where it lets all pass."""
 
     selected: str | None = None
     card: CellCard | None = None

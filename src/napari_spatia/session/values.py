@@ -1,10 +1,13 @@
 """What cells can be coloured by: one value a cell, read from the slide, a prediction or a person's annotations.
 
-A key names it: ``type``, ``confidence``, ``cluster``, ``domain``, ``annotation``, ``obs:<column>``, and of a gene its
-measured counts ``gene:<gene>``, these normalised ``normalised:<gene>``, or ``imputed:<gene>``.
+A key names it: ``type``, ``confidence``, ``cluster``, ``domain``, ``annotation``, ``obs:<column>``, ``counts`` and
+``num_genes`` (all counts of a cell, and genes that it has any of), and of a gene its
+measured counts ``gene:<gene>``, these normalised ``normalised:<gene>``, or ``imputed:<gene>``. Several genes at once
+are ``genes:<gene>,<gene>``, ``genes-normalised:…`` and ``genes-imputed:…``. Components of embeddings count from 1:
+``obsm:<array>:1`` of the table, ``embedding:<cell, niche or tissue>:1`` of the prediction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -16,6 +19,7 @@ from numpy.typing import NDArray
 from napari_spatia.data.colors import Rgb
 from napari_spatia.data.counts import TARGET_LIBRARY
 from napari_spatia.data.keys import OBS_KNOWN_CELL_TYPE, VAR_HELD_OUT
+from napari_spatia.data.obsm import read_obsm
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import PanelError, SpatiaError
 
@@ -28,8 +32,41 @@ MAX_CATEGORIES = 400
 """A text column with more values than this, or another value in each row, names cells and does not colour them."""
 
 ANNOTATION, CONFIDENCE = "annotation", "confidence"
+COUNTS, NUM_GENES = "counts", "num_genes"
+_MEASURED = {COUNTS: "Counts per cell", NUM_GENES: "Genes per cell"}
 GENE_FORMS = {"gene": "Counts", "normalised": "Normalised", "imputed": "Imputed"}
+BLEND_FORMS = {"genes": "gene", "genes-normalised": "normalised", "genes-imputed": "imputed"}
+"""Starts of the keys of several genes at once, and the form in which each of them is read."""
+MAX_BLENDED = 3
+MAX_LISTED = 10
+"""Of a wider embedding the first components are listed; `ValueSource.read` answers all."""
 _PREDICTED = {"type": "Cell type (predicted)", "cluster": "Cluster", "domain": "Niche domain"}
+
+
+def gene_key(genes: Sequence[str], form: str = "gene") -> str:
+    """The key of one gene, or of several at once, in one of `GENE_FORMS`."""
+    if len(genes) == 1:
+        return f"{form}:{genes[0]}"
+    source = next(source for source, of_one in BLEND_FORMS.items() if of_one == form)
+    return f"{source}:{','.join(genes)}"
+
+
+def genes_of(key: str | None) -> tuple[str, tuple[str, ...]]:
+    """Form and genes of a key; without genes for a key of something else."""
+    source, _, names = (key or "").partition(":")
+    if source in BLEND_FORMS:
+        return BLEND_FORMS[source], tuple(names.split(","))
+    return (source, (names,)) if source in GENE_FORMS else ("gene", ())
+
+
+def is_whole(key: str) -> bool:
+    """Whether the numbers of a key are whole: those of genes and cells as they were counted."""
+    return key.startswith("gene:") or key in _MEASURED
+
+
+def is_blend(key: str) -> bool:
+    """Whether a key names several genes at once, which `ValueSource.read_blend` reads."""
+    return key.partition(":")[0] in BLEND_FORMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +97,8 @@ class ValueSource:
     """A snapshot of everything that cells can be coloured by.
 
     ``genes`` are the counts by column, ``totals`` `(N,)` all counts of each cell, ``position`` finds a cell id's row,
-    ``annotated`` maps cell id → class name, ``colours`` a column of the table to those of its categories.
+    ``annotated`` maps cell id → class name, ``colours`` a column of the table to those of its categories, ``obsm`` an
+    array of the table to its number of components.
     """
 
     slide: Slide
@@ -71,6 +109,7 @@ class ValueSource:
     annotated: Mapping[str, str] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     colours: Mapping[str, Mapping[str, Rgb]] = field(default_factory=dict)
+    obsm: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def default_key(self) -> str | None:
@@ -87,6 +126,7 @@ class ValueSource:
             found += [ColourChoice(key, label, "Predicted") for key, label in _PREDICTED.items() if self._has(key)]
             found += [ColourChoice(CONFIDENCE, "Confidence of the type", "Predicted")] * self._is_predicted(CONFIDENCE)
         found.append(ColourChoice(ANNOTATION, "My annotation", "Annotated"))
+        found += [ColourChoice(key, label, "Measured cell") for key, label in _MEASURED.items()]
         found += [
             ColourChoice(f"obs:{name}", name, "Table") for name in self.slide.obs.columns if self._colourable(str(name))
         ]
@@ -94,26 +134,67 @@ class ValueSource:
         if self.prediction is not None:
             beyond = (gene for gene in self.prediction.imputed_genes if gene not in self.slide.panel)
             found += [ColourChoice(f"imputed:{gene}", f"{gene} (imputed)", "Imputed gene") for gene in beyond]
+        for source, widths in (("embedding", self._embeddings()), ("obsm", self.obsm)):
+            for name, width in widths.items():
+                components = range(1, min(width, MAX_LISTED) + 1)
+                keys = [f"{source}:{name}:{number}" for number in components]
+                found += [ColourChoice(key, _component_title(key), "Embedding") for key in keys]
         return tuple(found)
 
     def forms(self, key: str | None) -> tuple[ColourChoice, ...]:
-        """The forms in which the gene of a key is there: as counted, normalised, imputed; none of what is no gene."""
-        source, _, gene = (key or "").partition(":")
-        if source not in ("gene", "normalised", "imputed"):
+        """The forms in which all genes of a key are there: as counted, normalised, imputed; none of what is no gene."""
+        _, genes = genes_of(key)
+        if not genes:
             return ()
-        imputed = self.prediction is not None and gene in self.prediction.imputed_genes
-        there = ["gene", "normalised"] * (gene in self.slide.panel) + ["imputed"] * imputed
-        return tuple(ColourChoice(f"{form}:{gene}", GENE_FORMS[form], "Gene") for form in there)
+        imputed = self.prediction is not None and set(genes) <= set(self.prediction.imputed_genes)
+        measured = all(gene in self.slide.panel for gene in genes)
+        there = ["gene", "normalised"] * measured + ["imputed"] * imputed
+        return tuple(ColourChoice(gene_key(genes, form), GENE_FORMS[form], "Gene") for form in there)
 
     def check(self, key: str) -> None:
         """Raises what `read` would raise for a key that this slide does not have, without reading."""
         source, _, name = key.partition(":")
-        if source in ("gene", "normalised"):
+        if is_blend(key):
+            form, genes = genes_of(key)
+            if not 1 < len(genes) <= MAX_BLENDED:
+                raise SpatiaError(f"Two or {MAX_BLENDED} genes are blended at once, not {len(genes)}: '{key}'.")
+            for gene in genes:
+                self.check(gene_key([gene], form))
+        elif source in ("gene", "normalised"):
             self.slide.panel.index(name)
         elif source == "imputed":
             self._imputed_idx(name)
-        elif not (key == ANNOTATION or self._is_predicted(key) or (source == "obs" and self._colourable(name))):
+        elif not (
+            key == ANNOTATION
+            or key in _MEASURED
+            or self._has_component(key)
+            or self._is_predicted(key)
+            or (source == "obs" and self._colourable(name))
+        ):
             raise SpatiaError(self._unknown(key))
+
+    def has(self, key: str) -> bool:
+        """Whether `read` answers this key."""
+        try:
+            self.check(key)
+        except SpatiaError:
+            return False
+        return True
+
+    def is_number(self, key: str) -> bool:
+        """Whether a key has numbers, not categories. Raises as `check` does, and for several genes at once."""
+        self.check(key)
+        if is_blend(key):
+            raise SpatiaError(f"'{key}' are several genes, not one value a cell. Take one gene at a time.")
+        source, _, name = key.partition(":")
+        if source == "obs":
+            return _is_numeric(self.slide.obs[name])
+        return source in (*GENE_FORMS, "obsm", "embedding") or key == CONFIDENCE or key in _MEASURED
+
+    def read_blend(self, key: str) -> tuple[Values, ...]:
+        """The values of each gene of a key of several genes."""
+        form, genes = genes_of(key)
+        return tuple(self.read(gene_key([gene], form)) for gene in genes)
 
     def read(self, key: str) -> Values:
         """The values of one key. Raises `SpatiaError` or `PanelError` for a key that this slide does not have."""
@@ -128,13 +209,34 @@ class ValueSource:
             return replace(from_column(key, name, self.slide.obs[name]), colours=self.colours.get(name, {}))
         if key == ANNOTATION:
             return self._annotation()
+        if source == "obsm":
+            array, _, number = name.rpartition(":")
+            return Values(key, _component_title(key), read_obsm(self.slide, array)[:, int(number) - 1].copy())
+        if key in _MEASURED:
+            measured = self.totals if key == COUNTS else self.slide.counts.getnnz(axis=1)
+            return Values(key, _MEASURED[key], np.asarray(measured, dtype=np.float32))
         assert self.prediction is not None
+        if source == "embedding":
+            scale, _, number = name.rpartition(":")
+            column = self.prediction.embedding[scale][:, int(number) - 1]
+            return Values(key, _component_title(key), np.array(column, dtype=np.float32))
         if source == "imputed":
             column = self.prediction.imputed[:, self._imputed_idx(name)]
             return Values(key, f"{name} (imputed{self._how_well(name)})", np.asarray(column, dtype=np.float32))
         if key == CONFIDENCE:
             return Values(key, "Confidence of the type", np.asarray(self.prediction.confidence, dtype=np.float32))
         return from_column(key, _PREDICTED[key], pd.Series(self._predicted(key)))
+
+    def _embeddings(self) -> dict[str, int]:
+        """Number of components of each embedding of the prediction."""
+        embedding = {} if self.prediction is None else self.prediction.embedding
+        return {scale: values.shape[1] for scale, values in embedding.items()}
+
+    def _has_component(self, key: str) -> bool:
+        source, _, name = key.partition(":")
+        array, _, number = name.rpartition(":")
+        widths = {"obsm": self.obsm, "embedding": self._embeddings()}.get(source, {})
+        return number.isdecimal() and 1 <= int(number) <= widths.get(array, 0)
 
     def _is_predicted(self, key: str) -> bool:
         if key == CONFIDENCE:
@@ -174,8 +276,8 @@ class ValueSource:
         if name not in self.slide.obs.columns:
             return False
         column = self.slide.obs[name]
-        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-            return not (bool(column.is_unique) and bool(pd.api.types.is_integer_dtype(column)))
+        if _is_numeric(column):
+            return not (pd.api.types.is_integer_dtype(column) and column.is_unique)
         return bool(1 < column.nunique(dropna=True) <= min(MAX_CATEGORIES, len(column) - 1))
 
     def _unknown(self, key: str) -> str:
@@ -186,9 +288,16 @@ class ValueSource:
         return f"Cells cannot be coloured by '{key}': slide '{self.slide.name}' has no such values.{predicted or hint}"
 
 
+def _component_title(key: str) -> str:
+    """``X_pca 1`` of the table's array, ``Cell embedding 1 (predicted)`` of the prediction's."""
+    source, _, name = key.partition(":")
+    array, _, number = name.rpartition(":")
+    return f"{array} {number}" if source == "obsm" else f"{array.capitalize()} embedding {number} (predicted)"
+
+
 def from_column(key: str, title: str, column: pd.Series) -> Values:
     """A table column as numbers, or as codes of its categories in natural order."""
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+    if _is_numeric(column):
         return Values(key, title, column.to_numpy(dtype=np.float32, na_value=np.nan))
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, values = column.cat.codes.to_numpy(), column.cat.categories
@@ -199,6 +308,10 @@ def from_column(key: str, title: str, column: pd.Series) -> Values:
     place = np.full(len(values) + 1, -1, np.int32)  # the last is that of a missing value, whose code is -1
     place[used] = [names.index(str(values[code])) for code in used]
     return Values(key, title, place[codes], tuple(names))
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    return bool(pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column))
 
 
 def natural_order(name: str) -> tuple[int, int, str]:

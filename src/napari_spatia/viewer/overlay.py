@@ -4,24 +4,48 @@ Recolouring replaces one small table of colours; only the pixels on screen are p
 """
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 
 import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_spatia.session.colour import CELL_STYLES
 from napari_spatia.session.instances import ColourTable
 
 KEPT_WINDOWS = 6
 """Label windows that are kept in memory: what is on screen and the thumbnail, before and after a small move."""
 MAX_KEPT_PX = 1 << 24
+FAINT = 0.35
+"""Share of its opacity that the inside of a cell keeps under its outline."""
 
 
 class ColourSource:
-    """The table that all levels paint with; replaced as a whole."""
+    """The table that all levels paint with, replaced as a whole, and one of `CELL_STYLES`."""
 
     def __init__(self) -> None:
         self.table = ColourTable(ids=None, packed=np.zeros(2, dtype=np.uint32))
+        self.style = CELL_STYLES[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The labels of one part of a level, and (once asked for) which of their pixels are edges."""
+
+    labels: NDArray[np.integer]
+    edges: NDArray[np.bool_] | None = None
+
+
+def label_edges(labels: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """`(Y, X)` whether one of a pixel's four neighbours has another label; outside of ``labels`` is no neighbour."""
+    edges = np.zeros(labels.shape, dtype=bool)
+    down, right = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
+    edges[1:] |= down
+    edges[:-1] |= down
+    edges[:, 1:] |= right
+    edges[:, :-1] |= right
+    return edges
 
 
 class PaintedLevel:
@@ -33,7 +57,7 @@ class PaintedLevel:
     def __init__(self, labels: da.Array, source: ColourSource) -> None:
         self._labels = labels
         self._source = source
-        self._windows: OrderedDict[str, NDArray[np.integer]] = OrderedDict()
+        self._windows: OrderedDict[str, Window] = OrderedDict()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -47,20 +71,43 @@ class PaintedLevel:
     def __getitem__(self, key: Any) -> NDArray[np.uint8]:
         keys = key if isinstance(key, tuple) else (key,)
         keys = tuple(slice(None) if part is Ellipsis else part for part in keys)
-        painted = self._source.table.paint(self._window(keys[:2]))
+        style = self._source.style
+        window = self._window(keys[:2], with_edges=style != "fill")
+        painted = self._source.table.paint(window.labels)
+        if style != "fill" and window.edges is not None:
+            inside = (np.arange(256) * (FAINT if style == "both" else 0.0)).astype(np.uint8)
+            alpha = painted[..., 3]
+            np.copyto(alpha, inside[alpha], where=~window.edges)
         return painted[(..., keys[2])] if len(keys) > 2 else painted
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self[:, :].astype(dtype or self.dtype, copy=False)
 
-    def _window(self, keys: tuple[Any, ...]) -> NDArray[np.integer]:
+    def _window(self, keys: tuple[Any, ...], with_edges: bool) -> Window:
         name = repr(keys)
+        found = self._windows.get(name)
+        if found is None or (with_edges and found.edges is None):
+            found = self._read(keys, with_edges)
+            if found.labels.size <= MAX_KEPT_PX:
+                self._windows[name] = found
         if name in self._windows:
             self._windows.move_to_end(name)
-            return self._windows[name]
-        labels = np.asarray(self._labels[keys])
-        if labels.size <= MAX_KEPT_PX:
-            self._windows[name] = labels
         while len(self._windows) > KEPT_WINDOWS:
             self._windows.popitem(last=False)
-        return labels
+        return found
+
+    def _read(self, keys: tuple[Any, ...], with_edges: bool) -> Window:
+        """Read labels; for their edges a pixel more on every side, as a neighbour may lie outside of the window.
+
+        Only what is drawn has edges, which is read by two slices; the value under the mouse is that of the whole cell.
+        """
+        if not with_edges or len(keys) < 2 or not all(isinstance(part, slice) for part in keys):
+            return Window(np.asarray(self._labels[keys]))
+        spans = [part.indices(length) for part, length in zip(keys, self._labels.shape, strict=True)]
+        wide = tuple(slice(max(low - 1, 0), high + 1) for low, high, _ in spans)
+        inner = tuple(
+            slice(low - part.start, high - part.start, step)
+            for (low, high, step), part in zip(spans, wide, strict=True)
+        )
+        labels = np.asarray(self._labels[wide])
+        return Window(labels[inner], label_edges(labels)[inner])

@@ -34,6 +34,7 @@ class SlideView:
         events.slide.connect(self._show_slide)
         events.lookup.connect(self._show_lookup)
         events.opacity.connect(self._show_opacity)
+        events.cell_style.connect(self._show_lookup)
         events.selected.connect(self._show_selected)
         viewer.mouse_drag_callbacks.append(self._on_press)
         viewer.layers.events.removed.connect(self._forget)
@@ -52,6 +53,7 @@ class SlideView:
         events.slide.disconnect(self._show_slide)
         events.lookup.disconnect(self._show_lookup)
         events.opacity.disconnect(self._show_opacity)
+        events.cell_style.disconnect(self._show_lookup)
         events.selected.disconnect(self._show_selected)
         viewer = self._viewer()
         if viewer is not None:
@@ -88,13 +90,14 @@ class SlideView:
         self._layers.append(layer)
         return layer
 
-    def _show_lookup(self, lookup: Lookup | None = None) -> None:
+    def _show_lookup(self, _: Lookup | str | None = None) -> None:
         if self._colours is None:
             return
         lookup = self.session.state.lookup
         if lookup is None:
             self._colours.visible = False
             return
+        self._source.style = self.session.state.cell_style
         self._source.table = self.session.opened.index.table(lookup.rgba)
         if self._colours.visible:
             self._colours.refresh(extent=False, highlight=False)

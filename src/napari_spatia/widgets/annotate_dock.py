@@ -3,12 +3,13 @@
 from functools import partial
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QColor, QKeySequence, QShortcut
-from qtpy.QtWidgets import QColorDialog, QLineEdit, QListWidget, QListWidgetItem
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QLineEdit, QListWidget, QListWidgetItem
 
 from napari_spatia.session.annotations import KEYS
 from napari_spatia.session.session import Session
-from napari_spatia.widgets.legend import SWATCH_PX, swatch
+from napari_spatia.session.values import is_blend
+from napari_spatia.widgets.legend_parts import SWATCH_PX, ask_colour, swatch
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
 
 NO_SLIDE = "Open a slide first."
@@ -106,7 +107,7 @@ class AnnotateDock(Dock):
 
     def _add_types(self) -> None:
         lookup = self.state.lookup
-        if lookup is None or not lookup.legend:
+        if lookup is None or not lookup.legend or is_blend(lookup.key):
             self.session.tell_error("Colour the cells by a type or a cluster first; its categories become classes.")
             return
         for entry in lookup.legend:
@@ -124,10 +125,9 @@ class AnnotateDock(Dock):
             self._arm(name)
 
     def _recolour(self, name: str) -> None:
-        old = self.state.annotations.find(name).colour
-        colour = QColorDialog.getColor(QColor(*old), self, f"Colour of {name}")
-        if colour.isValid():
-            self.attempt(self.session.add_class, name, (colour.red(), colour.green(), colour.blue()))
+        colour = ask_colour(self, name, self.state.annotations.find(name).colour)
+        if colour is not None:
+            self.attempt(self.session.add_class, name, colour)
 
     def _unassign(self) -> None:
         if self.state.selected is not None:

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from napari_spatia.errors import SlideError
 from napari_spatia.session.opened import BRIGHTEST_PERCENT, with_annotations
 from napari_spatia.viewer.layers import COLOURS, UNITS, cells_spec, channel_specs
 from napari_spatia.viewer.slide_view import SESSION_KEY
+from napari_spatia.viewer.view_picture import view_picture
 from napari_spatia.widgets.annotate_dock import AnnotateDock
 from napari_spatia.widgets.arrange import EXPORT, show_docks
 from napari_spatia.widgets.cell_dock import CellDock
@@ -58,7 +60,7 @@ class Export(ExportDock):
     """The Export dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        super().__init__(session_for(napari_viewer), partial(view_picture, napari_viewer))
 
 
 def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[tuple[Any, ...]]] | None:

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from qtpy.QtCore import QStringListModel, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QButtonGroup,
     QComboBox,
-    QCompleter,
     QFileDialog,
     QLabel,
     QPushButton,
@@ -15,12 +14,17 @@ from qtpy.QtWidgets import (
 )
 
 from napari_spatia.inference.registry import best_checkpoint, find_checkpoint, list_shipped
+from napari_spatia.session.colour import CELL_STYLES
 from napari_spatia.session.session import Session
-from napari_spatia.session.values import GENE_FORMS
+from napari_spatia.session.values import GENE_FORMS, MAX_BLENDED, genes_of
+from napari_spatia.widgets.colour_search import ColourSearch
+from napari_spatia.widgets.filters import Filters
 from napari_spatia.widgets.legend import Legend
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, row
 
+PLUS_PX = 28
 OTHER_FOLDER = "Other folder…"
+TO_COLOUR, TO_BLEND = "Type, cluster, gene, column…", "Gene to blend with…"
 NO_SLIDE = (
     "Open a SpatialData slide (a .zarr folder): drop it on the window, press Open slide…, or take File > Open Sample."
 )
@@ -46,6 +50,7 @@ class ExplorerDock(Dock):
         self.watch(self._show_choices, "slide", "prediction")
         self.watch(self._show_colour, "colour", "lookup")
         self.watch(self._show_opacity, "opacity")
+        self.watch(lambda: self.style.setCurrentIndex(CELL_STYLES.index(self.state.cell_style)), "cell_style")
 
     # -- slide ----------------------------------------------------------------------------------------------------
 
@@ -132,21 +137,12 @@ class ExplorerDock(Dock):
     # -- colour ---------------------------------------------------------------------------------------------------
 
     def _build_colour(self) -> None:
-        self.choice = QComboBox()
-        self.choice.setEditable(True)
-        self.choice.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.choice.setMaxVisibleItems(24)
-        self.choice.lineEdit().setPlaceholderText("Type, cluster, gene, column…")
-        self.choice.setToolTip("Type to search: predicted types, clusters, columns of the table, genes")
-        self._names = QStringListModel(self)
-        completer = QCompleter(self._names, self)
-        completer.setFilterMode(Qt.MatchFlag.MatchContains)
-        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-        completer.activated.connect(self._choose_name)
-        self.choice.setCompleter(completer)
-        self.choice.activated.connect(lambda idx: self._choose_key(self.choice.itemData(idx)))
-        self.choice.lineEdit().returnPressed.connect(lambda: self._choose_name(self.choice.currentText()))
+        self.choice = ColourSearch(TO_COLOUR)
+        self.choice.picked.connect(self._choose_key)
+        self.choice.unknown.connect(self._tell_unknown)
+        self.blend_button = button("+", "Blend with another gene", self._blend)
+        self.blend_button.setCheckable(True)
+        self.blend_button.setFixedWidth(PLUS_PX)
         self.forms = QButtonGroup(self)
         self.forms.buttonClicked.connect(lambda pressed: self._choose_key(str(pressed.property("key"))))
         self.forms_row = row(*(self._form_button(name) for name in GENE_FORMS.values()))
@@ -157,44 +153,61 @@ class ExplorerDock(Dock):
         self.opacity.valueChanged.connect(lambda percent: setattr(self.state, "opacity", percent / 100))
 
         self.body.addWidget(heading("Colour cells by"))
-        self.body.addWidget(self.choice)
+        self.body.addWidget(row(self.choice, self.blend_button))
         self.body.addWidget(self.forms_row)
         self.body.addWidget(self.legend, 1)
-        self.opacity_row = row(QLabel("Opacity"), self.opacity)
+        self.filters = Filters(self)
+        self.body.addWidget(self.filters)
+        self.style = QComboBox()
+        self.style.setToolTip("Paint each cell whole, its outline, or its outline over a faint fill")
+        for name in CELL_STYLES:
+            self.style.addItem(name.capitalize(), name)
+        self.style.activated.connect(lambda idx: self.attempt(self.session.set_cell_style, CELL_STYLES[idx]))
+        self.opacity_row = row(QLabel("Opacity"), self.opacity, self.style)
         self.body.addWidget(self.opacity_row)
         self.body.addStretch(0)
 
     def _show_choices(self) -> None:
         choices = self.session.colour_choices()
-        self.choice.blockSignals(True)
-        self.choice.clear()
-        for entry in choices:
-            self.choice.addItem(entry.label, entry.key)
-            self.choice.setItemData(self.choice.count() - 1, entry.group, Qt.ItemDataRole.ToolTipRole)
-        self.choice.setCurrentIndex(-1)
-        self.choice.blockSignals(False)
-        self._names.setStringList([entry.label for entry in choices])
+        self.choice.list_choices(choices)
+        self.filters.list_choices(choices)
         for widget in (self.choice, self.opacity_row):
             widget.setEnabled(bool(choices))
         self._show_colour()
 
-    def _choose_name(self, name: str) -> None:
-        idx = self.choice.findText(name, Qt.MatchFlag.MatchFixedString)
-        if idx < 0:
-            self.session.tell_error(f"Nothing on this slide is called '{name}'. Type a part of a gene or column name.")
-            self._show_colour()
-            return
-        self._choose_key(self.choice.itemData(idx))
+    def _tell_unknown(self, name: str) -> None:
+        self.session.tell_error(f"Nothing on this slide is called '{name}'. Type a part of a gene or column name.")
+        self._show_colour()
 
     def _choose_key(self, key: str) -> None:
-        self.attempt(self.session.colour_by, key)
+        """Colour by a key, or blend with its gene where the person asked for that."""
+        _, genes = genes_of(key)
+        if self.blend_button.isChecked() and len(genes) == 1:
+            self.attempt(self.session.add_to_blend, genes[0])
+        else:
+            self.attempt(self.session.colour_by, key)
+        self._show_colour()
+
+    def _blend(self) -> None:
+        """Blend with the gene that has been typed; without one, with the gene that is chosen next."""
+        _, typed = genes_of(self.choice.key_of(self.choice.currentText()))
+        if self.blend_button.isChecked() and typed and typed[0] not in genes_of(self.state.colour)[1]:
+            self.attempt(self.session.add_to_blend, typed[0])
+            self._show_colour()
+        elif self.blend_button.isChecked():
+            self.choice.show_key(None)
+            self.choice.lineEdit().setPlaceholderText(TO_BLEND)
+            self.choice.lineEdit().setFocus()
+        else:
+            self._show_colour()
 
     def _show_colour(self) -> None:
         forms = {form.label: form.key for form in self.session.gene_forms()}
         listed = next(iter(forms.values()), self.state.colour)  # of a gene the list has its first form
-        self.choice.blockSignals(True)
-        self.choice.setCurrentIndex(-1 if listed is None else self.choice.findData(listed))
-        self.choice.blockSignals(False)
+        self.choice.show_key(listed)
+        self.choice.lineEdit().setPlaceholderText(TO_COLOUR)
+        self.blend_button.setChecked(False)
+        self.blend_button.setEnabled(1 <= len(genes_of(self.state.colour)[1]) < MAX_BLENDED)
         self.forms_row.setVisible(len(forms) > 1)
         for form in self.forms.buttons():
             form.setVisible(form.text() in forms)

@@ -4,10 +4,9 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QPoint, QRectF, QSize, Qt, QTimer, Signal
-from qtpy.QtGui import QColor, QIcon, QImage, QKeyEvent, QPainter, QPaintEvent, QPixmap
+from qtpy.QtCore import QPoint, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QIcon, QKeyEvent, QPainter, QPaintEvent, QPixmap
 from qtpy.QtWidgets import (
-    QColorDialog,
     QComboBox,
     QHeaderView,
     QLabel,
@@ -19,38 +18,18 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QLabeledDoubleRangeSlider
 
-from napari_spatia.data.colors import Rgb
-from napari_spatia.session.colour import COLORMAP, COLORMAPS, PERCENT, LegendRow, Lookup, colormap_lut
+from napari_spatia.session.colour import COLORMAP, COLORMAPS, LegendRow, Lookup, colormap_lut
+from napari_spatia.session.values import is_blend, is_whole
+from napari_spatia.widgets.blend_legend import BlendLegend
+from napari_spatia.widgets.legend_parts import SWATCH_PX, PercentileChoice, ask_colour, ramp, swatch
 from napari_spatia.widgets.parts import Dock, row
+from napari_spatia.widgets.range_slider import SIDE_PX, RangeSlider
 
-SWATCH_PX = 12
 SEARCH_FROM_ROWS = 12
 """With fewer categories than this there is no search line above them."""
 HISTOGRAM_PX = 36
-SIDE_PX = 18
-"""Beside the colour bar and the slider: the labels of its handles reach beyond it."""
-LIVE_MS = 30
-COUNTED = "gene:"
-"""Start of keys whose values are whole numbers."""
-CHOSEN = "Chosen"
-PERCENTILES = {"1–99 %": PERCENT, "5–95 %": (5.0, 95.0), "0.1–99.9 %": (0.1, 99.9), "All values": (0.0, 100.0)}
-"""Ends of the colours that are offered by name."""
 KEYS_HINT = "Space: paint or leave out · S: this category alone · A: all · Enter or double click: another colour"
-
-
-def swatch(colour: Rgb) -> QIcon:
-    """A small square in a category's colour."""
-    pixmap = QPixmap(SWATCH_PX, SWATCH_PX)
-    pixmap.fill(QColor(*colour))
-    return QIcon(pixmap)
-
-
-def ramp(colormap: str) -> QPixmap:
-    """The 256 colours of a colour map beside each other."""
-    lut = np.ascontiguousarray(colormap_lut(colormap)[None])
-    return QPixmap.fromImage(QImage(lut.tobytes(), 256, 1, 256 * 3, QImage.Format.Format_RGB888))
 
 
 class CategoryLegend(QTreeWidget):
@@ -112,9 +91,9 @@ class CategoryLegend(QTreeWidget):
     def ask_colour(self, name: str) -> None:
         """Let the person choose another colour of a category."""
         now = next(entry.colour for entry in self._rows if entry.name == name)
-        chosen = QColorDialog.getColor(QColor(*now), self, f"Colour of {name}")
-        if chosen.isValid():
-            self.recoloured.emit(name, (chosen.red(), chosen.green(), chosen.blue()))
+        colour = ask_colour(self, name, now)
+        if colour is not None:
+            self.recoloured.emit(name, colour)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         item = self.currentItem()
@@ -162,7 +141,7 @@ class ColourBar(QWidget):
         """``histogram`` (n,) of the values; ``ends`` of the colours in [0, 1] of its width."""
         counts = np.zeros(0) if histogram is None else np.sqrt(histogram)  # few cells must be seen beside many
         self._counts, self._ends = counts / max(counts.max(initial=0), 1), ends
-        self._pixmap = ramp(colormap)
+        self._pixmap = ramp(colormap_lut(colormap))
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -187,40 +166,26 @@ class ColourBar(QWidget):
 class NumberLegend(QWidget):
     """Histogram, colour bar, the two ends of the colours, and the colour map."""
 
-    ranged = Signal(float, float)
-    percentiles_chosen = Signal(float, float)
     colormap_chosen = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
         self.bar = ColourBar()
-        self.slider = QLabeledDoubleRangeSlider(Qt.Orientation.Horizontal)
-        self.slider.setEdgeLabelMode(QLabeledDoubleRangeSlider.EdgeLabelMode.NoLabel)
-        self.slider.setHandleLabelPosition(QLabeledDoubleRangeSlider.LabelPosition.LabelsBelow)
-        self.slider.setToolTip("Values at the two ends of the colours")
-        self.slider.setMinimumHeight(48)
-        self.slider.valueChanged.connect(self._slid)
-        self._settled = QTimer(self)
-        self._settled.setSingleShot(True)
-        self._settled.timeout.connect(lambda: self.ranged.emit(*self.slider.value()))
-        self.percentiles = QComboBox()
-        self.percentiles.setToolTip("Percentiles of the values at the two ends of the colours")
-        self.percentiles.addItems([*PERCENTILES, CHOSEN])
-        self.percentiles.textActivated.connect(self._choose_percentiles)
+        self.slider = RangeSlider("Values at the two ends of the colours")
+        self.percentiles = PercentileChoice()
         self.colormap = QComboBox()
         self.colormap.setToolTip("Colour map; cividis looks alike to colour-blind eyes")
         self.colormap.setIconSize(QSize(48, SWATCH_PX))
         for name in COLORMAPS:
-            self.colormap.addItem(QIcon(ramp(name).scaled(48, SWATCH_PX)), name)
+            self.colormap.addItem(QIcon(ramp(colormap_lut(name)).scaled(48, SWATCH_PX)), name)
         self.colormap.textActivated.connect(self.colormap_chosen.emit)
-        for choice in (self.percentiles, self.colormap):
-            choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.colormap.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         choices = row(self.percentiles, self.colormap)
         for widget in (self.bar, self.slider, choices):
             layout.addWidget(widget)
-        self.slider.layout().setContentsMargins(SIDE_PX, 0, SIDE_PX, 0)
+        self.slider.inset()
         for inset in (self.bar, choices):
             inset.setContentsMargins(SIDE_PX, 0, SIDE_PX, 0)
 
@@ -230,23 +195,9 @@ class NumberLegend(QWidget):
         span = limits[1] - limits[0]
         ends = (min(max((shown[0] - limits[0]) / span, 0), 1), min(max((shown[1] - limits[0]) / span, 0), 1))
         self.bar.show_values(lookup.histogram, ends, lookup.colormap)
-        self.slider.blockSignals(True)
-        self.slider.setDecimals(0 if span >= 10 or lookup.key.startswith(COUNTED) else 2)
-        self.slider.setRange(*limits)
-        if tuple(self.slider.value()) != shown:
-            self.slider.setValue(shown)
-        self.slider.blockSignals(False)
-        named = next((name for name, ends in PERCENTILES.items() if ends == percent), CHOSEN)
-        self.percentiles.setCurrentText(named)
+        self.slider.show_range(limits, shown, is_whole(lookup.key))
+        self.percentiles.show_percent(percent)
         self.colormap.setCurrentText(lookup.colormap)
-
-    def _slid(self) -> None:
-        if not self._settled.isActive():  # the colours follow while the handle moves
-            self._settled.start(LIVE_MS)
-
-    def _choose_percentiles(self, name: str) -> None:
-        if name in PERCENTILES:
-            self.percentiles_chosen.emit(*PERCENTILES[name])
 
 
 class Legend(QWidget):
@@ -259,7 +210,7 @@ class Legend(QWidget):
         self.search = QLineEdit()
         self.search.setPlaceholderText("Find a category…")
         self.search.setClearButtonEnabled(True)
-        self.categories, self.numbers = CategoryLegend(), NumberLegend()
+        self.categories, self.numbers, self.blend = CategoryLegend(), NumberLegend(), BlendLegend()
         self.search.textChanged.connect(self.categories.filter)
         session = dock.session
         for signal, verb in (
@@ -268,14 +219,18 @@ class Legend(QWidget):
             (self.categories.all_shown, session.show_all_categories),
             (self.categories.recoloured, session.recolour_category),
             (self.categories.saved, session.save_colours),
-            (self.numbers.ranged, session.show_range),
-            (self.numbers.percentiles_chosen, session.show_percentiles),
+            (self.numbers.slider.moved, session.show_range),
+            (self.numbers.percentiles.picked, session.show_percentiles),
             (self.numbers.colormap_chosen, session.set_colormap),
+            (self.blend.toggled, session.show_category),
+            (self.blend.removed, session.remove_from_blend),
+            (self.blend.recoloured, session.recolour_category),
+            (self.blend.percentiles.picked, session.show_percentiles),
         ):
             signal.connect(partial(dock.attempt, verb))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.title, self.search, self.categories, self.numbers):
+        for widget in (self.title, self.search, self.categories, self.numbers, self.blend):
             layout.addWidget(widget)
         layout.addStretch(0)
         self.show_lookup(None, None)
@@ -286,10 +241,12 @@ class Legend(QWidget):
         if lookup is None:
             return
         self.title.setText(lookup.title)
-        is_numbers = lookup.limits is not None
-        self.categories.setVisible(not is_numbers)
+        is_numbers, is_blended = lookup.limits is not None, is_blend(lookup.key)
+        self.categories.setVisible(not is_numbers and not is_blended)
         self.numbers.setVisible(is_numbers)
-        self.categories.show_rows(lookup.legend)
+        self.blend.setVisible(is_blended)
+        self.categories.show_rows(() if is_blended else lookup.legend)
+        self.blend.show_rows(lookup.legend if is_blended else (), percent)
         searchable = len(lookup.legend) >= SEARCH_FROM_ROWS
         self.search.setVisible(searchable)
         self.categories.filter(self.search.text() if searchable else "")

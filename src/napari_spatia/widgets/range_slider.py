@@ -1,0 +1,42 @@
+"""A slider with two handles, their values as numbers below it, that tells a range while it moves."""
+
+from qtpy.QtCore import Qt, QTimer, Signal
+from superqt import QLabeledDoubleRangeSlider
+
+SIDE_PX = 18
+"""Room at both sides: the labels of the handles reach beyond the slider."""
+LIVE_MS = 30
+
+
+class RangeSlider(QLabeledDoubleRangeSlider):
+    """``moved`` tells the two values, at most once in `LIVE_MS`."""
+
+    moved = Signal(float, float)
+
+    def __init__(self, tooltip: str) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+        self.setEdgeLabelMode(QLabeledDoubleRangeSlider.EdgeLabelMode.NoLabel)
+        self.setHandleLabelPosition(QLabeledDoubleRangeSlider.LabelPosition.LabelsBelow)
+        self.setToolTip(tooltip)
+        self.setMinimumHeight(48)
+        self.valueChanged.connect(self._slid)
+        self._settled = QTimer(self)
+        self._settled.setSingleShot(True)
+        self._settled.timeout.connect(lambda: self.moved.emit(*self.value()))
+
+    def inset(self) -> None:
+        """Make room for the labels; once the slider is in its layout."""
+        self.layout().setContentsMargins(SIDE_PX, 0, SIDE_PX, 0)
+
+    def show_range(self, limits: tuple[float, float], shown: tuple[float, float], whole: bool) -> None:
+        """Show a range between ``limits`` without telling it; ``whole`` numbers have no decimals."""
+        self.blockSignals(True)
+        self.setDecimals(0 if whole or limits[1] - limits[0] >= 10 else 2)
+        self.setRange(*limits)
+        if tuple(self.value()) != shown:
+            self.setValue(shown)
+        self.blockSignals(False)
+
+    def _slid(self) -> None:
+        if not self._settled.isActive():  # what is shown follows while the handle moves
+            self._settled.start(LIVE_MS)
