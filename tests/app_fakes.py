@@ -182,6 +182,7 @@ class FakeBackend:
             domain=np.array([str(i // 8) for i in range(num)]), imputed_genes=("GENE1", "HIDDEN"),
             imputed=np.ones((num, 2), np.float32), provenance={"seed": seed},
             of_imputed={"held_out_pearson": np.array([0.414, np.nan])},
+            embedding={"cell": np.random.default_rng(seed).normal(size=(num, 6)).astype(np.float32)},
         )  # fmt: skip
 
     def read_prediction(self, slide: Slide) -> None:

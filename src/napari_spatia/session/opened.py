@@ -21,6 +21,7 @@ from napari_spatia.data.keys import (
     colors_of,
 )
 from napari_spatia.data.picture import slide_limits
+from napari_spatia.data.planes import list_planes
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.store import read_uns, write_obs_columns
 from napari_spatia.progress import Progress, part, silent
@@ -43,7 +44,7 @@ TOP_GENES = 8
 @dataclass(frozen=True, slots=True)
 class OpenedSlide:
     """A slide and what is derived from it once: gene columns, all counts of each cell, row finders, display limits,
-    stored colours of columns' categories, stored results.
+    stored colours of columns' categories, obsm arrays that can be plotted (key → columns), stored results.
     """
 
     slide: Slide
@@ -53,6 +54,7 @@ class OpenedSlide:
     index: InstanceIndex
     limits: NDArray[np.float32]
     colours: Mapping[str, Mapping[str, Rgb]]
+    planes: Mapping[str, int]
     prediction: "Prediction | None"
     annotations: Annotations
     journal: Journal
@@ -78,6 +80,7 @@ def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progr
         index=InstanceIndex.from_ids(slide.instance_id),
         limits=slide_limits(slide.image, high=BRIGHTEST_PERCENT),
         colours=stored_colours(slide),
+        planes=list_planes(slide),
         prediction=backend.read_prediction(slide),
         annotations=journal.replay(stored_annotations(slide)),
         journal=journal,

@@ -17,6 +17,7 @@ from napari_spatia.session.annotations import Annotations
 from napari_spatia.session.colour import COLORMAP, PERCENT, Lookup
 from napari_spatia.session.history import History
 from napari_spatia.session.jobs import JobStatus
+from napari_spatia.session.scatter import Plot
 
 if TYPE_CHECKING:
     from napari_spatia.inference.evidence import Evidence
@@ -64,7 +65,20 @@ class CellCrop:
 
 
 _SAME_OBJECT = dict.fromkeys(
-    ("slide", "limits", "checkpoint", "prediction", "lookup", "crop", "cell", "resolved", "counterfactual", "evidence"),
+    (
+        "slide",
+        "limits",
+        "checkpoint",
+        "prediction",
+        "lookup",
+        "crop",
+        "cell",
+        "resolved",
+        "counterfactual",
+        "evidence",
+        "chosen",
+        "plot",
+    ),
     operator.is_,
 )
 
@@ -114,6 +128,13 @@ class SessionState:
     counterfactual: "Counterfactual | None" = None
     evidence: "Evidence | None" = None
     """What stands behind ``counterfactual``, once it has been examined."""
+
+    chosen: "NDArray[np.int64] | None" = None
+    """`(n,)` rows of the chosen cells, ascending, not to be written into; None when none is chosen."""
+    tool: str = ""
+    """What a drag on the slide draws: one of `selecting.TOOLS`."""
+    plot: Plot | None = None
+    """The embedding on screen."""
 
     annotations: Annotations = Annotations()
     armed_class: str | None = None
