@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 from napari_spatia.inference.registry import best_checkpoint, find_checkpoint, list_shipped
 from napari_spatia.session.session import Session
 from napari_spatia.session.values import GENE_FORMS
+from napari_spatia.widgets.chosen import TOOLS, Chosen
 from napari_spatia.widgets.legend import Legend
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, row
 
@@ -25,6 +26,7 @@ NO_SLIDE = (
     "Open a SpatialData slide (a .zarr folder): drop it on the window, press Open slide…, or take File > Open Sample."
 )
 NO_MODEL = "Load a model to predict cell types and to edit genes."
+CHOOSE = "Draw around cells on the slide to choose them: lasso (L) or box (B); Shift adds, Alt removes, Esc ends."
 FORM_TIPS = {
     "Counts": "Transcripts counted in each cell",
     "Normalised": "log(1 + counts) of cells scaled to 100 transcripts",
@@ -162,6 +164,8 @@ class ExplorerDock(Dock):
         self.body.addWidget(self.legend, 1)
         self.opacity_row = row(QLabel("Opacity"), self.opacity)
         self.body.addWidget(self.opacity_row)
+        self.chosen = Chosen(self, CHOOSE, tuple(TOOLS))
+        self.body.addWidget(self.chosen)
         self.body.addStretch(0)
 
     def _show_choices(self) -> None:
