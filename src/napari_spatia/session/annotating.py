@@ -87,9 +87,12 @@ class AnnotationVerbs(ColourVerbs):
 
     def _move_marks(self, marks: History[Annotations]) -> None:
         before, after = self._marks.present.assigned, marks.present.assigned
-        cells = sorted({cell_id for cell_id, _name in before.items() ^ after.items()})
-        if cells:
-            self.opened.journal.add_cells({cell_id: after.get(cell_id) for cell_id in cells})
+        changes: dict[str, str | None] = {
+            cell_id: name for cell_id, name in after.items() if before.get(cell_id) != name
+        }
+        changes.update(dict.fromkeys(cell_id for cell_id in before if cell_id not in after))
+        if changes:
+            self.opened.journal.add_cells(changes)
         self._marks = marks
         self._show_annotations()
 
