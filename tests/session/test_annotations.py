@@ -43,6 +43,22 @@ def test_journal_replays_and_drops_a_torn_last_line(tmp_path):
     assert all(json.loads(line) for line in journal.path.read_text().splitlines())
 
 
+def test_many_cells_are_one_line_that_is_there_whole_or_not_at_all(tmp_path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    annotations = Annotations().with_class("mast", RED).with_class("duct", RED).with_cell("cell-0", "duct")
+    for entry in annotations.classes:
+        journal.add_class(entry)
+    journal.add_cell("cell-0", "duct")
+    changes = {"cell-0": None, "cell-1": "mast", "cell-2": "duct"}
+    journal.add_cells(changes)
+    assert journal.path.read_bytes().count(b"\n") == 4
+    assert journal.replay(Annotations()) == annotations.with_cells(changes)
+    journal.path.write_bytes(journal.path.read_bytes()[:-2])
+    assert journal.replay(Annotations()) == annotations
+    with pytest.raises(SpatiaError, match="no annotation class 'b'"):
+        annotations.with_cells({"cell-1": "b"})
+
+
 def test_restart_keeps_classes_only(tmp_path):
     journal = Journal(tmp_path / "journal.jsonl")
     annotations = Annotations().with_class("mast", RED).with_cell("cell-1", "mast")
@@ -69,6 +85,28 @@ while True:
     process.communicate()
     replayed = Journal(path).replay(Annotations())
     assert {f"cell-{number}" for number in confirmed} <= set(replayed.assigned)
+
+
+def test_kill_loses_no_choice_that_was_annotated(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    script = f"""
+from pathlib import Path
+from napari_spatia.session.annotations import AnnotationClass, Journal
+journal = Journal(Path({str(path)!r}))
+journal.add_class(AnnotationClass("mast", (1, 2, 3), "1"))
+number = 0
+while True:
+    journal.add_cells(dict.fromkeys((f"cell-{{number}}-{{idx}}" for idx in range(2000)), "mast"))
+    print(number, flush=True)
+    number += 1
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    confirmed = [int(process.stdout.readline()) for _ in range(10)]
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assigned = Journal(path).replay(Annotations()).assigned
+    assert {f"cell-{number}-{idx}" for number in confirmed for idx in range(2000)} <= set(assigned)
+    assert len(assigned) % 2000 == 0, "a line that was cut short counts for none of its cells"
 
 
 def test_sidecar_lies_beside_a_slide_or_in_the_persons_folder(tmp_path, monkeypatch):

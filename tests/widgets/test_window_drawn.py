@@ -6,9 +6,9 @@ import pytest
 from qtpy.QtCore import QEvent, QObject, QPoint, Qt
 from qtpy.QtGui import QImage
 
-from napari_spatia.viewer import layers
+from napari_spatia.viewer import lasso, layers
 from napari_spatia.viewer.view_picture import view_picture
-from napari_spatia.widgets.driving import Driver
+from napari_spatia.widgets.driving import LEFT, Driver, mouse
 from napari_spatia.widgets.explorer import ExplorerDock
 from napari_spatia.widgets.host import host_for
 
@@ -151,7 +151,7 @@ def test_a_new_picture_leaves_the_rest_of_the_window_alone(edited):
 def test_the_tab_in_front_is_the_one_on_the_screen(edited):
     picture = edited.cell_dock.pictures.edited
     shown = picture_pixels(picture)
-    for name, is_on_screen in (("Annotate", False), ("Cell", True), ("Export", False)):
+    for name, is_on_screen in (("Annotate", False), ("Cell", True), ("Cells map", False), ("Export", False)):
         edited.docks[name].raise_()
         edited.settle(0.3)
         assert np.array_equal(screen_pixels(picture), shown) == is_on_screen, name
@@ -166,3 +166,28 @@ def test_a_picture_of_the_view_has_the_colours_of_the_canvas_and_a_scale_bar(win
     assert not np.array_equal(shown, without)
     assert np.array_equal(view_picture(window.viewer), shown), "a bar that was hidden is in the picture"
     assert not scale_bar.visible and np.array_equal(canvas_pixels(window), without)
+
+
+def test_a_lasso_drawn_by_hand_chooses_cells_and_the_others_fade(window, qtbot):
+    canvas, centers = window.canvas, window.session.slide.centers_um
+    camera = window.viewer.scene.camera
+    camera.zoom *= 0.9  # room around the cells
+    qtbot.keyClick(canvas, Qt.Key.Key_L)
+    assert window.session.state.tool == "lasso"
+    view, before = camera.center, [drawn_at(window, cell_idx) for cell_idx in (0, 15)]
+    corners = [(-1.0, -1.0), (-1.0, 15.0), (15.0, 15.0), (15.0, -1.0)]  # around the four cells of the upper left
+    places = [window.place_of(*centers[0] + np.array(corner) - 4.0) for corner in corners]
+    mouse(canvas, QEvent.Type.MouseMove, places[0], Qt.MouseButton.NoButton)
+    mouse(canvas, QEvent.Type.MouseButtonPress, places[0], LEFT)
+    for place in places[1:]:
+        mouse(canvas, QEvent.Type.MouseMove, place, LEFT)
+        window.settle(0.05)
+    assert lasso.LAYER in window.viewer.layers
+    mouse(canvas, QEvent.Type.MouseButtonRelease, places[-1], LEFT)
+    window.settle(0.1)
+    assert window.session.state.chosen.tolist() == [0, 1, 4, 5]
+    assert lasso.LAYER not in window.viewer.layers and camera.center == view
+    after = [drawn_at(window, cell_idx) for cell_idx in (0, 15)]
+    assert np.abs(after[0] - before[0]).max() <= ROUNDING and np.abs(after[1] - before[1]).max() > 30
+    qtbot.keyClick(canvas, Qt.Key.Key_Escape)
+    assert window.session.state.tool == "" and camera.mouse_pan

@@ -28,7 +28,6 @@ _CSV_COLUMNS = {
     "domain": keys.OBS_DOMAIN,
     "annotation": keys.OBS_ANNOTATION,
 }
-_OBSM_OF = {"cell": keys.OBSM_CELL, "niche": keys.OBSM_NICHE, "tissue": keys.OBSM_TISSUE}
 
 
 class PredictedCells(Protocol):
@@ -184,9 +183,9 @@ def _embeddings(slide: Slide, prediction: PredictedCells | None) -> dict[str, ND
         rows = pd.Index(prediction.cell_id).get_indexer(slide.cell_id)
         # reindex: a cell that was not predicted (-1) gets NaN
         embedding = prediction.embedding.items()
-        return {_OBSM_OF[scale]: pd.DataFrame(values).reindex(rows).to_numpy() for scale, values in embedding}
+        return {keys.EMBEDDINGS[scale]: pd.DataFrame(values).reindex(rows).to_numpy() for scale, values in embedding}
     rows = read_obs(slide.path, slide.table_name, ()).index.get_indexer(slide.cell_id)
-    stored = {key: read_obsm(slide.path, slide.table_name, key) for key in _OBSM_OF.values()}
+    stored = {key: read_obsm(slide.path, slide.table_name, key) for key in keys.EMBEDDINGS.values()}
     return {key: values[rows] for key, values in stored.items() if values is not None}
 
 

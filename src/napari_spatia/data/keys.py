@@ -22,6 +22,8 @@ OBSM_CELL: Final = "spatia_cell"
 OBSM_NICHE: Final = "spatia_niche"
 OBSM_TISSUE: Final = "spatia_tissue"
 OBSM_TYPE_PROBABILITY: Final = "spatia_cell_type_probability"
+EMBEDDINGS: Final = {"cell": OBSM_CELL, "niche": OBSM_NICHE, "tissue": OBSM_TISSUE}
+"""Scale of an embedding → its obsm key."""
 
 # uns entries
 UNS_SPATIA: Final = "spatia"

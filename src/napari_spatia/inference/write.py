@@ -14,8 +14,6 @@ from napari_spatia.data.store import ExpressionTable, copy_store, read_obs, read
 from napari_spatia.errors import SlideError
 from napari_spatia.inference.prediction import Prediction
 
-_OBSM_OF = {"cell": keys.OBSM_CELL, "niche": keys.OBSM_NICHE, "tissue": keys.OBSM_TISSUE}
-
 
 def write_prediction(slide: Slide, prediction: Prediction, out: str | Path | None = None) -> Path:
     """Writes a prediction into the slide's store, or into a copy of it at ``out``; returns the store written to.
@@ -49,7 +47,7 @@ def read_prediction(slide: Slide) -> Prediction | None:
     rows = obs.index.get_indexer(slide.cell_id)
     obs = obs.iloc[rows]
     probability = _obsm(slide, keys.OBSM_TYPE_PROBABILITY, rows)
-    embedding = {scale: _obsm(slide, key, rows) for scale, key in _OBSM_OF.items()}
+    embedding = {scale: _obsm(slide, key, rows) for scale, key in keys.EMBEDDINGS.items()}
     table = read_table(slide.path, keys.TABLE_IMPUTED)
     imputed = np.empty((slide.num_cells, 0), np.float32)
     if table is not None:
@@ -77,7 +75,7 @@ def _write(store: Path, slide: Slide, prediction: Prediction) -> None:
         keys.OBS_CLUSTER: _as_categories(prediction.cluster),
         keys.OBS_DOMAIN: _as_categories(prediction.domain),
     }
-    obsm: dict[str, Any] = {_OBSM_OF[scale]: values for scale, values in prediction.embedding.items()}
+    obsm: dict[str, Any] = {keys.EMBEDDINGS[scale]: values for scale, values in prediction.embedding.items()}
     if prediction.type_probability is not None:
         obsm[keys.OBSM_TYPE_PROBABILITY] = prediction.type_probability
     tables = {}

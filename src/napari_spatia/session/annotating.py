@@ -5,6 +5,7 @@ from itertools import count
 from pathlib import Path
 
 from napari_spatia.data.colors import Rgb, palette_color
+from napari_spatia.errors import SpatiaError
 from napari_spatia.session.annotations import Annotations
 from napari_spatia.session.filtering import FilterVerbs
 from napari_spatia.session.history import History
@@ -65,6 +66,19 @@ class AnnotationVerbs(FilterVerbs):
         self._marks = self._marks.set(after)
         self._show_annotations()
 
+    def annotate_chosen(self, name: str | None) -> None:
+        """Put the chosen cells into a class, or (None) into no class, in one step. On disk before this returns."""
+        if self.state.chosen is None:
+            raise SpatiaError("No cells are chosen to annotate. Choose some with the lasso or the box first.")
+        before = self.state.annotations
+        cells = self.slide.cell_id[self.state.chosen].tolist()
+        changes = {cell_id: name for cell_id in cells if before.assigned.get(cell_id) != name}
+        after = before.with_cells(changes)
+        if changes:
+            self.opened.journal.add_cells(changes)
+            self._marks = self._marks.set(after)
+            self._show_annotations()
+
     def undo_annotation(self) -> None:
         self._move_marks(self._marks.undo())
 
@@ -73,9 +87,12 @@ class AnnotationVerbs(FilterVerbs):
 
     def _move_marks(self, marks: History[Annotations]) -> None:
         before, after = self._marks.present.assigned, marks.present.assigned
-        for cell_id in sorted(before.keys() | after.keys()):
-            if before.get(cell_id) != after.get(cell_id):
-                self.opened.journal.add_cell(cell_id, after.get(cell_id))
+        changes: dict[str, str | None] = {
+            cell_id: name for cell_id, name in after.items() if before.get(cell_id) != name
+        }
+        changes.update(dict.fromkeys(cell_id for cell_id in before if cell_id not in after))
+        if changes:
+            self.opened.journal.add_cells(changes)
         self._marks = marks
         self._show_annotations()
 

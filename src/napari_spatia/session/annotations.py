@@ -56,11 +56,14 @@ class Annotations:
 
     def with_cell(self, cell_id: str, name: str | None) -> "Annotations":
         """The cell in class ``name``, or in none."""
-        assigned = dict(self.assigned)
-        assigned.pop(cell_id, None)
-        if name is not None:
-            assigned[cell_id] = self.find(name).name
-        return replace(self, assigned=assigned)
+        return self.with_cells({cell_id: name})
+
+    def with_cells(self, changes: Mapping[str, str | None]) -> "Annotations":
+        """Each cell id of ``changes`` in its class, or in none."""
+        for name in set(changes.values()) - {None}:
+            self.find(str(name))
+        merged = {**self.assigned, **changes}
+        return replace(self, assigned={cell_id: name for cell_id, name in merged.items() if name is not None})
 
     def counts(self) -> dict[str, int]:
         """Number of cells of each class, in order."""
@@ -82,6 +85,13 @@ class Journal:
     def add_cell(self, cell_id: str, name: str | None) -> None:
         self._append({"do": "assign", "cell": cell_id, "class": name})
 
+    def add_cells(self, changes: Mapping[str, str | None]) -> None:
+        """Many cells in one line: after a kill all of them are there, or none."""
+        members: dict[str | None, list[str]] = {}
+        for cell_id, name in changes.items():
+            members.setdefault(name, []).append(cell_id)
+        self._append({"do": "assign_many", "members": list(members.items())})
+
     def replay(self, start: Annotations) -> Annotations:
         """``start`` and everything in the journal. A last line that a kill cut short was never confirmed: dropped."""
         if not self.path.exists():
@@ -90,9 +100,17 @@ class Journal:
         if not newline:
             return start
         annotations = start
+        changes: dict[str, str | None] = {}
         for line in whole.decode().splitlines():
-            annotations = _apply(annotations, json.loads(line))
-        return annotations
+            event = json.loads(line)
+            if event["do"] == "class":
+                red, green, blue = event["colour"]
+                annotations = annotations.with_class(event["name"], (red, green, blue))
+            elif event["do"] == "assign_many":
+                changes.update((cell_id, name) for name, cells in event["members"] for cell_id in cells)
+            else:
+                changes[event["cell"]] = event["class"]
+        return annotations.with_cells(changes)
 
     def restart(self, annotations: Annotations) -> None:
         """Forget assignments that the store now holds; the classes stay."""
@@ -120,10 +138,3 @@ def _last_line_end(path: Path) -> int:
 
 def _class_event(entry: AnnotationClass) -> dict[str, Any]:
     return {"do": "class", "name": entry.name, "colour": list(entry.colour)}
-
-
-def _apply(annotations: Annotations, event: dict[str, Any]) -> Annotations:
-    if event["do"] == "class":
-        red, green, blue = event["colour"]
-        return annotations.with_class(event["name"], (red, green, blue))
-    return annotations.with_cell(event["cell"], event["class"])

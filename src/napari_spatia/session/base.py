@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_spatia.data.colors import Rgb
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import SpatiaError
@@ -38,6 +41,7 @@ class SessionBase:
         self._palette: dict[str, Rgb] = {}
         self._colour_before: str | None = None
         self._filter_values: dict[str, Values] = {}
+        self._maps: dict[str, NDArray[np.float32]] = {}
         self._marks: History[Annotations] = History(Annotations())
 
     @property

@@ -1,7 +1,7 @@
 """Colours of cells and their legend: pure functions from values to what is shown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -22,6 +22,8 @@ CELL_STYLES = ("fill", "outline", "both")
 PERCENT = (1.0, 99.0)
 """Percentiles of the values at the ends of the colours, when nobody chose."""
 HISTOGRAM_BINS = 64
+OTHERS_ALPHA = 0.25
+"""Opacity of the cells that are not chosen while some are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Lookup:
 
     Categories and the genes of a blend have ``legend`` rows; numbers have ``limits`` (all values), ``shown_range`` (the
     ends of the colours), a ``colormap`` and a ``histogram`` `(HISTOGRAM_BINS,)` of how many cells lie where between
-    the limits.
+    the limits. ``category`` `(N,)` int32 is each cell's row of ``legend``, -1 for a cell without one.
     """
 
     key: str
@@ -55,6 +57,7 @@ class Lookup:
     shown_range: tuple[float, float] | None = None
     colormap: str = COLORMAP
     histogram: NDArray[np.int64] | None = field(default=None, repr=False)
+    category: NDArray[np.int32] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,10 @@ def lookup_categories(values: Values, palette: Mapping[str, Rgb], how: Painting 
     rows = [
         LegendRow(names[code], palette[names[code]], int(counts[code]), names[code] not in how.hidden) for code in order
     ]
-    return Lookup(values.key, values.title, rgba=only_passing(colours[codes], how.passing), legend=tuple(rows))
+    place = np.full(num + 1, -1, np.int32)
+    place[order] = np.arange(num)
+    rgba = only_passing(colours[codes], how.passing)
+    return Lookup(values.key, values.title, rgba, tuple(rows), category=place[codes])
 
 
 def lookup_numbers(values: Values, how: Painting = Painting()) -> Lookup:
@@ -155,6 +161,26 @@ def percentile_range(
         return limits
     low, high = (float(value) for value in np.percentile(numbers, percent))
     return (low, high) if high > low else limits
+
+
+def dim_others(rgba: NDArray[np.uint8], chosen: NDArray[np.int64] | None) -> NDArray[np.uint8]:
+    """Colours `(N, 4)`, those of cells that are not in ``chosen`` (rows) fainter; None leaves all as they are."""
+    if chosen is None:
+        return rgba
+    faint = rgba.copy()
+    faint[:, 3] = (np.arange(256) * OTHERS_ALPHA).astype(np.uint8)[rgba[:, 3]]
+    faint[chosen, 3] = rgba[chosen, 3]
+    return faint
+
+
+def count_chosen(lookup: Lookup | None, chosen: NDArray[np.int64] | None) -> tuple[LegendRow, ...]:
+    """The categories of the chosen cells with their numbers there, from the most to the least frequent."""
+    if lookup is None or lookup.category is None or chosen is None:
+        return ()
+    category = lookup.category[chosen]
+    counts = np.bincount(category[category >= 0], minlength=len(lookup.legend))
+    order = np.argsort(-counts, kind="stable")
+    return tuple(replace(lookup.legend[place], count=int(counts[place])) for place in order if counts[place])
 
 
 def paint(values: Values, known: Mapping[str, Rgb], how: Painting = Painting()) -> Lookup:

@@ -28,6 +28,8 @@ from napari_spatia.session.editing import EditVerbs
 from napari_spatia.session.history import History
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
 from napari_spatia.session.picturing import PictureVerbs
+from napari_spatia.session.plotting import PlotVerbs
+from napari_spatia.session.selecting import SelectVerbs
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import CellEditor
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
-class Session(EditVerbs, AnnotationVerbs, BlendVerbs, PictureVerbs):
+class Session(EditVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVerbs, PictureVerbs):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
     ``jobs`` decides where long work runs (`InlineJobs`: at once; `ThreadJobs`: in the background, errors become
@@ -75,6 +77,7 @@ class Session(EditVerbs, AnnotationVerbs, BlendVerbs, PictureVerbs):
         self.select_cell(None)
         self._opened, self._palette = opened, {}
         self._unbind()
+        self._forget_maps()
         state = self.state
         state.lookup, state.colour, state.hidden, state.shown_range = None, None, frozenset(), None
         state.cell_filter, state.filtered, self._filter_values = CellFilter(), None, {}
@@ -83,7 +86,9 @@ class Session(EditVerbs, AnnotationVerbs, BlendVerbs, PictureVerbs):
         state.limits = opened.limits
         self._marks = History(opened.annotations)
         state.armed_class, state.annotations, state.unsaved_annotations = None, opened.annotations, 0
+        state.chosen, state.tool, state.plot = None, "", None
         state.slide = opened.slide
+        self._show_first_plot()
         self.colour_by(self._values().default_key)
         self._bind()
 
@@ -141,8 +146,10 @@ class Session(EditVerbs, AnnotationVerbs, BlendVerbs, PictureVerbs):
         self.jobs.submit("predict", lambda progress: self._backend.predict(bound, tasks, genes, seed, progress), accept)
 
     def _take_prediction(self, prediction: "Prediction") -> None:
+        self._forget_maps()
         self.state.prediction, self.state.prediction_saved = prediction, False
         self._prepare_edits()
+        self._show_first_plot()
         if self.state.selected is not None:
             self._refresh_card()
         self._refilter()

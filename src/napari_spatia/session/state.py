@@ -18,6 +18,7 @@ from napari_spatia.session.cell_filter import CellFilter, FilteredCells
 from napari_spatia.session.colour import CELL_STYLES, COLORMAP, PERCENT, Lookup
 from napari_spatia.session.history import History
 from napari_spatia.session.jobs import JobStatus
+from napari_spatia.session.scatter import Plot
 
 if TYPE_CHECKING:
     from napari_spatia.inference.evidence import Evidence
@@ -77,6 +78,8 @@ _SAME_OBJECT = dict.fromkeys(
         "resolved",
         "counterfactual",
         "evidence",
+        "chosen",
+        "plot",
     ),
     operator.is_,
 )
@@ -131,6 +134,13 @@ class SessionState:
     counterfactual: "Counterfactual | None" = None
     evidence: "Evidence | None" = None
     """What stands behind ``counterfactual``, once it has been examined."""
+
+    chosen: "NDArray[np.int64] | None" = None
+    """`(n,)` rows of the chosen cells, ascending, not to be written into; None when none is chosen."""
+    tool: str = ""
+    """What a drag on the slide draws: one of `selecting.TOOLS`."""
+    plot: Plot | None = None
+    """The embedding on screen."""
 
     annotations: Annotations = Annotations()
     armed_class: str | None = None

@@ -9,9 +9,10 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer, Shapes
 from napari.utils.events import Event
 
-from napari_spatia.session.colour import Lookup
+from napari_spatia.session.colour import dim_others
 from napari_spatia.session.session import Session
 from napari_spatia.viewer import layers as specs
+from napari_spatia.viewer.lasso import Lasso
 from napari_spatia.viewer.overlay import ColourSource
 
 SESSION_KEY = "spatia_session"
@@ -33,11 +34,13 @@ class SlideView:
         events = session.state.events
         events.slide.connect(self._show_slide)
         events.lookup.connect(self._show_lookup)
+        events.chosen.connect(self._show_lookup)
         events.opacity.connect(self._show_opacity)
         events.cell_style.connect(self._show_lookup)
         events.selected.connect(self._show_selected)
         viewer.mouse_drag_callbacks.append(self._on_press)
         viewer.layers.events.removed.connect(self._forget)
+        self._lasso = Lasso(viewer, session)
         if session.state.slide is not None:
             self._show_slide()
 
@@ -49,9 +52,11 @@ class SlideView:
 
     def close(self) -> None:
         """Let go of the viewer and the session; the layers stay."""
+        self._lasso.close()
         events = self.session.state.events
         events.slide.disconnect(self._show_slide)
         events.lookup.disconnect(self._show_lookup)
+        events.chosen.disconnect(self._show_lookup)
         events.opacity.disconnect(self._show_opacity)
         events.cell_style.disconnect(self._show_lookup)
         events.selected.disconnect(self._show_selected)
@@ -90,15 +95,16 @@ class SlideView:
         self._layers.append(layer)
         return layer
 
-    def _show_lookup(self, _: Lookup | str | None = None) -> None:
+    def _show_lookup(self, changed: Any = None) -> None:
         if self._colours is None:
             return
-        lookup = self.session.state.lookup
+        state = self.session.state
+        lookup = state.lookup
         if lookup is None:
             self._colours.visible = False
             return
-        self._source.style = self.session.state.cell_style
-        self._source.table = self.session.opened.index.table(lookup.rgba)
+        self._source.style = state.cell_style
+        self._source.table = self.session.opened.index.table(dim_others(lookup.rgba, state.chosen))
         if self._colours.visible:
             self._colours.refresh(extent=False, highlight=False)
         else:
@@ -142,7 +148,8 @@ class SlideView:
         """A left click without modifiers, while no layer is being drawn on, is a click on a cell."""
         active = viewer.layers.selection.active
         drawing = active is not None and str(getattr(active, "mode", "pan_zoom")) not in ("pan_zoom", "transform")
-        if event.button != 1 or event.modifiers or drawing or self.session.state.slide is None:
+        state = self.session.state
+        if event.button != 1 or event.modifiers or drawing or state.tool or state.slide is None:
             return
         start = np.asarray(event.pos, dtype=float)
         farthest = 0.0

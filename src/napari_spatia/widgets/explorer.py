@@ -17,6 +17,7 @@ from napari_spatia.inference.registry import best_checkpoint, find_checkpoint, l
 from napari_spatia.session.colour import CELL_STYLES
 from napari_spatia.session.session import Session
 from napari_spatia.session.values import GENE_FORMS, MAX_BLENDED, genes_of
+from napari_spatia.widgets.chosen import TOOLS, Chosen
 from napari_spatia.widgets.colour_search import ColourSearch
 from napari_spatia.widgets.filters import Filters
 from napari_spatia.widgets.legend import Legend
@@ -29,6 +30,7 @@ NO_SLIDE = (
     "Open a SpatialData slide (a .zarr folder): drop it on the window, press Open slide…, or take File > Open Sample."
 )
 NO_MODEL = "Load a model to predict cell types and to edit genes."
+CHOOSE = "Draw around cells on the slide to choose them: lasso (L) or box (B); Shift adds, Alt removes, Esc ends."
 FORM_TIPS = {
     "Counts": "Transcripts counted in each cell",
     "Normalised": "log(1 + counts) of cells scaled to 100 transcripts",
@@ -165,6 +167,8 @@ class ExplorerDock(Dock):
         self.style.activated.connect(lambda idx: self.attempt(self.session.set_cell_style, CELL_STYLES[idx]))
         self.opacity_row = row(QLabel("Opacity"), self.opacity, self.style)
         self.body.addWidget(self.opacity_row)
+        self.chosen = Chosen(self, CHOOSE, tuple(TOOLS))
+        self.body.addWidget(self.chosen)
         self.body.addStretch(0)
 
     def _show_choices(self) -> None:
