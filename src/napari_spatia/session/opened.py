@@ -28,6 +28,7 @@ from napari_spatia.session.annotations import Annotations, Journal
 from napari_spatia.session.backend import Backend
 from napari_spatia.session.colour import to_hex
 from napari_spatia.session.instances import InstanceIndex
+from napari_spatia.session.pointing import LabelPixels
 from napari_spatia.session.sidecar import sidecar_folder
 from napari_spatia.session.state import CellCard, CellCrop
 from napari_spatia.session.values import from_column
@@ -42,8 +43,8 @@ TOP_GENES = 8
 
 @dataclass(frozen=True, slots=True)
 class OpenedSlide:
-    """A slide and what is derived from it once: gene columns, all counts of each cell, row finders, display limits,
-    stored colours of columns' categories, stored results.
+    """A slide and what is derived from it once: gene columns, all counts of each cell, row finders, single labels,
+    display limits, stored colours of columns' categories, stored results.
     """
 
     slide: Slide
@@ -51,6 +52,7 @@ class OpenedSlide:
     totals: NDArray[np.float32]
     position: pd.Index
     index: InstanceIndex
+    pixels: LabelPixels
     limits: NDArray[np.float32]
     colours: Mapping[str, Mapping[str, Rgb]]
     prediction: "Prediction | None"
@@ -76,6 +78,7 @@ def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progr
         totals=np.asarray(slide.counts.sum(axis=1), np.float32).ravel(),
         position=pd.Index(slide.cell_id),
         index=InstanceIndex.from_ids(slide.instance_id),
+        pixels=LabelPixels(slide.labels),
         limits=slide_limits(slide.image, high=BRIGHTEST_PERCENT),
         colours=stored_colours(slide),
         prediction=backend.read_prediction(slide),
@@ -124,7 +127,7 @@ def _listed(stored: Any) -> list[str]:
 def read_card(opened: OpenedSlide, cell_id: str, prediction: "Prediction | None", annotations: Annotations) -> CellCard:
     """The card of one cell. Raises `CellError` when the slide has no such cell."""
     slide = opened.slide
-    row = slide.cell_idx(cell_id)
+    row = int(opened.position.get_loc(cell_id)) if cell_id in opened.position else slide.cell_idx(cell_id)
     counts = slide.counts[row]
     order = np.argsort(-counts.data, kind="stable")[:TOP_GENES]
     known = next((slide.obs[name].iloc[row] for name in OBS_KNOWN_CELL_TYPE if name in slide.obs.columns), None)
@@ -145,14 +148,8 @@ def read_card(opened: OpenedSlide, cell_id: str, prediction: "Prediction | None"
 
 
 def cell_id_at(opened: OpenedSlide, y_um: float, x_um: float) -> str | None:
-    """The cell whose label lies at a point of the slide, or None. Reads one chunk of the finest level."""
-    labels = opened.slide.labels
-    y = int(np.floor((y_um - labels.origin_um[0]) / labels.um_per_px))
-    x = int(np.floor((x_um - labels.origin_um[1]) / labels.um_per_px))
-    height, width = labels.shape_px
-    if not (0 <= y < height and 0 <= x < width):
-        return None
-    row = opened.index.row(int(np.asarray(labels.levels[0][y, x])))
+    """The cell whose label lies at a point of the slide, or None. Reads one chunk at most."""
+    row = opened.index.row(opened.pixels.read(y_um, x_um))
     return None if row is None else str(opened.slide.cell_id[row])
 
 

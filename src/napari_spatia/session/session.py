@@ -22,8 +22,8 @@ from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.edits import Edit
 from napari_spatia.progress import Progress, part
 from napari_spatia.session.annotating import AnnotationVerbs
-from napari_spatia.session.editing import EditVerbs
 from napari_spatia.session.history import History
+from napari_spatia.session.looking import LookVerbs
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
-class Session(EditVerbs, AnnotationVerbs):
+class Session(LookVerbs, AnnotationVerbs):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
     ``jobs`` decides where long work runs (`InlineJobs`: at once; `ThreadJobs`: in the background, errors become
@@ -70,6 +70,7 @@ class Session(EditVerbs, AnnotationVerbs):
         for kind in ("bind", "edits", "predict", "colour", "crop", "select", "render", "examine", "export"):
             self.jobs.cancel(kind)
         self.select_cell(None)
+        self.point_away()
         self._opened, self._palette = opened, {}
         self._unbind()
         state = self.state

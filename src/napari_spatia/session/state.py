@@ -54,6 +54,18 @@ class CellCard:
 
 
 @dataclass(frozen=True, slots=True)
+class HoverCard:
+    """What is shown of the cell under the mouse: its card, and the title and value of what the cells are coloured by.
+
+    ``value`` is None where nothing is to be added to the card.
+    """
+
+    card: CellCard
+    title: str | None
+    value: str | float | None
+
+
+@dataclass(frozen=True, slots=True)
 class CellCrop:
     """The real pixels of a cell: ``image`` `(C, H, W)` float32 in slide units."""
 
@@ -64,7 +76,19 @@ class CellCrop:
 
 
 _SAME_OBJECT = dict.fromkeys(
-    ("slide", "limits", "checkpoint", "prediction", "lookup", "crop", "cell", "resolved", "counterfactual", "evidence"),
+    (
+        "slide",
+        "limits",
+        "checkpoint",
+        "prediction",
+        "lookup",
+        "crop",
+        "cell",
+        "resolved",
+        "counterfactual",
+        "evidence",
+        "hovered",
+    ),
     operator.is_,
 )
 
@@ -114,6 +138,10 @@ class SessionState:
     counterfactual: "Counterfactual | None" = None
     evidence: "Evidence | None" = None
     """What stands behind ``counterfactual``, once it has been examined."""
+
+    hover_shown: bool = True
+    """Whether a card shows what is known of the cell under the mouse."""
+    hovered: HoverCard | None = None
 
     annotations: Annotations = Annotations()
     armed_class: str | None = None

@@ -7,6 +7,7 @@ from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel
 
 from napari_spatia.inference.edits import Edit
+from napari_spatia.session.opened import TOP_GENES
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import CellCard
 from napari_spatia.widgets.edit_menus import NicheButton, TermButton
@@ -159,8 +160,8 @@ class CellDock(Dock):
         self.session.set_nfe(None if text == OWN_NFE else int(text))
 
 
-def card_html(card: CellCard) -> str:
-    """The card as rich text."""
+def card_html(card: CellCard, extra: tuple[str, ...] = (), num_genes: int = TOP_GENES) -> str:
+    """The card as rich text, with ``extra`` lines before its counts and its ``num_genes`` most expressed genes."""
     lines = [f"<b>{card.cell_id}</b>"]
     if card.cell_type is not None:
         sure = "" if card.confidence is None else f" ({card.confidence:.0%} sure)"
@@ -169,7 +170,8 @@ def card_html(card: CellCard) -> str:
         lines.append(f"In the table: {card.known_type}")
     if card.annotation is not None:
         lines.append(f"My annotation: {card.annotation}")
-    genes = ", ".join(f"{gene} {count}" for gene, count in card.top_genes) or "no counts"
+    genes = ", ".join(f"{gene} {count}" for gene, count in card.top_genes[:num_genes]) or "no counts"
+    lines.extend(extra)
     lines.append(f"{card.total_counts:,} counts over {card.num_genes} genes: {genes}")
     return "<br>".join(lines)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from qtpy.QtCore import QStringListModel, Qt
 from qtpy.QtWidgets import (
     QButtonGroup,
+    QCheckBox,
     QComboBox,
     QCompleter,
     QFileDialog,
@@ -46,6 +47,7 @@ class ExplorerDock(Dock):
         self.watch(self._show_choices, "slide", "prediction")
         self.watch(self._show_colour, "colour", "lookup")
         self.watch(self._show_opacity, "opacity")
+        self.watch(lambda: self.hover.setChecked(self.state.hover_shown), "hover_shown")
 
     # -- slide ----------------------------------------------------------------------------------------------------
 
@@ -162,6 +164,11 @@ class ExplorerDock(Dock):
         self.body.addWidget(self.legend, 1)
         self.opacity_row = row(QLabel("Opacity"), self.opacity)
         self.body.addWidget(self.opacity_row)
+        self.hover = QCheckBox("Card at the mouse (H)")
+        self.hover.setToolTip("Show what is known of the cell under the mouse. Key H")
+        self.hover.clicked.connect(self.session.show_hover)
+        self.bind_key("H", lambda: self.session.show_hover(not self.state.hover_shown))
+        self.body.addWidget(self.hover)
         self.body.addStretch(0)
 
     def _show_choices(self) -> None:
