@@ -8,6 +8,8 @@ import pytest
 
 import app_fakes
 from napari_spatia.data.slide import Raster
+from napari_spatia.errors import CellError
+from napari_spatia.session.cell_ids import CellIds
 from napari_spatia.session.jobs import ThreadJobs
 from napari_spatia.session.pointing import LabelPixels
 from napari_spatia.session.session import Session
@@ -112,3 +114,33 @@ def test_few_chunks_stay_in_memory(monkeypatch):
     for y in (5, 15, 25):
         pixels.read(y, 5)
     assert [pixels.in_memory(y, 5) for y in (5, 15, 25)] == [False, True, True]
+
+
+def test_cells_are_found_by_a_part_of_their_id_at_most_twenty():
+    ids = CellIds(np.array([f"{'Ab' if row % 2 else 'xab'}-{row:04d}" for row in range(3000)]))
+    assert ids.find("00") == (), "fewer than three letters"
+    assert ids.find("AB-12")[:2] == ("Ab-1201", "Ab-1203"), "those that begin with it come first"
+    assert len(ids.find("ab-")) == 20 and len(set(ids.find("ab-1"))) == 20
+    assert ids.find("b-2999") == ("Ab-2999",) and ids.find(" xab-0000 ") == ("xab-0000",)
+    assert ids.find("nothing") == () and ids.find("0\nx") == ()
+
+
+def test_going_to_a_cell_selects_it_and_moves_the_view(session):
+    session.go_to_cell("cell-6")
+    assert session.state.selected == "cell-6" and session.state.goal.center_um == (12.0, 20.0)
+    goals = []
+    session.state.events.goal.connect(goals.append)
+    session.go_to_cell("cell-6")
+    assert len(goals) == 1, "again, though it is the same place"
+
+
+def test_a_part_of_an_id_is_enough_where_one_cell_has_it(session):
+    session.go_to_cell("ELL-15")
+    assert session.state.selected == "cell-15"
+    session.go_to_cell("CELL-1")
+    assert session.state.selected == "cell-1", "a whole id in another case"
+    with pytest.raises(CellError, match="more than one cell id: cell-0, cell-1"):
+        session.go_to_cell("cell-")
+    with pytest.raises(CellError, match="such as 'cell-0'"):
+        session.go_to_cell("nobody")
+    assert session.state.selected == "cell-1"

@@ -1,10 +1,11 @@
-"""Verbs of looking closely: the cell under the mouse."""
+"""Verbs of looking closely: the cell under the mouse, and the way to a cell."""
 
+from napari_spatia.errors import CellError
 from napari_spatia.session.colouring import ColourVerbs
 from napari_spatia.session.editing import EditVerbs
 from napari_spatia.session.opened import read_card
 from napari_spatia.session.pointing import value_at
-from napari_spatia.session.state import HoverCard
+from napari_spatia.session.state import Goal, HoverCard
 
 
 class LookVerbs(EditVerbs, ColourVerbs):
@@ -53,3 +54,31 @@ class LookVerbs(EditVerbs, ColourVerbs):
         self.state.hover_shown = shown
         if not shown:
             self.point_away()
+
+    def find_cells(self, typed: str) -> tuple[str, ...]:
+        """At most 20 ids of cells that contain three letters or more, in any case."""
+        return () if self._opened is None else self._opened.ids.find(typed)
+
+    def go_to_cell(self, cell_id: str) -> None:
+        """Select a cell and bring it into the middle of the view. A part of an id will do where one cell alone has it.
+
+        Raises `CellError` where no cell, or more than one, is meant.
+        """
+        self.select_cell(self._meant(cell_id))
+        card = self.state.card
+        assert card is not None, "a cell is selected"
+        serial = self.state.goal.serial + 1 if self.state.goal else 1
+        self.state.goal = Goal(card.center_um, serial)
+
+    def _meant(self, typed: str) -> str:
+        if typed in self.opened.position:
+            return typed
+        found = self.find_cells(typed)
+        exact = [cell_id for cell_id in found if cell_id.lower() == typed.lower()]
+        if len(exact) == 1 or len(found) == 1:
+            return (exact or list(found))[0]
+        if not found:
+            self.slide.cell_idx(typed)  # says what an id looks like here
+        raise CellError(
+            f"'{typed}' is a part of more than one cell id: {', '.join(found[:4])}, …. Type the whole id of one cell."
+        )

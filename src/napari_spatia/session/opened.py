@@ -26,6 +26,7 @@ from napari_spatia.data.store import read_uns, write_obs_columns
 from napari_spatia.progress import Progress, part, silent
 from napari_spatia.session.annotations import Annotations, Journal
 from napari_spatia.session.backend import Backend
+from napari_spatia.session.cell_ids import CellIds
 from napari_spatia.session.colour import to_hex
 from napari_spatia.session.instances import InstanceIndex
 from napari_spatia.session.pointing import LabelPixels
@@ -43,8 +44,8 @@ TOP_GENES = 8
 
 @dataclass(frozen=True, slots=True)
 class OpenedSlide:
-    """A slide and what is derived from it once: gene columns, all counts of each cell, row finders, single labels,
-    display limits, stored colours of columns' categories, stored results.
+    """A slide and what is derived from it once: gene columns, all counts of each cell, row and id finders, single
+    labels, display limits, stored colours of columns' categories, stored results.
     """
 
     slide: Slide
@@ -53,6 +54,7 @@ class OpenedSlide:
     position: pd.Index
     index: InstanceIndex
     pixels: LabelPixels
+    ids: CellIds
     limits: NDArray[np.float32]
     colours: Mapping[str, Mapping[str, Rgb]]
     prediction: "Prediction | None"
@@ -79,6 +81,7 @@ def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progr
         position=pd.Index(slide.cell_id),
         index=InstanceIndex.from_ids(slide.instance_id),
         pixels=LabelPixels(slide.labels),
+        ids=CellIds(slide.cell_id),
         limits=slide_limits(slide.image, high=BRIGHTEST_PERCENT),
         colours=stored_colours(slide),
         prediction=backend.read_prediction(slide),

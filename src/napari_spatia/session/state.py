@@ -66,6 +66,14 @@ class HoverCard:
 
 
 @dataclass(frozen=True, slots=True)
+class Goal:
+    """Where the camera is to go: (y, x) in µm. ``serial`` grows, so that the same place twice is two journeys."""
+
+    center_um: tuple[float, float]
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
 class CellCrop:
     """The real pixels of a cell: ``image`` `(C, H, W)` float32 in slide units."""
 
@@ -142,6 +150,8 @@ class SessionState:
     hover_shown: bool = True
     """Whether a card shows what is known of the cell under the mouse."""
     hovered: HoverCard | None = None
+    goal: Goal | None = None
+    """Where the camera was last asked to go."""
 
     annotations: Annotations = Annotations()
     armed_class: str | None = None

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDockWidget, QLabel
 
 from napari_spatia.inference.edits import Edit
 from napari_spatia.session.opened import TOP_GENES
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import CellCard
+from napari_spatia.widgets.cell_search import CellSearch
 from napari_spatia.widgets.edit_menus import NicheButton, TermButton
 from napari_spatia.widgets.evidence import EvidenceView
 from napari_spatia.widgets.gene_sliders import GeneSearch, GeneSliders
@@ -36,12 +37,15 @@ class CellDock(Dock):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
+        self.find = CellSearch(session)
+        self.find.chosen.connect(lambda cell_id: self.attempt(self.session.go_to_cell, cell_id))
+        self.bind_key("G", self._to_search)
         self.card = QLabel()
         self.card.setWordWrap(True)
         self.hint = hint(NO_CELL)
         self.pictures = PictureGrid()
         self.measured = hint("")
-        for widget in (self.hint, self.card, self.pictures, self.measured, Busy(self, "select")):
+        for widget in (self.find, self.hint, self.card, self.pictures, self.measured, Busy(self, "select")):
             self.body.addWidget(widget)
         self._build_sliders()
         self.evidence = EvidenceView(self)
@@ -102,6 +106,7 @@ class CellDock(Dock):
 
     def _show_card(self) -> None:
         state = self.state
+        self.find.setEnabled(state.slide is not None)
         self.card.setVisible(state.card is not None)
         self.pictures.setVisible(state.card is not None)
         words = NO_SLIDE if state.slide is None else NO_CELL if state.card is None else NO_MODEL
@@ -140,6 +145,14 @@ class CellDock(Dock):
     def _show_nfe(self) -> None:
         wanted = OWN_NFE if self.state.nfe is None else str(self.state.nfe)
         self.nfe.setCurrentText(wanted)
+
+    def _to_search(self) -> None:
+        """Bring the search line forward, also when another tab is in front of this dock."""
+        around = self.parentWidget()
+        if isinstance(around, QDockWidget):
+            around.raise_()
+        self.find.setFocus()
+        self.find.selectAll()
 
     # -- dock → session -------------------------------------------------------------------------------------------
 

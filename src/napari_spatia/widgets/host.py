@@ -11,6 +11,7 @@ from napari_spatia.session.backend import Backend
 from napari_spatia.session.jobs import ThreadJobs
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import Notice
+from napari_spatia.viewer.camera import Camera
 from napari_spatia.viewer.pointer import Pointer
 from napari_spatia.viewer.slide_view import SlideView
 from napari_spatia.widgets.delivery import GuiDelivery
@@ -28,6 +29,7 @@ class Host:
     rests: Rests
     pointer: Pointer
     tips: HoverTips
+    camera: Camera
 
     def close(self) -> None:
         """Stop all work and let go of the viewer."""
@@ -36,6 +38,7 @@ class Host:
         self.rests.close()
         self.tips.close()
         self.pointer.close()
+        self.camera.close()
         self.view.close()
         self.session.close()
 
@@ -54,7 +57,7 @@ def host_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path 
         rests = Rests()
         host = Host(
             session, SlideView(viewer, session), delivery, rests, Pointer(viewer, session, rests),
-            HoverTips(session.state),
+            HoverTips(session.state), Camera(viewer, session),
         )  # fmt: skip
         weakref.finalize(viewer, host.close).atexit = False
         _hosts[viewer] = host
