@@ -144,3 +144,22 @@ def test_a_part_of_an_id_is_enough_where_one_cell_has_it(session):
     with pytest.raises(CellError, match="such as 'cell-0'"):
         session.go_to_cell("nobody")
     assert session.state.selected == "cell-1"
+
+
+def test_genes_of_the_view_follow_the_window(session):
+    assert session.genes_of_view((-1.0, -1.0, 99.0, 99.0)) == (), "all cells are in view"
+    assert session.genes_of_view((90.0, 90.0, 99.0, 99.0)) == (), "no cell is"
+    bottom = session.genes_of_view((24.0, 0.0, 32.0, 32.0))
+    assert bottom[0] == "GENE0" and len(bottom) <= 12 and session.state.view_genes == ()
+    session.show_view_genes()
+    assert session.state.view_genes == (), "nobody has looked yet"
+    session.see((24.0, 0.0, 32.0, 32.0))
+    session.show_view_genes()
+    assert session.state.view_genes == bottom
+
+
+def test_another_slide_has_other_genes_of_the_view(session, tmp_path):
+    session.see((24.0, 0.0, 32.0, 32.0))
+    session.show_view_genes()
+    session.show(app_fakes.make_slide(tmp_path / "other.zarr", grid=3))
+    assert session.state.view_genes == ()

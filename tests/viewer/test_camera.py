@@ -34,3 +34,15 @@ def test_who_is_nearer_already_stays_so(seen):
     viewer.scene.camera.center = (0.0, 0.0, 0.0)
     session.go_to_cell("cell-1")
     assert viewer.scene.camera.center[-2:] == pytest.approx((4.0, 12.0))
+
+
+def test_what_the_camera_shows_is_told_when_it_rests(seen):
+    viewer, session = seen
+    viewer.scene.camera.zoom = 40.0
+    viewer.scene.camera.center = (0.0, 28.0, 16.0)
+    height, width = (size / 40.0 for size in viewer.canvas.size)
+    expected = (28.0 - height / 2, 16.0 - width / 2, 28.0 + height / 2, 16.0 + width / 2)
+    assert session.state.view_um == pytest.approx(expected)
+    assert session.state.view_genes == session.genes_of_view(expected) and session.state.view_genes
+    viewer.canvas.size = (100, 50)
+    assert session.state.view_um == pytest.approx((26.75, 15.375, 29.25, 16.625))

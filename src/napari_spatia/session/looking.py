@@ -1,11 +1,14 @@
-"""Verbs of looking closely: the cell under the mouse, and the way to a cell."""
+"""Verbs of looking closely: the cell under the mouse, the way to a cell, the genes of the part in view."""
 
 from napari_spatia.errors import CellError
+from napari_spatia.progress import Progress, silent
 from napari_spatia.session.colouring import ColourVerbs
 from napari_spatia.session.editing import EditVerbs
-from napari_spatia.session.opened import read_card
+from napari_spatia.session.opened import OpenedSlide, read_card
 from napari_spatia.session.pointing import value_at
-from napari_spatia.session.state import Goal, HoverCard
+from napari_spatia.session.state import Goal, HoverCard, Window
+
+NUM_VIEW_GENES = 12
 
 
 class LookVerbs(EditVerbs, ColourVerbs):
@@ -70,6 +73,29 @@ class LookVerbs(EditVerbs, ColourVerbs):
         serial = self.state.goal.serial + 1 if self.state.goal else 1
         self.state.goal = Goal(card.center_um, serial)
 
+    def see(self, window_um: Window) -> None:
+        """The view shows this part of the slide now."""
+        self.state.view_um = window_um
+
+    def genes_of_view(self, window_um: Window, progress: Progress = silent) -> tuple[str, ...]:
+        """The 12 genes that tell the cells in a window (y0, x0, y1, x1) of the slide from all others. Changes nothing.
+
+        Fewer, or none, where the window holds no cell, or all of them.
+        """
+        return _telling(self.opened, window_um, progress)
+
+    def show_view_genes(self) -> None:
+        """Find the genes of what is in view, in the background; the newest view wins."""
+        opened, window = self._opened, self.state.view_um
+        if opened is None or window is None:
+            return
+
+        def accept(genes: tuple[str, ...]) -> None:
+            if self._opened is opened:
+                self.state.view_genes = genes
+
+        self.jobs.submit("view genes", lambda progress: _telling(opened, window, progress), accept)
+
     def _meant(self, typed: str) -> str:
         if typed in self.opened.position:
             return typed
@@ -82,3 +108,11 @@ class LookVerbs(EditVerbs, ColourVerbs):
         raise CellError(
             f"'{typed}' is a part of more than one cell id: {', '.join(found[:4])}, …. Type the whole id of one cell."
         )
+
+
+def _telling(opened: OpenedSlide, window_um: Window, progress: Progress) -> tuple[str, ...]:
+    """Names of the genes that tell the cells in a window."""
+    (y0, x0, y1, x1), (y, x) = window_um, opened.slide.centers_um.T
+    inside = (y >= y0) & (y <= y1) & (x >= x0) & (x <= x1)
+    telling = opened.contrast.telling(inside, NUM_VIEW_GENES, progress)
+    return tuple(str(opened.slide.panel.genes[idx]) for idx in telling)

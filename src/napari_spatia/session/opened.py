@@ -23,6 +23,7 @@ from napari_spatia.data.keys import (
 from napari_spatia.data.picture import slide_limits
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.store import read_uns, write_obs_columns
+from napari_spatia.data.view_genes import GeneContrast
 from napari_spatia.progress import Progress, part, silent
 from napari_spatia.session.annotations import Annotations, Journal
 from napari_spatia.session.backend import Backend
@@ -45,7 +46,7 @@ TOP_GENES = 8
 @dataclass(frozen=True, slots=True)
 class OpenedSlide:
     """A slide and what is derived from it once: gene columns, all counts of each cell, row and id finders, single
-    labels, display limits, stored colours of columns' categories, stored results.
+    labels, means of genes, display limits, stored colours of columns' categories, stored results.
     """
 
     slide: Slide
@@ -55,6 +56,7 @@ class OpenedSlide:
     index: InstanceIndex
     pixels: LabelPixels
     ids: CellIds
+    contrast: GeneContrast
     limits: NDArray[np.float32]
     colours: Mapping[str, Mapping[str, Rgb]]
     prediction: "Prediction | None"
@@ -74,14 +76,16 @@ def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progr
     """What the session keeps beside a slide that is already open."""
     progress(0.5, "indexing genes and cells")
     journal = Journal((sidecar or sidecar_folder(slide.path)) / f"annotations-{slide.table_name}.jsonl")
+    totals = np.asarray(slide.counts.sum(axis=1), np.float32).ravel()
     opened = OpenedSlide(
         slide=slide,
         genes=slide.counts.tocsc(),
-        totals=np.asarray(slide.counts.sum(axis=1), np.float32).ravel(),
+        totals=totals,
         position=pd.Index(slide.cell_id),
         index=InstanceIndex.from_ids(slide.instance_id),
         pixels=LabelPixels(slide.labels),
         ids=CellIds(slide.cell_id),
+        contrast=GeneContrast(slide.counts, totals),
         limits=slide_limits(slide.image, high=BRIGHTEST_PERCENT),
         colours=stored_colours(slide),
         prediction=backend.read_prediction(slide),

@@ -75,7 +75,7 @@ class Session(LookVerbs, AnnotationVerbs):
         self._unbind()
         state = self.state
         state.lookup, state.colour, state.hidden, state.shown_range = None, None, frozenset(), None
-        state.exported, state.edit = (), History(Edit())
+        state.exported, state.edit, state.view_genes = (), History(Edit()), ()
         state.prediction, state.prediction_saved = opened.prediction, True
         state.limits = opened.limits
         self._marks = History(opened.annotations)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 LOG2_FC_LIMIT = 4.0
 
+Window = tuple[float, float, float, float]
+"""(y0, x0, y1, x1) in µm, as `Raster.extent_um`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -150,6 +153,10 @@ class SessionState:
     hover_shown: bool = True
     """Whether a card shows what is known of the cell under the mouse."""
     hovered: HoverCard | None = None
+    view_um: Window | None = None
+    """What part of the slide the camera shows, once it rests."""
+    view_genes: tuple[str, ...] = ()
+    """The genes that tell the cells in view from all others, the most telling first."""
     goal: Goal | None = None
     """Where the camera was last asked to go."""
 

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 from napari_spatia.inference.registry import best_checkpoint, find_checkpoint, list_shipped
 from napari_spatia.session.session import Session
 from napari_spatia.session.values import GENE_FORMS
+from napari_spatia.widgets.gene_chips import GeneChips
 from napari_spatia.widgets.legend import Legend
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, row
 
@@ -47,6 +48,7 @@ class ExplorerDock(Dock):
         self.watch(self._show_choices, "slide", "prediction")
         self.watch(self._show_colour, "colour", "lookup")
         self.watch(self._show_opacity, "opacity")
+        self.watch(lambda: self.chips.show_genes(self.state.view_genes), "view_genes")
         self.watch(lambda: self.hover.setChecked(self.state.hover_shown), "hover_shown")
 
     # -- slide ----------------------------------------------------------------------------------------------------
@@ -152,6 +154,8 @@ class ExplorerDock(Dock):
         self.forms = QButtonGroup(self)
         self.forms.buttonClicked.connect(lambda pressed: self._choose_key(str(pressed.property("key"))))
         self.forms_row = row(*(self._form_button(name) for name in GENE_FORMS.values()))
+        self.chips = GeneChips()
+        self.chips.chosen.connect(lambda gene: self._choose_key(f"gene:{gene}"))
         self.legend = Legend(self)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
@@ -160,6 +164,7 @@ class ExplorerDock(Dock):
 
         self.body.addWidget(heading("Colour cells by"))
         self.body.addWidget(self.choice)
+        self.body.addWidget(self.chips)
         self.body.addWidget(self.forms_row)
         self.body.addWidget(self.legend, 1)
         self.opacity_row = row(QLabel("Opacity"), self.opacity)

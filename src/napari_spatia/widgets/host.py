@@ -57,7 +57,7 @@ def host_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path 
         rests = Rests()
         host = Host(
             session, SlideView(viewer, session), delivery, rests, Pointer(viewer, session, rests),
-            HoverTips(session.state), Camera(viewer, session),
+            HoverTips(session.state), Camera(viewer, session, rests),
         )  # fmt: skip
         weakref.finalize(viewer, host.close).atexit = False
         _hosts[viewer] = host
