@@ -11,7 +11,7 @@ MODEL = {"--checkpoint", "--device", "--channel-map"}
 FROZEN = {
     "demo": {"--slide", "--checkpoint", "--headless", "--out", "--json"},
     "open": {"slide", "--checkpoint"} | SLIDE_PARTS,
-    "simulate": {"out", "--cells", "--seed", "--json"},
+    "simulate": {"out", "--cells", "--seed", "--transcripts", "--json"},
     "info": {"what", "--json"} | SLIDE_PARTS,
     "train": {
         *("slides", "--out", "--preset", "--holdout", "--resume", "--max-minutes"),

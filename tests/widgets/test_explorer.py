@@ -184,3 +184,15 @@ def test_outline_or_fill_is_chosen_by_keys(dock, ready, qtbot):
     assert dock.style.currentText() == "Both"
     with pytest.raises(SpatiaError, match="Expected one of fill, outline, both"):
         ready.set_cell_style("dots")
+
+
+def test_genes_of_the_view_are_chips_that_colour(dock, ready, qtbot):
+    assert not dock.chips.isVisible()
+    ready.see((24.0, 0.0, 32.0, 32.0))
+    ready.show_view_genes()
+    assert dock.chips.isVisible() and tuple(dock.chips.chips) == ready.state.view_genes
+    qtbot.mouseClick(dock.chips.chips["GENE0"], Qt.MouseButton.LeftButton)
+    assert ready.state.colour == "gene:GENE0" and dock.choice.currentText() == "GENE0"
+    ready.see((0.0, 0.0, 99.0, 99.0))
+    ready.show_view_genes()
+    assert not dock.chips.isVisible() and not dock.chips.chips

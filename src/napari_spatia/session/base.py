@@ -40,6 +40,7 @@ class SessionBase:
         self._preview: SelectedCell | None = None
         self._palette: dict[str, Rgb] = {}
         self._colour_before: str | None = None
+        self._reads_asked = self._reads_done = 0
         self._filter_values: dict[str, Values] = {}
         self._maps: dict[str, NDArray[np.float32]] = {}
         self._marks: History[Annotations] = History(Annotations())

@@ -46,5 +46,9 @@ def lookup_blend(key: str, parts: Sequence[Values], known: Mapping[str, Rgb], ho
     rgba = np.full((len(total), 4), 255, dtype=np.uint8)
     rgba[:, :3] = np.minimum(total, 255.0)
     return Lookup(
-        key, f"{' + '.join(genes)} ({GENE_FORMS[form].lower()})", only_passing(rgba, how.passing), tuple(rows)
+        key,
+        f"{' + '.join(genes)} ({GENE_FORMS[form].lower()})",
+        only_passing(rgba, how.passing),
+        tuple(rows),
+        values=tuple(parts),
     )

@@ -46,7 +46,8 @@ class Lookup:
 
     Categories and the genes of a blend have ``legend`` rows; numbers have ``limits`` (all values), ``shown_range`` (the
     ends of the colours), a ``colormap`` and a ``histogram`` `(HISTOGRAM_BINS,)` of how many cells lie where between
-    the limits. ``category`` `(N,)` int32 is each cell's row of ``legend``, -1 for a cell without one.
+    the limits. ``category`` `(N,)` int32 is each cell's row of ``legend``, -1 for a cell without one. ``values`` is
+    what was painted: one, or those of each gene of a blend.
     """
 
     key: str
@@ -58,6 +59,7 @@ class Lookup:
     colormap: str = COLORMAP
     histogram: NDArray[np.int64] | None = field(default=None, repr=False)
     category: NDArray[np.int32] | None = field(default=None, repr=False)
+    values: tuple[Values, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,8 @@ def lookup_categories(values: Values, palette: Mapping[str, Rgb], how: Painting 
     ]
     place = np.full(num + 1, -1, np.int32)
     place[order] = np.arange(num)
-    rgba = only_passing(colours[codes], how.passing)
-    return Lookup(values.key, values.title, rgba, tuple(rows), category=place[codes])
+    rgba = only_passing(_take(colours, codes), how.passing)
+    return Lookup(values.key, values.title, rgba, tuple(rows), category=place[codes], values=(values,))
 
 
 def lookup_numbers(values: Values, how: Painting = Painting()) -> Lookup:
@@ -126,16 +128,26 @@ def lookup_numbers(values: Values, how: Painting = Painting()) -> Lookup:
     limits = number_limits(numbers[known])
     low, high = how.shown_range or percentile_range(numbers[known], limits, how.percent)
     step = 255.0 / max(high - low, 1e-12)
-    place = np.clip((np.where(known, numbers, low) - low) * step, 0, 255).astype(np.uint8)
-    rgba = np.empty((len(numbers), 4), dtype=np.uint8)
-    rgba[:, :3] = colormap_lut(how.colormap)[place]
-    rgba[:, 3] = 255
-    rgba[~known] = (*MISSING, 90)
-    rgba = only_passing(rgba, how.passing)
+    place = np.clip((np.where(known, numbers, low) - low) * step, 0, 255).astype(np.intp)
+    place[~known] = 256
+    rgba = only_passing(_take(_number_colours(how.colormap), place), how.passing)
     counted = known if how.passing is None else known & how.passing
     bins = (numbers[counted] - limits[0]) * (HISTOGRAM_BINS / (limits[1] - limits[0]))
     histogram = np.bincount(bins.astype(np.intp).clip(0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS)
-    return Lookup(values.key, values.title, rgba, (), limits, (low, high), how.colormap, histogram)
+    return Lookup(values.key, values.title, rgba, (), limits, (low, high), how.colormap, histogram, values=(values,))
+
+
+def _number_colours(colormap: str) -> NDArray[np.uint8]:
+    """`(257, 4)` uint8: the colour map, and last the colour of a missing number."""
+    colours = np.full((257, 4), 255, dtype=np.uint8)
+    colours[:256, :3] = colormap_lut(colormap)
+    colours[256] = (*MISSING, 90)
+    return colours
+
+
+def _take(colours: NDArray[np.uint8], place: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """``colours[place]`` of `(K, 4)`, taken as whole numbers: several times as fast for a million cells."""
+    return colours.view(np.uint32).ravel()[place][:, None].view(np.uint8)
 
 
 def only_passing(rgba: NDArray[np.uint8], passing: NDArray[np.bool_] | None) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from napari_spatia.progress import Progress
 from napari_spatia.session.base import SessionBase
 from napari_spatia.session.blend import lookup_blend
 from napari_spatia.session.colour import CELL_STYLES, COLORMAPS, PERCENT, LegendRow, Lookup, Painting, paint, to_hex
-from napari_spatia.session.values import ANNOTATION, ColourChoice, ValueSource, is_blend
+from napari_spatia.session.values import ANNOTATION, ColourChoice, Values, ValueSource, is_blend
 
 
 class ColourVerbs(SessionBase):
@@ -45,21 +45,21 @@ class ColourVerbs(SessionBase):
         if is_blend(self.state.colour or ""):
             raise SpatiaError("Genes that are blended have ends of their own. Choose percentiles, or show one gene.")
         self.state.shown_range = (min(low, high), max(low, high))
-        self._paint(self._values())
+        self._repaint()
 
     def show_percentiles(self, low: float = PERCENT[0], high: float = PERCENT[1]) -> None:
         """Put the ends of the colours at two percentiles of the values, now and of what is coloured by next."""
         if not 0 <= low < high <= 100:
             raise SpatiaError(f"Percentiles {low:g} and {high:g} are no range; expected 0 ≤ low < high ≤ 100.")
         self.state.shown_range, self.state.percent = None, (low, high)
-        self._paint(self._values())
+        self._repaint()
 
     def set_colormap(self, name: str) -> None:
         """Colour numbers with another of `COLORMAPS`."""
         if name not in COLORMAPS:
             raise SpatiaError(f"Unknown colour map '{name}'. Expected one of {', '.join(COLORMAPS)}.")
         self.state.colormap = name
-        self._paint(self._values())
+        self._repaint()
 
     def set_cell_style(self, name: str) -> None:
         """Paint cells in one of `CELL_STYLES`."""
@@ -85,7 +85,7 @@ class ColourVerbs(SessionBase):
         if name not in {row.name for row in self._legend()}:
             raise SpatiaError(f"There is no category '{name}' on screen to give a colour to.")
         self._palette[name] = colour
-        self._paint(self._values())
+        self._repaint()
 
     def save_colours(self) -> None:
         """Write the colours of the column on screen into the slide's table, where scanpy and others look for them."""
@@ -108,15 +108,23 @@ class ColourVerbs(SessionBase):
 
     def _hide(self, names: frozenset[str]) -> None:
         self.state.hidden = names
-        self._paint(self._values())
+        self._repaint()
 
     def _legend(self) -> tuple[LegendRow, ...]:
         return () if self.state.lookup is None else self.state.lookup.legend
 
-    def _paint(self, source: ValueSource) -> None:
+    def _repaint(self) -> None:
+        """Paint what is on screen in another way; its values are read again only while newer ones are on their way."""
+        lookup, up_to_date = self.state.lookup, self._reads_done == self._reads_asked
+        self._paint(self._values(), lookup.values if lookup is not None and up_to_date else None)
+
+    def _paint(self, source: ValueSource, read: tuple[Values, ...] | None = None) -> None:
+        """Paint the cells by ``state.colour``; its values have been ``read``, or are read now."""
         state, key = self.state, self.state.colour
         if key is None:
             return
+        self._reads_asked += read is None
+        number = self._reads_asked
         passing = None if state.filtered is None else state.filtered.passing
         how = Painting(state.hidden, state.shown_range, state.percent, state.colormap, passing)
         palette = {entry.name: entry.colour for entry in state.annotations.classes}
@@ -124,13 +132,14 @@ class ColourVerbs(SessionBase):
 
         def work(progress: Progress) -> Lookup:
             if is_blend(key):
-                return lookup_blend(key, source.read_blend(key), palette, how)
-            return paint(source.read(key), palette, how)
+                return lookup_blend(key, read or source.read_blend(key), palette, how)
+            return paint(read[0] if read else source.read(key), palette, how)
 
         def accept(lookup: Lookup) -> None:
             if self.state.colour == key and self._opened is not None and self._opened.slide is source.slide:
                 if key != ANNOTATION:
                     self._palette.update({row.name: row.colour for row in lookup.legend})
+                self._reads_done = number
                 self.state.lookup = lookup
 
         self.jobs.submit("colour", work, accept, drop_stale=False)

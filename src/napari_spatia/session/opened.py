@@ -24,11 +24,14 @@ from napari_spatia.data.obsm import list_obsm
 from napari_spatia.data.picture import slide_limits
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.store import read_uns, write_obs_columns
+from napari_spatia.data.view_genes import GeneContrast
 from napari_spatia.progress import Progress, part, silent
 from napari_spatia.session.annotations import Annotations, Journal
 from napari_spatia.session.backend import Backend
+from napari_spatia.session.cell_ids import CellIds
 from napari_spatia.session.colour import to_hex
 from napari_spatia.session.instances import InstanceIndex
+from napari_spatia.session.pointing import LabelPixels
 from napari_spatia.session.sidecar import sidecar_folder
 from napari_spatia.session.state import CellCard, CellCrop
 from napari_spatia.session.values import from_column
@@ -43,8 +46,9 @@ TOP_GENES = 8
 
 @dataclass(frozen=True, slots=True)
 class OpenedSlide:
-    """A slide and what is derived from it once: gene columns, all counts of each cell, row finders, display limits,
-    stored colours of columns' categories, number of components of each obsm array, stored results.
+    """A slide and what is derived from it once: gene columns, all counts of each cell, row and id finders, single
+    labels, means of genes, display limits, stored colours of columns' categories, number of components of each obsm
+    array, stored results.
     """
 
     slide: Slide
@@ -52,6 +56,9 @@ class OpenedSlide:
     totals: NDArray[np.float32]
     position: pd.Index
     index: InstanceIndex
+    pixels: LabelPixels
+    ids: CellIds
+    contrast: GeneContrast
     limits: NDArray[np.float32]
     colours: Mapping[str, Mapping[str, Rgb]]
     obsm: Mapping[str, int]
@@ -72,12 +79,16 @@ def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progr
     """What the session keeps beside a slide that is already open."""
     progress(0.5, "indexing genes and cells")
     journal = Journal((sidecar or sidecar_folder(slide.path)) / f"annotations-{slide.table_name}.jsonl")
+    totals = np.asarray(slide.counts.sum(axis=1), np.float32).ravel()
     opened = OpenedSlide(
         slide=slide,
         genes=slide.counts.tocsc(),
-        totals=np.asarray(slide.counts.sum(axis=1), np.float32).ravel(),
+        totals=totals,
         position=pd.Index(slide.cell_id),
         index=InstanceIndex.from_ids(slide.instance_id),
+        pixels=LabelPixels(slide.labels),
+        ids=CellIds(slide.cell_id),
+        contrast=GeneContrast(slide.counts, totals),
         limits=slide_limits(slide.image, high=BRIGHTEST_PERCENT),
         colours=stored_colours(slide),
         obsm=list_obsm(slide),
@@ -127,7 +138,7 @@ def _listed(stored: Any) -> list[str]:
 def read_card(opened: OpenedSlide, cell_id: str, prediction: "Prediction | None", annotations: Annotations) -> CellCard:
     """The card of one cell. Raises `CellError` when the slide has no such cell."""
     slide = opened.slide
-    row = slide.cell_idx(cell_id)
+    row = int(opened.position.get_loc(cell_id)) if cell_id in opened.position else slide.cell_idx(cell_id)
     counts = slide.counts[row]
     order = np.argsort(-counts.data, kind="stable")[:TOP_GENES]
     known = next((slide.obs[name].iloc[row] for name in OBS_KNOWN_CELL_TYPE if name in slide.obs.columns), None)
@@ -148,14 +159,8 @@ def read_card(opened: OpenedSlide, cell_id: str, prediction: "Prediction | None"
 
 
 def cell_id_at(opened: OpenedSlide, y_um: float, x_um: float) -> str | None:
-    """The cell whose label lies at a point of the slide, or None. Reads one chunk of the finest level."""
-    labels = opened.slide.labels
-    y = int(np.floor((y_um - labels.origin_um[0]) / labels.um_per_px))
-    x = int(np.floor((x_um - labels.origin_um[1]) / labels.um_per_px))
-    height, width = labels.shape_px
-    if not (0 <= y < height and 0 <= x < width):
-        return None
-    row = opened.index.row(int(np.asarray(labels.levels[0][y, x])))
+    """The cell whose label lies at a point of the slide, or None. Reads one chunk at most."""
+    row = opened.index.row(opened.pixels.read(y_um, x_um))
     return None if row is None else str(opened.slide.cell_id[row])
 
 

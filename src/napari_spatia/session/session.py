@@ -24,8 +24,8 @@ from napari_spatia.progress import Progress, part
 from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.blending import BlendVerbs
 from napari_spatia.session.cell_filter import CellFilter
-from napari_spatia.session.editing import EditVerbs
 from napari_spatia.session.history import History
+from napari_spatia.session.looking import LookVerbs
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
 from napari_spatia.session.picturing import PictureVerbs
 from napari_spatia.session.plotting import PlotVerbs
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
-class Session(EditVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVerbs, PictureVerbs):
+class Session(LookVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVerbs, PictureVerbs):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
     ``jobs`` decides where long work runs (`InlineJobs`: at once; `ThreadJobs`: in the background, errors become
@@ -75,13 +75,14 @@ class Session(EditVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVerbs, Pi
         for kind in ("bind", "edits", "predict", "colour", "filter", "crop", "select", "render", "examine", "export"):
             self.jobs.cancel(kind)
         self.select_cell(None)
+        self.point_away()
         self._opened, self._palette = opened, {}
         self._unbind()
         self._forget_maps()
         state = self.state
         state.lookup, state.colour, state.hidden, state.shown_range = None, None, frozenset(), None
         state.cell_filter, state.filtered, self._filter_values = CellFilter(), None, {}
-        state.exported, state.edit = (), History(Edit())
+        state.exported, state.edit, state.view_genes = (), History(Edit()), ()
         state.prediction, state.prediction_saved = opened.prediction, True
         state.limits = opened.limits
         self._marks = History(opened.annotations)

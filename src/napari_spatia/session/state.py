@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 LOG2_FC_LIMIT = 4.0
 
+Window = tuple[float, float, float, float]
+"""(y0, x0, y1, x1) in µm, as `Raster.extent_um`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -56,6 +59,26 @@ class CellCard:
 
 
 @dataclass(frozen=True, slots=True)
+class HoverCard:
+    """What is shown of the cell under the mouse: its card, and the title and value of what the cells are coloured by.
+
+    ``value`` is None where nothing is to be added to the card.
+    """
+
+    card: CellCard
+    title: str | None
+    value: str | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Where the camera is to go: (y, x) in µm. ``serial`` grows, so that the same place twice is two journeys."""
+
+    center_um: tuple[float, float]
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
 class CellCrop:
     """The real pixels of a cell: ``image`` `(C, H, W)` float32 in slide units."""
 
@@ -80,6 +103,7 @@ _SAME_OBJECT = dict.fromkeys(
         "evidence",
         "chosen",
         "plot",
+        "hovered",
     ),
     operator.is_,
 )
@@ -141,6 +165,15 @@ class SessionState:
     """What a drag on the slide draws: one of `selecting.TOOLS`."""
     plot: Plot | None = None
     """The embedding on screen."""
+    hover_shown: bool = True
+    """Whether a card shows what is known of the cell under the mouse."""
+    hovered: HoverCard | None = None
+    view_um: Window | None = None
+    """What part of the slide the camera shows, once it rests."""
+    view_genes: tuple[str, ...] = ()
+    """The genes that tell the cells in view from all others, the most telling first."""
+    goal: Goal | None = None
+    """Where the camera was last asked to go."""
 
     annotations: Annotations = Annotations()
     armed_class: str | None = None

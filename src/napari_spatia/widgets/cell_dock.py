@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDockWidget, QLabel
 
 from napari_spatia.inference.edits import Edit
+from napari_spatia.session.opened import TOP_GENES
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import CellCard
+from napari_spatia.widgets.cell_search import CellSearch
 from napari_spatia.widgets.edit_menus import NicheButton, TermButton
 from napari_spatia.widgets.evidence import EvidenceView
 from napari_spatia.widgets.gene_sliders import GeneSearch, GeneSliders
@@ -35,12 +37,15 @@ class CellDock(Dock):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
+        self.find = CellSearch(session)
+        self.find.chosen.connect(lambda cell_id: self.attempt(self.session.go_to_cell, cell_id))
+        self.bind_key("G", self._to_search)
         self.card = QLabel()
         self.card.setWordWrap(True)
         self.hint = hint(NO_CELL)
         self.pictures = PictureGrid()
         self.measured = hint("")
-        for widget in (self.hint, self.card, self.pictures, self.measured, Busy(self, "select")):
+        for widget in (self.find, self.hint, self.card, self.pictures, self.measured, Busy(self, "select")):
             self.body.addWidget(widget)
         self._build_sliders()
         self.evidence = EvidenceView(self)
@@ -101,6 +106,7 @@ class CellDock(Dock):
 
     def _show_card(self) -> None:
         state = self.state
+        self.find.setEnabled(state.slide is not None)
         self.card.setVisible(state.card is not None)
         self.pictures.setVisible(state.card is not None)
         words = NO_SLIDE if state.slide is None else NO_CELL if state.card is None else NO_MODEL
@@ -140,6 +146,14 @@ class CellDock(Dock):
         wanted = OWN_NFE if self.state.nfe is None else str(self.state.nfe)
         self.nfe.setCurrentText(wanted)
 
+    def _to_search(self) -> None:
+        """Bring the search line forward, also when another tab is in front of this dock."""
+        around = self.parentWidget()
+        if isinstance(around, QDockWidget):
+            around.raise_()
+        self.find.setFocus()
+        self.find.selectAll()
+
     # -- dock → session -------------------------------------------------------------------------------------------
 
     def _move(self, gene: str, value: float) -> None:
@@ -159,8 +173,8 @@ class CellDock(Dock):
         self.session.set_nfe(None if text == OWN_NFE else int(text))
 
 
-def card_html(card: CellCard) -> str:
-    """The card as rich text."""
+def card_html(card: CellCard, extra: tuple[str, ...] = (), num_genes: int = TOP_GENES) -> str:
+    """The card as rich text, with ``extra`` lines before its counts and its ``num_genes`` most expressed genes."""
     lines = [f"<b>{card.cell_id}</b>"]
     if card.cell_type is not None:
         sure = "" if card.confidence is None else f" ({card.confidence:.0%} sure)"
@@ -169,7 +183,8 @@ def card_html(card: CellCard) -> str:
         lines.append(f"In the table: {card.known_type}")
     if card.annotation is not None:
         lines.append(f"My annotation: {card.annotation}")
-    genes = ", ".join(f"{gene} {count}" for gene, count in card.top_genes) or "no counts"
+    genes = ", ".join(f"{gene} {count}" for gene, count in card.top_genes[:num_genes]) or "no counts"
+    lines.extend(extra)
     lines.append(f"{card.total_counts:,} counts over {card.num_genes} genes: {genes}")
     return "<br>".join(lines)
 

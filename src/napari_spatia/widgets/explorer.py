@@ -5,6 +5,7 @@ from pathlib import Path
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QButtonGroup,
+    QCheckBox,
     QComboBox,
     QFileDialog,
     QLabel,
@@ -20,6 +21,7 @@ from napari_spatia.session.values import GENE_FORMS, MAX_BLENDED, genes_of
 from napari_spatia.widgets.chosen import TOOLS, Chosen
 from napari_spatia.widgets.colour_search import ColourSearch
 from napari_spatia.widgets.filters import Filters
+from napari_spatia.widgets.gene_chips import GeneChips
 from napari_spatia.widgets.legend import Legend
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, row
 
@@ -53,6 +55,8 @@ class ExplorerDock(Dock):
         self.watch(self._show_colour, "colour", "lookup")
         self.watch(self._show_opacity, "opacity")
         self.watch(lambda: self.style.setCurrentIndex(CELL_STYLES.index(self.state.cell_style)), "cell_style")
+        self.watch(lambda: self.chips.show_genes(self.state.view_genes), "view_genes")
+        self.watch(lambda: self.hover.setChecked(self.state.hover_shown), "hover_shown")
 
     # -- slide ----------------------------------------------------------------------------------------------------
 
@@ -148,6 +152,8 @@ class ExplorerDock(Dock):
         self.forms = QButtonGroup(self)
         self.forms.buttonClicked.connect(lambda pressed: self._choose_key(str(pressed.property("key"))))
         self.forms_row = row(*(self._form_button(name) for name in GENE_FORMS.values()))
+        self.chips = GeneChips()
+        self.chips.chosen.connect(lambda gene: self._choose_key(f"gene:{gene}"))
         self.legend = Legend(self)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
@@ -156,6 +162,7 @@ class ExplorerDock(Dock):
 
         self.body.addWidget(heading("Colour cells by"))
         self.body.addWidget(row(self.choice, self.blend_button))
+        self.body.addWidget(self.chips)
         self.body.addWidget(self.forms_row)
         self.body.addWidget(self.legend, 1)
         self.filters = Filters(self)
@@ -169,6 +176,11 @@ class ExplorerDock(Dock):
         self.body.addWidget(self.opacity_row)
         self.chosen = Chosen(self, CHOOSE, tuple(TOOLS))
         self.body.addWidget(self.chosen)
+        self.hover = QCheckBox("Card at the mouse (H)")
+        self.hover.setToolTip("Show what is known of the cell under the mouse. Key H")
+        self.hover.clicked.connect(self.session.show_hover)
+        self.bind_key("H", lambda: self.session.show_hover(not self.state.hover_shown))
+        self.body.addWidget(self.hover)
         self.body.addStretch(0)
 
     def _show_choices(self) -> None:

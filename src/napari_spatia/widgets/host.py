@@ -11,9 +11,13 @@ from napari_spatia.session.backend import Backend
 from napari_spatia.session.jobs import ThreadJobs
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import Notice
+from napari_spatia.viewer.camera import Camera
+from napari_spatia.viewer.pointer import Pointer
 from napari_spatia.viewer.slide_view import SlideView
 from napari_spatia.viewer.warm_up import warm_up
 from napari_spatia.widgets.delivery import GuiDelivery
+from napari_spatia.widgets.hover_card import HoverTips
+from napari_spatia.widgets.rests import Rests
 
 
 @dataclass(slots=True)
@@ -23,11 +27,19 @@ class Host:
     session: Session
     view: SlideView
     delivery: GuiDelivery
+    rests: Rests
+    pointer: Pointer
+    tips: HoverTips
+    camera: Camera
 
     def close(self) -> None:
         """Stop all work and let go of the viewer."""
         self.session.state.events.notice.disconnect(show_notice, missing_ok=True)
         self.delivery.close()
+        self.rests.close()
+        self.tips.close()
+        self.pointer.close()
+        self.camera.close()
         self.view.close()
         self.session.close()
 
@@ -43,7 +55,11 @@ def host_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path 
         delivery = GuiDelivery()
         session = Session(ThreadJobs(delivery.deliver), backend, sidecar)
         session.state.events.notice.connect(show_notice)
-        host = Host(session, SlideView(viewer, session), delivery)
+        rests = Rests()
+        host = Host(
+            session, SlideView(viewer, session), delivery, rests, Pointer(viewer, session, rests),
+            HoverTips(session.state), Camera(viewer, session, rests),
+        )  # fmt: skip
         weakref.finalize(viewer, host.close).atexit = False
         _hosts[viewer] = host
         session.jobs.submit("warm up", lambda progress: warm_up(), lambda done: None)

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, Qt
-from qtpy.QtGui import QGuiApplication, QPainter, QPaintEvent
+from qtpy.QtGui import QGuiApplication, QKeySequence, QPainter, QPaintEvent, QShortcut, QShowEvent
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -140,6 +141,8 @@ class Dock(QWidget):
         super().__init__()
         self.session = session
         self._connected: list[tuple[str, Callable[..., None]]] = []
+        self._keys: dict[str, Callable[[], None]] = {}
+        self._shortcuts_of_window: list[QShortcut] = []
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         self._content = QWidget()
@@ -164,8 +167,23 @@ class Dock(QWidget):
             self._connected.append((name, changed))
         synchronize()
 
+    def bind_key(self, key: str, action: Callable[[], None]) -> None:
+        """Call ``action`` when a key is pressed anywhere in the dock's window, while another dock is in front too."""
+        self._keys[key] = action
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """The window is known once the dock is shown."""
+        super().showEvent(event)
+        for key in list(self._keys):
+            made = QShortcut(QKeySequence(key), self.window())
+            made.activated.connect(self._keys.pop(key))
+            self._shortcuts_of_window.append(made)
+
     def release(self) -> None:
-        """Stop listening to the state."""
+        """Stop listening to the state and to keys."""
+        for shortcut in filter(isalive, self._shortcuts_of_window):
+            shortcut.setEnabled(False)
+        self._shortcuts_of_window = []
         for name, changed in self._connected:
             self.state.events[name].disconnect(changed, missing_ok=True)
         self._connected = []

@@ -53,6 +53,7 @@ def simulate_slide(
     num_cells: int = 2000,
     seed: int = 0,
     um_per_px: float = DEFAULT_UM_PER_PX,
+    transcripts: bool = False,
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Path:
@@ -69,6 +70,8 @@ def simulate_slide(
         hide a cell whole, another seed that follows from it is taken; the store names the one that was used.
     um_per_px
         Pixel edge, 0.1 to 1 µm.
+    transcripts
+        Also write a points element: each count at a random place inside its cell.
     overwrite
         Replace what is at ``out_path``.
 
@@ -82,7 +85,7 @@ def simulate_slide(
     out_path = Path(out_path)
     _check(out_path, num_cells, seed, um_per_px, overwrite)
     cells, drawn = _draw_all_cells(num_cells, seed, um_per_px, part(progress, 0.0, 0.7))
-    write_slide(out_path, cells, drawn, part(progress, 0.7, 1.0))
+    write_slide(out_path, cells, drawn, transcripts, part(progress, 0.7, 1.0))
     progress(1.0, "slide written")
     return out_path
 

@@ -14,28 +14,34 @@ from scipy.ndimage import find_objects
 from scipy.sparse import csr_matrix
 from skimage.measure import find_contours, label
 from spatialdata import SpatialData
-from spatialdata.models import Image2DModel, Labels2DModel, ShapesModel, TableModel
-from spatialdata.transformations import Scale
+from spatialdata.models import Image2DModel, Labels2DModel, PointsModel, ShapesModel, TableModel
+from spatialdata.transformations import Identity, Scale
 
 from napari_spatia.data.keys import OBSM_SPATIAL
 from napari_spatia.data.simulate.catalogue import CHANNELS, NICHE_NAMES, PANEL, REGIONS, STATE_NAMES, TYPE_NAMES
 from napari_spatia.data.simulate.outlines import PLAN_COLUMNS
 from napari_spatia.data.simulate.rules import RULES
 from napari_spatia.data.simulate.slide import DrawnSlide, SimulatedCells
+from napari_spatia.data.simulate.transcripts import GENE_COLUMN, place_transcripts
 from napari_spatia.files import staged_folder
 from napari_spatia.progress import Progress, part, silent
 
 IMAGE, LABELS, SHAPES, TABLE = "morphology", "cell_labels", "cell_boundaries", "table"
+TRANSCRIPTS = "transcripts"
 UNS_KEY, PLAN_KEY = "simulation", "simulation_plan"
 FORMAT_VERSION = 1
 _SMALLEST_LEVEL_PX = 128
 _TILE = 1024
 
 
-def write_slide(out_path: Path, cells: SimulatedCells, drawn: DrawnSlide, progress: Progress = silent) -> None:
-    """Write the store; it appears at ``out_path`` whole or not at all."""
+def write_slide(
+    out_path: Path, cells: SimulatedCells, drawn: DrawnSlide, transcripts: bool = False, progress: Progress = silent
+) -> None:
+    """Write the store, with each transcript as a point if asked; it appears at ``out_path`` whole or not at all."""
     labels, polygons = _outline_cells(drawn.labels, len(cells.plan), part(progress, 0.0, 0.5))
     slide = _assemble(cells, drawn, labels, polygons)
+    if transcripts:
+        slide[TRANSCRIPTS] = _points(cells, labels)
     progress(0.55, "writing the slide")
     with staged_folder(out_path) as stage, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="(zarr|spatialdata|anndata|ome_zarr|dask)")
@@ -84,6 +90,13 @@ def _assemble(
         shapes={SHAPES: ShapesModel.parse(frame, transformations=scale)},
         tables={TABLE: _table(cells, drawn, labels)},
     )
+
+
+def _points(cells: SimulatedCells, labels: NDArray[np.int32]) -> Any:
+    """A points element in µm, as Xenium writes it."""
+    scene = cells.scene
+    frame = place_transcripts(labels, cells.counts, PANEL, scene.um_per_px, scene.seed)
+    return PointsModel.parse(frame, feature_key=GENE_COLUMN, transformations={"global": Identity()})
 
 
 def _table(cells: SimulatedCells, drawn: DrawnSlide, labels: NDArray[np.int32]) -> ad.AnnData:

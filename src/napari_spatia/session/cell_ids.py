@@ -1,0 +1,48 @@
+"""Finding cells by a part of their id, among millions, while a person types."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+FEWEST_LETTERS = 3
+MOST_FOUND = 20
+
+
+class CellIds:
+    """The ids as one long text: a search in it costs milliseconds and makes no object a cell.
+
+    Parameters
+    ----------
+    cell_id
+        `(N,)` str, unique, without line breaks.
+    """
+
+    def __init__(self, cell_id: NDArray[np.str_]) -> None:
+        self._cell_id = cell_id
+        self._text = ("\n" + "\n".join(cell_id.tolist()) + "\n").lower()
+        letters = np.frombuffer(self._text.encode("utf-32-le"), np.uint32)
+        self._breaks = np.flatnonzero(letters == ord("\n"))
+
+    def find(self, typed: str) -> tuple[str, ...]:
+        """At most `MOST_FOUND` ids that contain ``typed`` in any case: first those that begin with it, in table order.
+
+        None for fewer than `FEWEST_LETTERS` letters.
+        """
+        wanted = typed.strip().lower()
+        if len(wanted) < FEWEST_LETTERS or "\n" in wanted:
+            return ()
+        rows = list(islice(self._rows("\n" + wanted), MOST_FOUND))
+        if len(rows) < MOST_FOUND:
+            within = (row for row in self._rows(wanted) if row not in rows)
+            rows += list(islice(within, MOST_FOUND - len(rows)))
+        return tuple(str(self._cell_id[row]) for row in rows)
+
+    def _rows(self, part: str) -> Iterator[int]:
+        """Rows whose text contains ``part``, each once."""
+        place = self._text.find(part)
+        while place >= 0:
+            row = int(np.searchsorted(self._breaks, place, side="right")) - 1
+            yield row
+            place = self._text.find(part, int(self._breaks[row + 1]))

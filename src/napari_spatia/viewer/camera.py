@@ -1,0 +1,60 @@
+"""The camera of a viewer: where the session wants to look goes into it, what it sees goes into the session."""
+
+import weakref
+
+from napari.components import ViewerModel
+from napari.utils.events import Event
+
+from napari_spatia.session.session import Session
+from napari_spatia.session.state import Goal
+from napari_spatia.viewer.pointer import Rest, at_once
+
+GOAL_WIDTH_UM = 200.0
+"""How much of the slide is on screen, at most, once the camera has gone to a cell."""
+
+VIEW_REST_MS, GENES_REST_MS = 150, 400
+"""How long the camera must rest before what it shows is told, and before the genes of that are looked for."""
+
+
+class Camera:
+    """Moves a viewer's camera to the session's goal, and tells the session what it shows when it rests."""
+
+    def __init__(self, viewer: ViewerModel, session: Session, rest: Rest = at_once) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._session = session
+        self._rest = rest
+        session.state.events.goal.connect(self._go)
+        session.state.events.slide.connect(self._moved)
+        viewer.scene.camera.events.connect(self._moved)
+        viewer.canvas.events.size.connect(self._moved)
+
+    def close(self) -> None:
+        """Let go of the viewer and the session."""
+        self._session.state.events.goal.disconnect(self._go)
+        self._session.state.events.slide.disconnect(self._moved)
+        viewer = self._viewer()
+        if viewer is not None:
+            viewer.scene.camera.events.disconnect(self._moved)
+            viewer.canvas.events.size.disconnect(self._moved)
+
+    def _moved(self, event: Event | None = None) -> None:
+        if self._session.state.slide is not None:
+            self._rest("view", VIEW_REST_MS, self._tell)
+            self._rest("view genes", GENES_REST_MS, self._session.show_view_genes)
+
+    def _tell(self) -> None:
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        camera = viewer.scene.camera
+        y, x = camera.center[-2:]
+        half_y, half_x = (size / 2 / camera.zoom for size in viewer.canvas.size)
+        self._session.see((y - half_y, x - half_x, y + half_y, x + half_x))
+
+    def _go(self, goal: Goal | None) -> None:
+        viewer = self._viewer()
+        if viewer is None or goal is None:
+            return
+        camera = viewer.scene.camera
+        camera.center = (0.0, *goal.center_um)
+        camera.zoom = max(camera.zoom, min(viewer.canvas.size) / GOAL_WIDTH_UM)
