@@ -54,6 +54,12 @@ class Annotations:
         key = next((key for key in KEYS if key not in taken), "")
         return replace(self, classes=(*self.classes, AnnotationClass(name, colour, key)))
 
+    def with_renamed(self, name: str, new: str) -> "Annotations":
+        """The class ``name`` under another name; where that is there already, its cells join that class."""
+        kept = (entry for entry in self.classes if entry.name != name or new not in self.names)
+        classes = tuple(replace(entry, name=new) if entry.name == name else entry for entry in kept)
+        return Annotations(classes, {cell: new if of == name else of for cell, of in self.assigned.items()})
+
     def with_cell(self, cell_id: str, name: str | None) -> "Annotations":
         """The cell in class ``name``, or in none."""
         assigned = dict(self.assigned)
@@ -78,6 +84,9 @@ class Journal:
 
     def add_class(self, entry: AnnotationClass) -> None:
         self._append(_class_event(entry))
+
+    def add_rename(self, name: str, new: str) -> None:
+        self._append({"do": "rename", "class": name, "to": new})
 
     def add_cell(self, cell_id: str, name: str | None) -> None:
         self._append({"do": "assign", "cell": cell_id, "class": name})
@@ -126,4 +135,6 @@ def _apply(annotations: Annotations, event: dict[str, Any]) -> Annotations:
     if event["do"] == "class":
         red, green, blue = event["colour"]
         return annotations.with_class(event["name"], (red, green, blue))
+    if event["do"] == "rename":
+        return annotations.with_renamed(event["class"], event["to"])
     return annotations.with_cell(event["cell"], event["class"])
