@@ -487,3 +487,17 @@ def test_export_passes_prediction_and_annotation(ready, tmp_path, monkeypatch):
     assert asked.prediction is ready.state.prediction and asked.formats == ["csv"]
     assert {"mast", *app_fakes.TYPES} <= set(asked.colors), "files have the colours of the screen"
     assert asked.slide.obs["spatia_annotation"].dropna().to_dict() == {"cell-3": "mast"}
+
+
+def test_a_filter_that_was_cleared_does_not_come_back(background):
+    entry = background()
+    session = entry.session
+    session.filter_by("gene:GENE0", low=8)
+    session.clear_filters()
+    entry.settle()
+    assert session.state.filtered is None and (session.state.lookup.rgba[:, 3] == 255).all()
+    for low in range(1, 9):
+        session.filter_by("gene:GENE0", low=low)
+    entry.settle()
+    assert session.state.filtered.num_passing == 8, "the newest wins"
+    assert (session.state.lookup.rgba[:, 3] > 0).sum() == 8

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QColorDialog
+from qtpy.QtWidgets import QColorDialog, QInputDialog
 
 from napari_spatia.errors import SpatiaError
 from napari_spatia.session.colour import LegendRow
@@ -196,3 +196,21 @@ def test_genes_of_the_view_are_chips_that_colour(dock, ready, qtbot):
     ready.see((0.0, 0.0, 99.0, 99.0))
     ready.show_view_genes()
     assert not dock.chips.isVisible() and not dock.chips.chips
+
+
+def test_a_class_of_the_annotation_is_renamed_in_the_legend(dock, ready, qtbot, monkeypatch):
+    asked = []
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_, text: (asked.append(text), ("B cell", True))[1])
+    tree = dock.legend.categories
+    tree.setCurrentItem(tree.topLevelItem(0))
+    qtbot.keyClick(tree, Qt.Key.Key_F2)
+    assert asked == [] and "Rename…" not in [action.text() for action in tree.menu(tree.topLevelItem(0)).actions()]
+    ready.add_class("mast")
+    ready.colour_by("annotation")
+    tree.setCurrentItem(tree.topLevelItem(0))
+    qtbot.keyClick(tree, Qt.Key.Key_F2)
+    assert asked == ["mast"] and tree.topLevelItem(0).text(0) == "B cell"
+    rename = next(action for action in tree.menu(tree.topLevelItem(0)).actions() if action.text() == "Rename…")
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_, text: ("", False))
+    rename.trigger()
+    assert ready.state.annotations.names == ("B cell",), "a person changed their mind"

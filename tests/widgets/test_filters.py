@@ -75,7 +75,9 @@ def test_filters_are_taken_off_one_by_one_and_all_at_once(filters, ready, qtbot)
     for name in ("Counts per cell", "Genes per cell", "cell_type"):
         add(qtbot, filters, name)
     assert list(filters.rows) == ["counts", "num_genes", "obs:cell_type"]
-    qtbot.mouseClick(filters.rows["num_genes"].remove, LEFT)
+    gone = filters.rows["num_genes"]
+    qtbot.mouseClick(gone.remove, LEFT)
+    assert not gone.isVisible()
     assert list(filters.rows) == ["counts", "obs:cell_type"] and len(ready.state.cell_filter.terms) == 2
     qtbot.mouseClick(filters.clear, LEFT)
     assert filters.rows == {} and filters.passing.text() == "" and not filters.clear.isVisible()

@@ -54,6 +54,12 @@ class Annotations:
         key = next((key for key in KEYS if key not in taken), "")
         return replace(self, classes=(*self.classes, AnnotationClass(name, colour, key)))
 
+    def with_renamed(self, name: str, new: str) -> "Annotations":
+        """The class ``name`` under another name; where that is there already, its cells join that class."""
+        kept = (entry for entry in self.classes if entry.name != name or new not in self.names)
+        classes = tuple(replace(entry, name=new) if entry.name == name else entry for entry in kept)
+        return Annotations(classes, {cell: new if of == name else of for cell, of in self.assigned.items()})
+
     def with_cell(self, cell_id: str, name: str | None) -> "Annotations":
         """The cell in class ``name``, or in none."""
         return self.with_cells({cell_id: name})
@@ -82,6 +88,9 @@ class Journal:
     def add_class(self, entry: AnnotationClass) -> None:
         self._append(_class_event(entry))
 
+    def add_rename(self, name: str, new: str) -> None:
+        self._append({"do": "rename", "class": name, "to": new})
+
     def add_cell(self, cell_id: str, name: str | None) -> None:
         self._append({"do": "assign", "cell": cell_id, "class": name})
 
@@ -106,6 +115,8 @@ class Journal:
             if event["do"] == "class":
                 red, green, blue = event["colour"]
                 annotations = annotations.with_class(event["name"], (red, green, blue))
+            elif event["do"] == "rename":
+                annotations, changes = annotations.with_cells(changes).with_renamed(event["class"], event["to"]), {}
             elif event["do"] == "assign_many":
                 changes.update((cell_id, name) for name, cells in event["members"] for cell_id in cells)
             else:

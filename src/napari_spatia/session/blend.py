@@ -32,7 +32,7 @@ def lookup_blend(key: str, parts: Sequence[Values], known: Mapping[str, Rgb], ho
     """
     form, genes = genes_of(key)
     colours = blend_colours(genes, known)
-    total = np.zeros((len(parts[0].data), 3), dtype=np.float32)
+    total = np.zeros((3, len(parts[0].data)), dtype=np.float32)
     rows = []
     for gene, values in zip(genes, parts, strict=True):
         numbers = values.data[np.isfinite(values.data)]
@@ -42,9 +42,10 @@ def lookup_blend(key: str, parts: Sequence[Values], known: Mapping[str, Rgb], ho
         rows.append(LegendRow(gene, colours[gene], int(expressing.sum()), shown, (low, high)))
         if shown:
             strength = np.nan_to_num(np.clip((values.data - low) / (high - low), 0.0, 1.0), nan=0.0)
-            total += strength[:, None] * np.array(colours[gene], dtype=np.float32)
-    rgba = np.full((len(total), 4), 255, dtype=np.uint8)
-    rgba[:, :3] = np.minimum(total, 255.0)
+            for channel in np.flatnonzero(colours[gene]):
+                total[channel] += strength * np.float32(colours[gene][channel])
+    rgba = np.full((total.shape[1], 4), 255, dtype=np.uint8)
+    rgba[:, :3] = np.minimum(total, 255.0).T
     return Lookup(
         key,
         f"{' + '.join(genes)} ({GENE_FORMS[form].lower()})",

@@ -155,7 +155,10 @@ class Filters(QWidget):
         spans = {} if state.filtered is None else state.filtered.spans
         kinds = {key: type(term) for key, term in terms.items()}
         for key in [key for key, shown in self.rows.items() if kinds.get(key) is not shown.kind]:
-            self.rows.pop(key).deleteLater()
+            gone = self.rows.pop(key)
+            gone.hide()  # at once: it is deleted when the event loop comes to it
+            self._rows.layout().removeWidget(gone)
+            gone.deleteLater()
         for key, term in terms.items():
             if key not in self.rows and key in spans:
                 self.rows[key] = FilterRow(self._dock, term)

@@ -9,6 +9,7 @@ from qtpy.QtGui import QIcon, QKeyEvent, QPainter, QPaintEvent, QPixmap
 from qtpy.QtWidgets import (
     QComboBox,
     QHeaderView,
+    QInputDialog,
     QLabel,
     QLineEdit,
     QMenu,
@@ -20,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_spatia.session.colour import COLORMAP, COLORMAPS, LegendRow, Lookup, colormap_lut
-from napari_spatia.session.values import is_blend, is_whole
+from napari_spatia.session.values import ANNOTATION, is_blend, is_whole
 from napari_spatia.widgets.blend_legend import BlendLegend
 from napari_spatia.widgets.legend_parts import SWATCH_PX, PercentileChoice, ask_colour, ramp, swatch
 from napari_spatia.widgets.parts import Dock, row
@@ -29,7 +30,10 @@ from napari_spatia.widgets.range_slider import SIDE_PX, RangeSlider
 SEARCH_FROM_ROWS = 12
 """With fewer categories than this there is no search line above them."""
 HISTOGRAM_PX = 36
-KEYS_HINT = "Space: paint or leave out · S: this category alone · A: all · Enter or double click: another colour"
+KEYS_HINT = (
+    "Space: paint or leave out · S: this category alone · A: all · Enter or double click: another colour\n"
+    "F2: another name, of a class of the annotation"
+)
 
 
 class CategoryLegend(QTreeWidget):
@@ -39,6 +43,7 @@ class CategoryLegend(QTreeWidget):
     soloed = Signal(str)
     all_shown = Signal()
     recoloured = Signal(str, tuple)
+    renamed = Signal(str, str)
     saved = Signal()
 
     def __init__(self) -> None:
@@ -62,6 +67,8 @@ class CategoryLegend(QTreeWidget):
         self.itemChanged.connect(self._changed)
         self.itemDoubleClicked.connect(lambda item, _column: self.ask_colour(item.text(0)))
         self._rows: tuple[LegendRow, ...] = ()
+        self.renamable = False
+        """Whether the categories are classes that a person named."""
 
     def show_rows(self, rows: tuple[LegendRow, ...]) -> None:
         """Show these rows; nothing is rebuilt when they are the ones on screen."""
@@ -95,6 +102,12 @@ class CategoryLegend(QTreeWidget):
         if colour is not None:
             self.recoloured.emit(name, colour)
 
+    def ask_name(self, name: str) -> None:
+        """Let the person type another name of a class."""
+        new, typed = QInputDialog.getText(self, "Rename class", f"New name of {name}", text=name)
+        if typed:
+            self.renamed.emit(name, new)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         item = self.currentItem()
         if event.key() == Qt.Key.Key_A:
@@ -103,6 +116,8 @@ class CategoryLegend(QTreeWidget):
             self.soloed.emit(item.text(0))
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and item is not None:
             self.ask_colour(item.text(0))
+        elif event.key() == Qt.Key.Key_F2 and item is not None and self.renamable:
+            self.ask_name(item.text(0))
         else:
             super().keyPressEvent(event)
 
@@ -116,6 +131,8 @@ class CategoryLegend(QTreeWidget):
             name = item.text(0)
             menu.addAction(f"Only {name}", lambda: self.soloed.emit(name))
             menu.addAction("Another colour…", lambda: self.ask_colour(name))
+            if self.renamable:
+                menu.addAction("Rename…", lambda: self.ask_name(name))
         menu.addAction("Show all", self.all_shown.emit)
         menu.addSeparator()
         menu.addAction("Save colours into slide", self.saved.emit)
@@ -218,6 +235,7 @@ class Legend(QWidget):
             (self.categories.soloed, session.solo_category),
             (self.categories.all_shown, session.show_all_categories),
             (self.categories.recoloured, session.recolour_category),
+            (self.categories.renamed, session.rename_category),
             (self.categories.saved, session.save_colours),
             (self.numbers.slider.moved, session.show_range),
             (self.numbers.percentiles.picked, session.show_percentiles),
@@ -245,6 +263,7 @@ class Legend(QWidget):
         self.categories.setVisible(not is_numbers and not is_blended)
         self.numbers.setVisible(is_numbers)
         self.blend.setVisible(is_blended)
+        self.categories.renamable = lookup.key == ANNOTATION
         self.categories.show_rows(() if is_blended else lookup.legend)
         self.blend.show_rows(lookup.legend if is_blended else (), percent)
         searchable = len(lookup.legend) >= SEARCH_FROM_ROWS
