@@ -26,7 +26,7 @@ NO_SLIDE = (
     "Open a SpatialData slide (a .zarr folder): drop it on the window, press Open slide…, or take File > Open Sample."
 )
 NO_MODEL = "Load a model to predict cell types and to edit genes."
-CHOOSE = "Draw around cells on the slide to choose them: lasso (L) or box (B); Shift adds, Alt removes, Esc ends."
+CHOOSE = "Draw on the slide to choose cells."
 FORM_TIPS = {
     "Counts": "Transcripts counted in each cell",
     "Normalised": "log(1 + counts) of cells scaled to 100 transcripts",
@@ -164,7 +164,7 @@ class ExplorerDock(Dock):
         self.body.addWidget(self.legend, 1)
         self.opacity_row = row(QLabel("Opacity"), self.opacity)
         self.body.addWidget(self.opacity_row)
-        self.chosen = Chosen(self, CHOOSE, tuple(TOOLS))
+        self.chosen = Chosen(self, CHOOSE, tuple(TOOLS), by_category=False)
         self.body.addWidget(self.chosen)
         self.body.addStretch(0)
 
