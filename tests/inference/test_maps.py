@@ -36,7 +36,7 @@ def test_a_map_that_is_no_longer_wanted_ends():
     assert threading.active_count() == before
 
 
-def test_too_few_cells_and_numbers_that_are_none_are_said():
+def test_too_few_cells_are_said():
     with pytest.raises(SpatiaError, match="needs 4 cells or more"):
         map_cells(np.zeros((3, 5), np.float32))
 

@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ from napari_spatia.data.io import open_slide
 from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.data.store import write_obsm
 from napari_spatia.errors import SpatiaError
+from napari_spatia.session.jobs import ThreadJobs
 from napari_spatia.session.scatter import Ink, Window, draw, nearest
 from napari_spatia.session.session import Session
 
@@ -42,6 +45,21 @@ def test_a_computed_map_is_shown_and_goes_with_its_prediction(ready):
     assert list(ready.plot_choices()) == ["tsne:cell", "pca:cell"]
     ready.predict(seed=5)
     assert ready.state.plot.key == "pca:cell" and list(ready.plot_choices()) == ["pca:cell"]
+
+
+def test_a_map_in_the_background_can_be_stopped(ready):
+    ready.predict()
+    started = threading.Event()
+    ready.state.events.jobs.connect(lambda jobs: started.set() if "map" in jobs else None)
+    jobs = ready.jobs = ThreadJobs(lambda call: call())
+    jobs.watcher = ready
+    ready.compute_map()
+    assert started.wait(10)
+    jobs.cancel("map")
+    assert jobs.wait(20)
+    assert ready.state.plot.key == "pca:cell" and list(ready.plot_choices()) == ["pca:cell"]
+    assert ready.state.jobs["map"].cancelled and ready.state.notice is None
+    ready.close()
 
 
 def test_arrays_of_the_table_are_listed_and_read_in_the_order_of_the_cells(tmp_path, fake_backend):

@@ -63,8 +63,8 @@ class SelectVerbs(SessionBase):
         """Let a drag on the slide draw a lasso or a box; the empty tool, or the one in use, ends that."""
         if tool not in TOOLS:
             raise SpatiaError(f"Unknown tool '{tool}'. Expected {LASSO}, {BOX} or an empty text.")
-        if tool:
-            self.slide  # noqa: B018  raises without a slide, on which alone there is something to draw
+        if tool and self.state.slide is None:
+            raise SpatiaError("No slide is open to draw on. Open a SpatialData .zarr folder first.")
         self.state.tool = "" if tool == self.state.tool else tool
 
     def _choose(self, is_chosen: NDArray[np.bool_]) -> None:

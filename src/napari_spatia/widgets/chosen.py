@@ -20,12 +20,13 @@ TOOLS = {
 class Chosen(QWidget):
     """The chosen cells of the session; takes no room without a slide.
 
-    ``how`` says how cells are chosen in this dock; ``tools`` are those of the slide that have a button in it.
+    ``how`` says how cells are chosen in this dock; ``tools`` are those of the slide that have a button in it, and
+    ``by_category`` whether the categories of the chosen cells are counted there.
     """
 
-    def __init__(self, dock: Dock, how: str, tools: tuple[str, ...] = ()) -> None:
+    def __init__(self, dock: Dock, how: str, tools: tuple[str, ...] = (), by_category: bool = True) -> None:
         super().__init__()
-        self._dock, self._session = dock, dock.session
+        self._dock, self._session, self._by_category = dock, dock.session, by_category
         self.tools = {tool: self._tool_button(tool) for tool in tools}
         self.none = button("None", "Choose no cell", self._session.choose_none)
         self.invert = button("Invert", "Choose the cells that are not chosen", self._invert)
@@ -67,7 +68,7 @@ class Chosen(QWidget):
         self.total.setVisible(is_some)
         for made in (self.none, self.annotate):
             made.setEnabled(is_some)
-        rows = count_chosen(state.lookup, state.chosen)
+        rows = count_chosen(state.lookup, state.chosen) if self._by_category else ()
         self.categories.setVisible(bool(rows))
         self.categories.setText(_in_words(rows))
         if state.slide is not None and state.chosen is not None:

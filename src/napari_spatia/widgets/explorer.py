@@ -32,7 +32,7 @@ NO_SLIDE = (
     "Open a SpatialData slide (a .zarr folder): drop it on the window, press Open slide…, or take File > Open Sample."
 )
 NO_MODEL = "Load a model to predict cell types and to edit genes."
-CHOOSE = "Draw around cells on the slide to choose them: lasso (L) or box (B); Shift adds, Alt removes, Esc ends."
+CHOOSE = "Draw on the slide to choose cells."
 FORM_TIPS = {
     "Counts": "Transcripts counted in each cell",
     "Normalised": "log(1 + counts) of cells scaled to 100 transcripts",
@@ -174,7 +174,7 @@ class ExplorerDock(Dock):
         self.style.activated.connect(lambda idx: self.attempt(self.session.set_cell_style, CELL_STYLES[idx]))
         self.opacity_row = row(QLabel("Opacity"), self.opacity, self.style)
         self.body.addWidget(self.opacity_row)
-        self.chosen = Chosen(self, CHOOSE, tuple(TOOLS))
+        self.chosen = Chosen(self, CHOOSE, tuple(TOOLS), by_category=False)
         self.body.addWidget(self.chosen)
         self.hover = QCheckBox("Card at the mouse (H)")
         self.hover.setToolTip("Show what is known of the cell under the mouse. Key H")
