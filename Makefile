@@ -1,14 +1,15 @@
-# make demo | test | test-slow | lint | docs | bench-live     Variables: PYTHON=python3.12  VENV=.venv  OUT=build/demo
+# make demo | test | test-slow | lint | docs | bench-live | bench-viewer     Variables: PYTHON=python3.12  VENV=.venv  OUT=build/demo
 VENV ?= .venv
 PYTHON ?=
 OUT ?= build/demo
 INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
-VIRTUAL_SCREEN := QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1680x1050x24"
+SCREEN := 1680x1050
+VIRTUAL_SCREEN = QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 $(SCREEN)x24"
 
 export VENV PYTHON
 
-.PHONY: help demo test test-slow lint docs bench-live
+.PHONY: help demo test test-slow lint docs bench-live bench-viewer
 
 help:
 	@sed -n 1p Makefile | cut -c3-
@@ -44,3 +45,9 @@ docs: $(INSTALLED)
 # A slider move to a new picture on the screen, through the real dock; ends in one JSON line.
 bench-live: $(INSTALLED)
 	@$(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(VIRTUAL_SCREEN)) $(BIN)/python -m napari_spatia.widgets.bench_live
+
+# Our window on slides of 10,000 to 4,000,000 cells, and two peers on one of a million; writes docs/benchmark/viewer.md.
+# Always on a virtual screen, so that the window has the same size everywhere; ARGS="--no-peers" and others are passed on.
+bench-viewer: SCREEN := 1920x1200
+bench-viewer: $(INSTALLED)
+	@$(VIRTUAL_SCREEN) $(BIN)/python scripts/bench_viewer/run.py $(ARGS)

@@ -4,7 +4,7 @@
 
 Each time runs from the request to the end of the first frame that shows its outcome. ``longest_gui_block_ms`` is the
 longest time for which the window did not answer in that step. ``make bench-viewer`` makes slides of several sizes
-(`benchmark.grid_slide`), runs this on each and the peers on one (``scripts/bench_viewer.py``).
+(`benchmark.grid_slide`), runs this on each and the peers on one (``scripts/bench_viewer``).
 """
 
 import argparse
@@ -26,6 +26,7 @@ from napari_spatia.widgets.driving import Driver, Watchdog, median_and_p95
 from napari_spatia.widgets.launch import start
 
 MB = 1 << 20
+WINDOW_PX = (1920, 1100)
 ZOOMS_UM = (2000.0, 400.0, 100.0)
 """Widths of slide on screen at which panning, hovering and clicking are timed, besides the whole slide."""
 
@@ -35,6 +36,7 @@ class ViewerBenchmark:
 
     def __init__(self, sidecar: Path, repeats: int, seed: int = 0) -> None:
         self.driver = Driver(start(None, None, {}, sidecar))
+        self.driver.viewer.window.resize(*WINDOW_PX)
         self.driver.settle(1.0)
         self.repeats, self.rng = repeats, np.random.default_rng(seed)
         self.frames, self._asked_for = 0, 0
