@@ -23,8 +23,8 @@ from napari_spatia.inference.edits import Edit
 from napari_spatia.progress import Progress, part
 from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.history import History
-from napari_spatia.session.looking import LookVerbs
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
+from napari_spatia.session.transcripts import TranscriptVerbs
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import CellEditor
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
-class Session(LookVerbs, AnnotationVerbs):
+class Session(TranscriptVerbs, AnnotationVerbs):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
     ``jobs`` decides where long work runs (`InlineJobs`: at once; `ThreadJobs`: in the background, errors become
@@ -71,6 +71,7 @@ class Session(LookVerbs, AnnotationVerbs):
             self.jobs.cancel(kind)
         self.select_cell(None)
         self.point_away()
+        self._forget_transcripts()
         self._opened, self._palette = opened, {}
         self._unbind()
         state = self.state

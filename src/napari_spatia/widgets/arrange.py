@@ -5,8 +5,8 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 PLUGIN = "napari-spatia"
-EXPLORER, CELL, ANNOTATE, EXPORT = "Explorer", "Cell", "Annotate", "Export"
-DOCKS = (EXPLORER, CELL, ANNOTATE, EXPORT)
+EXPLORER, CELL, ANNOTATE, TRANSCRIPTS, EXPORT = "Explorer", "Cell", "Annotate", "Transcripts", "Export"
+DOCKS = (EXPLORER, CELL, ANNOTATE, TRANSCRIPTS, EXPORT)
 LEFT_PX, RIGHT_PX = 290, 430
 
 
@@ -31,7 +31,7 @@ def _arrange(docks: dict[str, QDockWidget], new: list[str]) -> None:
         return
     if EXPLORER in new:
         _beside_layers(window, docks[EXPLORER])
-    right = [docks[name] for name in (CELL, ANNOTATE, EXPORT) if name in docks]
+    right = [docks[name] for name in (CELL, ANNOTATE, TRANSCRIPTS, EXPORT) if name in docks]
     for dock in right[1:]:
         window.tabifyDockWidget(right[0], dock)
     if right:
