@@ -1,7 +1,9 @@
+import shutil
+
 import numpy as np
 import pytest
 
-from napari_spatia.errors import PanelError, SpatiaError
+from napari_spatia.errors import PanelError, SlideError
 from napari_spatia.session import transcripts
 from napari_spatia.session.transcripts import bin_places, bin_um
 
@@ -76,8 +78,19 @@ def test_what_is_not_there_is_said(transcript_session, small_slide):
         session.show_transcripts(["NOBODY"])
     session.show(small_slide)
     assert session.state.transcripts is None and session.genes_with_transcripts() == ()
-    with pytest.raises(SpatiaError, match="has no transcripts. Expected a points element"):
+    with pytest.raises(SlideError, match="has no transcripts. Expected a points element .* found no points"):
         session.show_transcripts(["GENE1"])
+
+
+def test_damaged_points_do_not_keep_a_slide_from_opening(transcript_session, slide_with_transcripts, tmp_path):
+    folder = tmp_path / "damaged.zarr"
+    shutil.copytree(slide_with_transcripts, folder)
+    for file in (folder / "points" / "transcripts" / "points.parquet").rglob("*.parquet"):
+        file.write_bytes(b"PAR1 cut short")
+    transcript_session.open(folder)
+    assert transcript_session.state.slide.path == folder and transcript_session.genes_with_transcripts()
+    with pytest.raises(SlideError, match="Cannot read the points"):
+        transcript_session.show_transcripts(["VIM"])
 
 
 def test_nothing_is_written_into_the_store(transcript_session, transcript_cache, slide_with_transcripts):

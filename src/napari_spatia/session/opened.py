@@ -23,7 +23,7 @@ from napari_spatia.data.keys import (
 from napari_spatia.data.picture import slide_limits
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.store import read_uns, write_obs_columns
-from napari_spatia.data.transcripts import PointsElement, points_elements
+from napari_spatia.data.transcripts import points_names
 from napari_spatia.data.view_genes import GeneContrast
 from napari_spatia.progress import Progress, part, silent
 from napari_spatia.session.annotations import Annotations, Journal
@@ -47,7 +47,7 @@ TOP_GENES = 8
 @dataclass(frozen=True, slots=True)
 class OpenedSlide:
     """A slide and what is derived from it once: gene columns, all counts of each cell, row and id finders, single
-    labels, means of genes, points, display limits, stored colours of columns' categories, stored results.
+    labels, means of genes, names of points, display limits, stored colours of columns' categories, stored results.
     """
 
     slide: Slide
@@ -58,7 +58,7 @@ class OpenedSlide:
     pixels: LabelPixels
     ids: CellIds
     contrast: GeneContrast
-    points: tuple[PointsElement, ...]
+    points: tuple[str, ...]
     limits: NDArray[np.float32]
     colours: Mapping[str, Mapping[str, Rgb]]
     prediction: "Prediction | None"
@@ -88,7 +88,7 @@ def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progr
         pixels=LabelPixels(slide.labels),
         ids=CellIds(slide.cell_id),
         contrast=GeneContrast(slide.counts, totals),
-        points=points_elements(slide),
+        points=points_names(slide),
         limits=slide_limits(slide.image, high=BRIGHTEST_PERCENT),
         colours=stored_colours(slide),
         prediction=backend.read_prediction(slide),

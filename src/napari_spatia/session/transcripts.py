@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_spatia.data.colors import palette_color
-from napari_spatia.data.transcripts import TILE_UM, TranscriptIndex, open_index
-from napari_spatia.errors import SpatiaError
+from napari_spatia.data.transcripts import TILE_UM, TranscriptIndex, open_transcripts
 from napari_spatia.progress import Progress
 from napari_spatia.session.looking import LookVerbs
 from napari_spatia.session.state import TranscriptGene, TranscriptPicture, Window
@@ -33,15 +32,10 @@ class TranscriptVerbs(LookVerbs):
     def show_transcripts(self, genes: Sequence[str]) -> None:
         """Show the transcripts of these genes and of no others, each in a colour that it keeps.
 
-        Raises `SpatiaError` where the slide has no transcripts, `PanelError` for a gene that has none.
+        Raises `SlideError` where the slide has no transcripts, `PanelError` for a gene that has none.
         """
-        opened = self.opened
-        if not opened.points:
-            raise SpatiaError(
-                f"Slide '{opened.slide.name}' has no transcripts. Expected a points element with x, y and a gene "
-                "column (feature_name, gene) in the slide's coordinate system; found none. Read the slide with its "
-                "transcripts."
-            )
+        if not self.opened.points:
+            open_transcripts(self.slide)  # says what is expected
         if self._transcripts is not None:
             for gene in genes:
                 self._transcripts.gene_idx(gene)
@@ -94,7 +88,7 @@ class TranscriptVerbs(LookVerbs):
                 if missing:
                     self.tell_error(f"No transcripts of {', '.join(missing)} are on this slide.")
 
-        self.jobs.submit("index", lambda progress: open_index(opened.points[0], progress), accept)
+        self.jobs.submit("index", lambda progress: open_transcripts(opened.slide, progress), accept)
 
     def _forget_transcripts(self) -> None:
         self.jobs.cancel("index")
