@@ -42,3 +42,28 @@ def small_slide(tmp_path):
 def fake_backend():
     """A model without a network."""
     return app_fakes.FakeBackend()
+
+
+@pytest.fixture(scope="session")
+def slide_with_transcripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated slide of 120 cells with a points element."""
+    from napari_spatia.data.simulate import simulate_slide
+
+    return simulate_slide(tmp_path_factory.mktemp("points") / "slide.zarr", num_cells=120, seed=4, transcripts=True)
+
+
+@pytest.fixture
+def transcript_cache(tmp_path, monkeypatch):
+    """Where indices of transcripts go in this test."""
+    monkeypatch.setenv("NAPARI_SPATIA_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "transcripts"
+
+
+@pytest.fixture
+def transcript_session(fake_backend, tmp_path, slide_with_transcripts, transcript_cache):
+    """A session with that slide open, whose jobs run at once."""
+    from napari_spatia.session.session import Session
+
+    session = Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
+    session.open(slide_with_transcripts)
+    return session

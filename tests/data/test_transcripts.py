@@ -17,15 +17,14 @@ from napari_spatia.errors import Cancelled, PanelError
 EVERYWHERE = (-1e6, -1e6, 1e6, 1e6)
 
 
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory):
-    return simulate_slide(tmp_path_factory.mktemp("points") / "slide.zarr", num_cells=120, seed=4, transcripts=True)
+@pytest.fixture
+def simulated(slide_with_transcripts):
+    return slide_with_transcripts
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("NAPARI_SPATIA_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "transcripts"
+def cache(transcript_cache):
+    return transcript_cache
 
 
 def test_each_count_is_a_transcript_inside_its_cell(simulated, cache):
@@ -74,10 +73,14 @@ def test_the_index_is_made_once_and_anew_when_the_points_change(simulated, cache
     before = made.stat().st_mtime_ns
     open_index(element)
     assert [made] == list(cache.iterdir()) and made.stat().st_mtime_ns == before
-    for file in element.path.rglob("*.parquet"):
+    files = [element.path, *element.path.rglob("*.parquet")]
+    times = [file.stat().st_mtime_ns for file in files]
+    for file in files:
         os.utime(file, ns=(1, 1))
     open_index(element)
     assert len(list(cache.iterdir())) == 2
+    for file, time in zip(files, times, strict=True):
+        os.utime(file, ns=(time, time))
 
 
 def test_an_index_that_was_interrupted_leaves_nothing(simulated, cache):

@@ -17,11 +17,11 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from napari_spatia.data import ngff
-from napari_spatia.data.elements import SlideStore, damage_named, open_store
+from napari_spatia.data.elements import SlideStore, damage_named, is_zarr_group, open_store
 from napari_spatia.data.ngff import Placement
 from napari_spatia.data.rasterize import cache_folder
 from napari_spatia.data.slide import Slide
-from napari_spatia.errors import PanelError
+from napari_spatia.errors import PanelError, SlideError
 from napari_spatia.files import staged_folder
 from napari_spatia.progress import Progress, silent
 
@@ -92,9 +92,27 @@ def _touched(first_um: float, last_um: float, num: int) -> slice:
     return slice(int(first), int(last) + 1)
 
 
+def points_names(slide: Slide) -> tuple[str, ...]:
+    """Names of the points elements of a slide's store, which stay closed; none without a store."""
+    folder = slide.path / "points"
+    return tuple(sorted(entry.name for entry in folder.iterdir() if is_zarr_group(entry))) if folder.is_dir() else ()
+
+
+def open_transcripts(slide: Slide, progress: Progress = silent) -> TranscriptIndex:
+    """The index of the slide's first points element with a gene column. Raises `SlideError` where it has none."""
+    elements = points_elements(slide)
+    if not elements:
+        raise SlideError(
+            f"Slide '{slide.name}' has no transcripts. Expected a points element with x, y and a gene column "
+            f"({', '.join(GENE_COLUMNS)}) in coordinate system '{slide.coordinate_system}'; found "
+            f"{', '.join(points_names(slide)) or 'no points'}. Read the slide again with its transcripts."
+        )
+    return open_index(elements[0], progress)
+
+
 def points_elements(slide: Slide) -> tuple[PointsElement, ...]:
     """The points elements of a slide's store that have a gene column. Reads attributes only; none without a store."""
-    if not (slide.path / "points").is_dir():
+    if not points_names(slide):
         return ()
     store = open_store(slide.path)
     with damage_named(slide.path, "the points"):

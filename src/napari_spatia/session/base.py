@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from napari_spatia.data.colors import Rgb
 from napari_spatia.data.slide import Slide
+from napari_spatia.data.transcripts import TranscriptIndex
 from napari_spatia.errors import SpatiaError
 from napari_spatia.session.annotations import Annotations
 from napari_spatia.session.backend import Backend, InferenceBackend
@@ -38,6 +39,7 @@ class SessionBase:
         self._editor: CellEditor | None = None
         self._resolver: EditResolver | None = None
         self._preview: SelectedCell | None = None
+        self._transcripts: TranscriptIndex | None = None
         self._palette: dict[str, Rgb] = {}
         self._colour_before: str | None = None
         self._reads_asked = self._reads_done = 0

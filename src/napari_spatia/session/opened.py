@@ -24,6 +24,7 @@ from napari_spatia.data.obsm import list_obsm
 from napari_spatia.data.picture import slide_limits
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.store import read_uns, write_obs_columns
+from napari_spatia.data.transcripts import points_names
 from napari_spatia.data.view_genes import GeneContrast
 from napari_spatia.progress import Progress, part, silent
 from napari_spatia.session.annotations import Annotations, Journal
@@ -47,8 +48,8 @@ TOP_GENES = 8
 @dataclass(frozen=True, slots=True)
 class OpenedSlide:
     """A slide and what is derived from it once: gene columns, all counts of each cell, row and id finders, single
-    labels, means of genes, display limits, stored colours of columns' categories, number of components of each obsm
-    array, stored results.
+    labels, means of genes, names of points, display limits, stored colours of columns' categories, number of components
+    of each obsm array, stored results.
     """
 
     slide: Slide
@@ -59,6 +60,7 @@ class OpenedSlide:
     pixels: LabelPixels
     ids: CellIds
     contrast: GeneContrast
+    points: tuple[str, ...]
     limits: NDArray[np.float32]
     colours: Mapping[str, Mapping[str, Rgb]]
     obsm: Mapping[str, int]
@@ -89,6 +91,7 @@ def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progr
         pixels=LabelPixels(slide.labels),
         ids=CellIds(slide.cell_id),
         contrast=GeneContrast(slide.counts, totals),
+        points=points_names(slide),
         limits=slide_limits(slide.image, high=BRIGHTEST_PERCENT),
         colours=stored_colours(slide),
         obsm=list_obsm(slide),

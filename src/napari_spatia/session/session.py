@@ -25,11 +25,11 @@ from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.blending import BlendVerbs
 from napari_spatia.session.cell_filter import CellFilter
 from napari_spatia.session.history import History
-from napari_spatia.session.looking import LookVerbs
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
 from napari_spatia.session.picturing import PictureVerbs
 from napari_spatia.session.plotting import PlotVerbs
 from napari_spatia.session.selecting import SelectVerbs
+from napari_spatia.session.transcripts import TranscriptVerbs
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import CellEditor
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
-class Session(LookVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVerbs, PictureVerbs):
+class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVerbs, PictureVerbs):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
     ``jobs`` decides where long work runs (`InlineJobs`: at once; `ThreadJobs`: in the background, errors become
@@ -76,6 +76,7 @@ class Session(LookVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVerbs, Pi
             self.jobs.cancel(kind)
         self.select_cell(None)
         self.point_away()
+        self._forget_transcripts()
         self._opened, self._palette = opened, {}
         self._unbind()
         self._forget_maps()

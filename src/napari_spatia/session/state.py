@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import SignalGroup, evented
 
+from napari_spatia.data.colors import Rgb
 from napari_spatia.data.slide import Slide
 from napari_spatia.inference.edits import Edit
 from napari_spatia.inference.programmes import Programme
@@ -79,6 +80,32 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True)
+class TranscriptGene:
+    """A gene whose transcripts are shown, and their colour."""
+
+    name: str
+    colour: Rgb
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptPicture:
+    """The transcripts of some genes in a window (y0, x0, y1, x1) in µm; ``counts`` are how many of each.
+
+    Either points, ``yx`` `(n, 2)` float32 in µm with ``of_gene`` `(n,)` their gene's position, or where they are too
+    many ``density`` `(G, H, W)` float32, transcripts of each gene in each bin of the window, and ``rgb`` `(H, W, 3)`
+    uint8, these in the genes' colours.
+    """
+
+    genes: tuple[TranscriptGene, ...]
+    counts: tuple[int, ...]
+    window_um: Window
+    yx: NDArray[np.float32] | None = field(default=None, repr=False)
+    of_gene: NDArray[np.intp] | None = field(default=None, repr=False)
+    density: NDArray[np.float32] | None = field(default=None, repr=False)
+    rgb: NDArray[np.uint8] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class CellCrop:
     """The real pixels of a cell: ``image`` `(C, H, W)` float32 in slide units."""
 
@@ -104,6 +131,7 @@ _SAME_OBJECT = dict.fromkeys(
         "chosen",
         "plot",
         "hovered",
+        "transcripts",
     ),
     operator.is_,
 )
@@ -172,6 +200,9 @@ class SessionState:
     """What part of the slide the camera shows, once it rests."""
     view_genes: tuple[str, ...] = ()
     """The genes that tell the cells in view from all others, the most telling first."""
+    transcript_genes: tuple[TranscriptGene, ...] = ()
+    """Whose transcripts are to be seen; ``transcripts`` are those in view."""
+    transcripts: TranscriptPicture | None = None
     goal: Goal | None = None
     """Where the camera was last asked to go."""
 

@@ -5,8 +5,9 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 PLUGIN = "napari-spatia"
-EXPLORER, CELL, CELLS_MAP, ANNOTATE, EXPORT = "Explorer", "Cell", "Cells map", "Annotate", "Export"
-DOCKS = (EXPLORER, CELL, CELLS_MAP, ANNOTATE, EXPORT)
+EXPLORER, CELL, CELLS_MAP, ANNOTATE = "Explorer", "Cell", "Cells map", "Annotate"
+TRANSCRIPTS, EXPORT = "Transcripts", "Export"
+DOCKS = (EXPLORER, CELL, CELLS_MAP, ANNOTATE, TRANSCRIPTS, EXPORT)
 LEFT_PX, RIGHT_PX = 290, 430
 
 
@@ -31,7 +32,7 @@ def _arrange(docks: dict[str, QDockWidget], new: list[str]) -> None:
         return
     if EXPLORER in new:
         _beside_layers(window, docks[EXPLORER])
-    right = [docks[name] for name in (CELL, CELLS_MAP, ANNOTATE, EXPORT) if name in docks]
+    right = [docks[name] for name in DOCKS if name in docks and name != EXPLORER]
     for dock in right[1:]:
         window.tabifyDockWidget(right[0], dock)
     if right:

@@ -14,6 +14,7 @@ from napari_spatia.session.state import Notice
 from napari_spatia.viewer.camera import Camera
 from napari_spatia.viewer.pointer import Pointer
 from napari_spatia.viewer.slide_view import SlideView
+from napari_spatia.viewer.transcript_view import TranscriptView
 from napari_spatia.viewer.warm_up import warm_up
 from napari_spatia.widgets.delivery import GuiDelivery
 from napari_spatia.widgets.hover_card import HoverTips
@@ -31,6 +32,7 @@ class Host:
     pointer: Pointer
     tips: HoverTips
     camera: Camera
+    transcripts: TranscriptView
 
     def close(self) -> None:
         """Stop all work and let go of the viewer."""
@@ -40,6 +42,7 @@ class Host:
         self.tips.close()
         self.pointer.close()
         self.camera.close()
+        self.transcripts.close()
         self.view.close()
         self.session.close()
 
@@ -58,7 +61,7 @@ def host_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path 
         rests = Rests()
         host = Host(
             session, SlideView(viewer, session), delivery, rests, Pointer(viewer, session, rests),
-            HoverTips(session.state), Camera(viewer, session, rests),
+            HoverTips(session.state), Camera(viewer, session, rests), TranscriptView(viewer, session),
         )  # fmt: skip
         weakref.finalize(viewer, host.close).atexit = False
         _hosts[viewer] = host

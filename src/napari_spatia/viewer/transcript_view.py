@@ -1,0 +1,83 @@
+"""Single transcripts in a viewer: one layer of points, or where they are too many one image of their density."""
+
+import weakref
+
+import numpy as np
+from napari.components import ViewerModel
+
+from napari_spatia.session.session import Session
+from napari_spatia.session.state import TranscriptPicture
+from napari_spatia.session.transcripts import bin_um
+from napari_spatia.viewer.layers import UNITS
+
+TRANSCRIPTS, DENSITY = "transcripts", "transcript density"
+POINT_PX = 5.0
+"""Diameter of a transcript on the screen when it is drawn."""
+
+
+class TranscriptView:
+    """Shows the session's transcripts.
+
+    napari takes 0.3 s to add or remove a layer and 0.02 s to replace its data: the layers stay until the transcripts
+    are hidden, and the one that is not needed is empty. One that a person removed comes back with the next picture.
+    """
+
+    def __init__(self, viewer: ViewerModel, session: Session) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._session = session
+        session.state.events.transcripts.connect(self._show)
+
+    def close(self) -> None:
+        """Let go of the session; the layers stay."""
+        self._session.state.events.transcripts.disconnect(self._show)
+
+    def _show(self, picture: TranscriptPicture | None) -> None:
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        if picture is None:
+            for name in (TRANSCRIPTS, DENSITY):
+                if name in viewer.layers:
+                    viewer.layers.remove(name)
+            return
+        active = viewer.layers.selection.active
+        _show_points(viewer, picture)
+        _show_density(viewer, picture)
+        viewer.layers.selection.active = active
+
+
+def _show_points(viewer: ViewerModel, picture: TranscriptPicture) -> None:
+    if picture.density is not None and TRANSCRIPTS not in viewer.layers:
+        return
+    yx = np.zeros((0, 2), np.float32) if picture.yx is None else picture.yx
+    of_gene = np.zeros(0, np.intp) if picture.of_gene is None else picture.of_gene
+    rgba = np.array([(*entry.colour, 255) for entry in picture.genes], np.float32)[of_gene] / 255
+    size = POINT_PX / max(viewer.scene.camera.zoom, 1e-3)
+    if TRANSCRIPTS not in viewer.layers:
+        viewer.add_points(yx, name=TRANSCRIPTS, face_color=rgba, size=size, border_width=0.0, units=UNITS)
+        return
+    layer = viewer.layers[TRANSCRIPTS]
+    with layer.events.blocker_all():  # each of the three alone would send all points to the screen
+        layer.selected_data = set()
+        layer.data = yx
+        if len(yx):
+            layer.face_color = rgba
+            layer.size = size
+    layer.refresh()
+
+
+def _show_density(viewer: ViewerModel, picture: TranscriptPicture) -> None:
+    shown = DENSITY in viewer.layers and viewer.layers[DENSITY].data.any()
+    if picture.density is None and not shown:
+        return
+    rgb = np.zeros((1, 1, 3), np.uint8) if picture.rgb is None else picture.rgb
+    step = bin_um(picture.window_um)
+    place = {
+        "scale": (step, step),
+        "translate": (picture.window_um[0] + step / 2, picture.window_um[1] + step / 2),
+    }
+    if DENSITY not in viewer.layers:
+        viewer.add_image(rgb, name=DENSITY, rgb=True, blending="additive", units=UNITS, **place)
+        return
+    layer = viewer.layers[DENSITY]
+    layer.data, layer.scale, layer.translate = rgb, place["scale"], place["translate"]
