@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import app_fakes
+from napari_spatia.data.chunks import ChunkedPixels, KeptChunks
 from napari_spatia.data.slide import Raster
 from napari_spatia.errors import CellError
 from napari_spatia.session.cell_ids import CellIds
@@ -72,7 +73,7 @@ def test_another_slide_takes_the_card_away(session, tmp_path):
     assert session.state.hovered is None
 
 
-def test_labels_on_disk_are_read_in_the_background_and_only_once(small_slide, fake_backend, tmp_path):
+def test_labels_on_disk_are_read_in_the_background_and_only_once(small_slide, fake_backend, tmp_path, monkeypatch):
     delivered, reads = [], []
     jobs = ThreadJobs(delivered.append)
     session = Session(jobs, fake_backend, tmp_path / "sidecar")
@@ -80,13 +81,15 @@ def test_labels_on_disk_are_read_in_the_background_and_only_once(small_slide, fa
     assert jobs.wait(10)
     while delivered:
         delivered.pop(0)()
-    read = session.opened.pixels._chunk
+    label_at = session.opened.label_at
+    read = LabelPixels.read
 
-    def noted(block):
-        reads.append(threading.current_thread().name)
-        return read(block)
+    def noted(y_um, x_um):
+        if not label_at.in_memory(y_um, x_um):
+            reads.append(threading.current_thread().name)
+        return read(label_at, y_um, x_um)
 
-    session.opened.pixels._chunk = noted
+    monkeypatch.setattr(LabelPixels, "read", lambda self, y_um, x_um: noted(y_um, x_um))
     session.point_at(*IN_CELL_1)
     assert session.state.hovered is None, "not read here"
     assert jobs.wait(10) and reads == ["spatia-hover"]
@@ -101,19 +104,11 @@ def test_labels_on_disk_are_read_in_the_background_and_only_once(small_slide, fa
 def test_pixels_agree_with_the_labels_in_any_chunks():
     labels = np.arange(70 * 50).reshape(70, 50)
     raster = Raster((da.from_array(labels, chunks=((30, 40), (16, 16, 18))),), um_per_px=0.5, origin_um=(10.0, 20.0))
-    pixels = LabelPixels(raster)
+    pixels = LabelPixels(raster, ChunkedPixels(raster.levels[0], KeptChunks()))
     for y, x in np.random.default_rng(0).integers(0, (70, 50), (200, 2)):
         assert pixels.read(10 + 0.5 * (y + 0.5), 20 + 0.5 * (x + 0.5)) == labels[y, x]
     assert pixels.read(9.9, 30.0) == 0 and pixels.read(45.01, 30.0) == 0
     assert pixels.in_memory(9.9, 30.0)
-
-
-def test_few_chunks_stay_in_memory(monkeypatch):
-    monkeypatch.setattr("napari_spatia.session.pointing.MAX_KEPT_PX", 250)
-    pixels = LabelPixels(Raster((da.zeros((40, 10), chunks=10, dtype=np.int32),), um_per_px=1.0))
-    for y in (5, 15, 25):
-        pixels.read(y, 5)
-    assert [pixels.in_memory(y, 5) for y in (5, 15, 25)] == [False, True, True]
 
 
 def test_cells_are_found_by_a_part_of_their_id_at_most_twenty():

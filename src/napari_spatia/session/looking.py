@@ -30,7 +30,7 @@ class LookVerbs(EditVerbs, ColourVerbs):
         opened = self._opened
         if opened is None or not self.state.hover_shown:
             return
-        if opened.pixels.in_memory(y_um, x_um):
+        if opened.label_at.in_memory(y_um, x_um):
             self.state.hovered = self.hover(y_um, x_um)
             return
 
@@ -38,7 +38,7 @@ class LookVerbs(EditVerbs, ColourVerbs):
             if self._opened is opened and self.state.hover_shown:
                 self.state.hovered = self.hover(y_um, x_um)
 
-        self.jobs.submit("hover", lambda progress: opened.pixels.read(y_um, x_um), accept)
+        self.jobs.submit("hover", lambda progress: opened.label_at.read(y_um, x_um), accept)
 
     def point_away(self) -> None:
         """Take the card away: the mouse has left the cell."""
@@ -48,7 +48,7 @@ class LookVerbs(EditVerbs, ColourVerbs):
     def still_on(self, y_um: float, x_um: float) -> bool:
         """Whether the cell whose card is shown lies at a point, as far as is known without reading from disk."""
         hovered, opened = self.state.hovered, self._opened
-        if hovered is None or opened is None or not opened.pixels.in_memory(y_um, x_um):
+        if hovered is None or opened is None or not opened.label_at.in_memory(y_um, x_um):
             return False
         return self.cell_at(y_um, x_um) == hovered.card.cell_id
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
 
+from napari_spatia.data.chunks import SlidePixels
 from napari_spatia.data.colors import Rgb, from_hex, palette_color
 from napari_spatia.data.crops import read_crops
 from napari_spatia.data.io import open_slide
@@ -47,9 +48,9 @@ TOP_GENES = 8
 
 @dataclass(frozen=True, slots=True)
 class OpenedSlide:
-    """A slide and what is derived from it once: gene columns, all counts of each cell, row and id finders, single
-    labels, means of genes, names of points, display limits, stored colours of columns' categories, number of components
-    of each obsm array, stored results.
+    """A slide and what is derived from it once: gene columns, all counts of each cell, row and id finders, pixels that
+    stay in memory, means of genes, names of points, display limits, stored colours of columns' categories, number of
+    components of each obsm array, stored results.
     """
 
     slide: Slide
@@ -57,7 +58,8 @@ class OpenedSlide:
     totals: NDArray[np.float32]
     position: pd.Index
     index: InstanceIndex
-    pixels: LabelPixels
+    pixels: SlidePixels
+    label_at: LabelPixels
     ids: CellIds
     contrast: GeneContrast
     points: tuple[str, ...]
@@ -81,6 +83,7 @@ def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progr
     """What the session keeps beside a slide that is already open."""
     progress(0.5, "indexing genes and cells")
     journal = Journal((sidecar or sidecar_folder(slide.path)) / f"annotations-{slide.table_name}.jsonl")
+    pixels = SlidePixels.of(slide)
     totals = np.asarray(slide.counts.sum(axis=1), np.float32).ravel()
     opened = OpenedSlide(
         slide=slide,
@@ -88,7 +91,8 @@ def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progr
         totals=totals,
         position=pd.Index(slide.cell_id),
         index=InstanceIndex.from_ids(slide.instance_id),
-        pixels=LabelPixels(slide.labels),
+        pixels=pixels,
+        label_at=LabelPixels(slide.labels, pixels.labels[0]),
         ids=CellIds(slide.cell_id),
         contrast=GeneContrast(slide.counts, totals),
         points=points_names(slide),
@@ -163,7 +167,7 @@ def read_card(opened: OpenedSlide, cell_id: str, prediction: "Prediction | None"
 
 def cell_id_at(opened: OpenedSlide, y_um: float, x_um: float) -> str | None:
     """The cell whose label lies at a point of the slide, or None. Reads one chunk at most."""
-    row = opened.index.row(opened.pixels.read(y_um, x_um))
+    row = opened.index.row(opened.label_at.read(y_um, x_um))
     return None if row is None else str(opened.slide.cell_id[row])
 
 

@@ -4,6 +4,7 @@ The viewer's world is the slide's frame in µm. napari places the centre of pixe
 raster's corner plus half a pixel.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
+from napari_spatia.data.chunks import ChunkedPixels
 from napari_spatia.data.crops import read_masks
 from napari_spatia.data.picture import channel_colours
 from napari_spatia.data.slide import Raster, Slide
@@ -45,8 +47,13 @@ def placed(raster: Raster) -> dict[str, Any]:
     }
 
 
-def channel_specs(slide: Slide, limits: NDArray[np.float32]) -> tuple[LayerSpec, ...]:
-    """One additive image layer per stain, in the stain's colour; ``limits`` `(C, 2)` in slide units."""
+def channel_specs(
+    slide: Slide, limits: NDArray[np.float32], stains: Sequence[Sequence[Any]] | None = None
+) -> tuple[LayerSpec, ...]:
+    """One additive image layer per stain, in the stain's colour; ``limits`` `(C, 2)` in slide units.
+
+    ``stains`` are their pixels by channel and level, by default the slide's own lazy ones.
+    """
     colours = channel_colours(slide.channels)
     specs = []
     for idx, name in enumerate(slide.channels):
@@ -60,7 +67,8 @@ def channel_specs(slide: Slide, limits: NDArray[np.float32]) -> tuple[LayerSpec,
             "blending": "additive",
             **placed(slide.image),
         }
-        specs.append(LayerSpec("image", [level[idx] for level in slide.image.levels], options))
+        levels = [level[idx] for level in slide.image.levels] if stains is None else list(stains[idx])
+        specs.append(LayerSpec("image", levels, options))
     return tuple(specs)
 
 
@@ -70,8 +78,8 @@ def cells_spec(slide: Slide) -> LayerSpec:
     return LayerSpec("labels", list(slide.labels.levels), options)
 
 
-def colours_spec(slide: Slide, source: ColourSource, opacity: float) -> LayerSpec:
-    """The look-up-table overlay."""
+def colours_spec(slide: Slide, labels: Sequence[ChunkedPixels], source: ColourSource, opacity: float) -> LayerSpec:
+    """The look-up-table overlay over the slide's ``labels``, level by level."""
     options = {
         "name": COLOURS,
         "multiscale": True,
@@ -81,7 +89,7 @@ def colours_spec(slide: Slide, source: ColourSource, opacity: float) -> LayerSpe
         "interpolation2d": "nearest",
         **placed(slide.labels),
     }
-    return LayerSpec("image", [PaintedLevel(level, source) for level in slide.labels.levels], options)
+    return LayerSpec("image", [PaintedLevel(level, source) for level in labels], options)
 
 
 def cell_outline(slide: Slide, cell_idx: int) -> NDArray[np.float64]:

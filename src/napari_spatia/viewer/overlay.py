@@ -7,10 +7,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_spatia.data.chunks import ChunkedPixels
 from napari_spatia.session.colour import CELL_STYLES
 from napari_spatia.session.instances import ColourTable
 
@@ -54,7 +54,7 @@ class PaintedLevel:
     ndim = 3
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, labels: da.Array, source: ColourSource) -> None:
+    def __init__(self, labels: ChunkedPixels, source: ColourSource) -> None:
         self._labels = labels
         self._source = source
         self._windows: OrderedDict[str, Window] = OrderedDict()

@@ -76,11 +76,12 @@ class SlideView:
         if state.slide is None or state.limits is None:
             return
         self._source = ColourSource()
-        for spec in specs.channel_specs(state.slide, state.limits):
+        pixels = self.session.opened.pixels
+        for spec in specs.channel_specs(state.slide, state.limits, pixels.stains):
             self._add(spec)
         cells = self._add(specs.cells_spec(state.slide))
         cells.contour = 1
-        self._colours = self._add(specs.colours_spec(state.slide, self._source, state.opacity))
+        self._colours = self._add(specs.colours_spec(state.slide, pixels.labels, self._source, state.opacity))
         self._colours.events.opacity.connect(self._take_opacity)
         self._colours.metadata[SESSION_KEY] = self.session
         self._show_lookup()
