@@ -98,3 +98,16 @@ def test_colours_of_the_slide_are_kept_unless_a_person_chose_others():
     values = Values("obs:c", "c", np.array([0, 1], np.int32), ("a", "b"), {"a": (1, 2, 3), "b": (4, 5, 6)})
     lookup = colour.paint(values, {"b": (7, 8, 9)})
     assert lookup.rgba[:, :3].tolist() == [[1, 2, 3], [7, 8, 9]]
+
+
+@given(st.lists(st.integers(0, 5000), min_size=1, max_size=60), st.floats(0, 49), st.floats(50, 100))
+def test_percentiles_of_counts_are_numpys(numbers, low, high):
+    values = np.array(numbers, dtype=np.float32)
+    found = colour.percentile_range(values, (-1.0, -1.0), (low, high))
+    wanted = tuple(np.percentile(values, (low, high)))
+    assert found == pytest.approx(wanted if wanted[1] > wanted[0] else (-1.0, -1.0), abs=1e-3)
+
+
+def test_numbers_between_counts_have_percentiles_too():
+    values = np.random.default_rng(0).gamma(1.0, 2.0, 500).astype(np.float32)
+    assert colour.percentile_range(values, (0.0, 1.0), (1, 99)) == pytest.approx(tuple(np.percentile(values, (1, 99))))
