@@ -1,7 +1,8 @@
 """The adapter between one session and one napari viewer: state events in, layers out; clicks in, verbs out."""
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -76,24 +77,49 @@ class SlideView:
         if state.slide is None or state.limits is None:
             return
         self._source = ColourSource()
-        pixels = self.session.opened.pixels
-        for spec in specs.channel_specs(state.slide, state.limits, pixels.stains):
-            self._add(spec)
-        cells = self._add(specs.cells_spec(state.slide))
-        cells.contour = 1
-        self._colours = self._add(specs.colours_spec(state.slide, pixels.labels, self._source, state.opacity))
+        stains = specs.channel_specs(state.slide, state.limits, self.session.opened.pixels.stains)
+        self._in_turns([*(partial(self._add, spec) for spec in stains), self._add_colours, self._add_cells])
+        self.viewer.title = f"{state.slide.name} - napari-spatia"
+
+    def _in_turns(self, steps: Sequence[Callable[[], Any]]) -> None:
+        """Take one step a turn of the window's loop: the first stain is drawn, and the window answers, in between."""
+        slide = self.session.state.slide
+
+        def accept(done: None) -> None:
+            if self.session.state.slide is slide and self._viewer() is not None:
+                steps[0]()
+                self._in_turns(steps[1:])
+
+        if steps:
+            self.session.jobs.submit("layers", lambda progress: None, accept)
+
+    def _add_colours(self) -> None:
+        state, labels = self.session.state, self.session.opened.pixels.labels
+        assert state.slide is not None, "its stains are shown"
+        self._colours = self._add(specs.colours_spec(state.slide, labels, self._source, state.opacity))
         self._colours.events.opacity.connect(self._take_opacity)
         self._colours.metadata[SESSION_KEY] = self.session
         self._show_lookup()
         self._show_selected()
         self.viewer.canvas.overlays.scale_bar.visible = True
-        self.viewer.title = f"{state.slide.name} - napari-spatia"
-        self.viewer.reset_view()
+
+    def _add_cells(self) -> None:
+        """The labels as a layer of their own, hidden, for who looks for one; under the colours."""
+        state = self.session.state
+        assert state.slide is not None, "its stains are shown"
+        active = self.viewer.layers.selection.active
+        cells = self._add(specs.cells_spec(state.slide))
+        cells.contour = 1
+        if self._colours is not None:
+            self.viewer.layers.move(self.viewer.layers.index(cells), self.viewer.layers.index(self._colours))
+        self.viewer.layers.selection.active = active
 
     def _add(self, spec: specs.LayerSpec) -> Any:
         add = self.viewer.add_image if spec.kind == "image" else self.viewer.add_labels
         layer = add(spec.data, **spec.options)
         self._layers.append(layer)
+        if len(self._layers) == 1:
+            self.viewer.reset_view()
         return layer
 
     def _show_lookup(self, changed: Any = None) -> None:
