@@ -9,6 +9,7 @@ longest time for which the window did not answer in that step. ``make bench-view
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from napari_spatia.errors import SpatiaError
 from napari_spatia.widgets.driving import Driver, Watchdog, median_and_p95
@@ -40,7 +42,8 @@ class ViewerBenchmark:
         self.driver.settle(1.0)
         self.repeats, self.rng = repeats, np.random.default_rng(seed)
         self.frames, self._asked_for = 0, 0
-        for event in (self.driver.session.state.events.slide, self.driver.session.state.events.lookup):
+        events = self.driver.session.state.events
+        for event in (events.slide, events.lookup, events.chosen):
             event.connect(self._ask)  # after the view, so its layers have changed
         self.driver.vispy_canvas.events.draw.connect(self._count, position="last")
         self.bare_mb = _resident_mb()
@@ -124,6 +127,49 @@ class ViewerBenchmark:
         self.driver.until(lambda: state.selected == wanted and str(wanted) in text.text(), "clicking", limit_s=20.0)
         return 1000 * (time.perf_counter() - began)
 
+    def hover(self) -> None:
+        """From the mouse at rest on a cell, the labels around it being in memory, to the card."""
+        slide = self.driver.session.slide
+        for width_um in ZOOMS_UM[1:]:
+            cells = self.rng.choice(slide.num_cells, self.repeats, replace=False)
+            places = [tuple(float(value) for value in slide.centers_um[cell_idx]) for cell_idx in cells]
+            for y_um, x_um in places:
+                self.driver.session.cell_at(y_um, x_um)
+            self._time(f"hover to card, {width_um:,.0f} µm wide", [partial(self._hover, *place) for place in places])
+
+    def _hover(self, y_um: float, x_um: float) -> None:
+        session = self.driver.session
+        wanted = session.cell_at(y_um, x_um)
+        session.point_at(y_um, x_um)
+        self.driver.until(
+            lambda: session.state.hovered is not None and session.state.hovered.card.cell_id == wanted, "hovering"
+        )
+
+    def lasso(self) -> None:
+        """About a tenth of the cells (100,000 of a million) within an outline of 200 corners, there and in the map."""
+        session, slide = self.driver.session, self.driver.session.slide
+        y0, x0, y1, x1 = slide.image.extent_um
+        session.show_plot("obsm:X_umap")
+        self.driver.until(lambda: session.state.plot is not None, "reading the map")
+        plot = session.state.plot
+        assert plot is not None, "a map is shown"
+        middle, span = np.array([y0 + y1, x0 + x1]) / 2, min(y1 - y0, x1 - x0)
+        on_slide = [middle + _round(span * math.sqrt(0.1 / math.pi))] * self.repeats
+        spread = np.linalg.norm(plot.points - plot.points.mean(axis=0), axis=1)
+        in_map = [plot.points.mean(axis=0) + _round(float(np.quantile(spread, 0.1)))] * self.repeats
+        for where, verb, outlines in (
+            ("slide", session.choose_inside, on_slide),
+            ("map", session.choose_in_plot, in_map),
+        ):
+            calls = [partial(self._choose, verb, outline) for outline in outlines]
+            self._time(f"lasso a tenth of the cells on the {where}", calls)
+        session.choose_none()
+
+    def _choose(self, verb: Callable[[NDArray[np.float64]], None], outline: NDArray[np.float64]) -> None:
+        state = self.driver.session.state
+        verb(outline)
+        self._until_shown(lambda: state.chosen is not None, "choosing")
+
     # -- what is timed --------------------------------------------------------------------------------------------
 
     def _colour(self, key: str) -> None:
@@ -175,6 +221,12 @@ class ViewerBenchmark:
         }
 
 
+def _round(radius: float) -> NDArray[np.float64]:
+    """`(200, 2)` corners around the origin."""
+    angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    return radius * np.stack([np.sin(angle), np.cos(angle)], axis=1)
+
+
 def _resident_mb() -> float:
     return psutil.Process().memory_info().rss / MB
 
@@ -185,7 +237,7 @@ def measure(slide: Path, repeats: int, seed: int = 0) -> dict[str, Any]:
         bench = ViewerBenchmark(Path(folder), repeats, seed)
         canvas = bench.driver.canvas
         bench.open(slide)
-        for step in (bench.recolour, bench.look_around, bench.click):
+        for step in (bench.recolour, bench.look_around, bench.click, bench.hover, bench.lasso):
             step()
         found = {
             "viewer": "napari-spatia",
