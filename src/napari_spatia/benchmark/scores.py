@@ -176,6 +176,8 @@ def markdown(files: dict[str, list[Found]], with_unmeasured: bool = True) -> str
             beside = [score.baseline(f) for f in found]
             verdict = score.is_met(values, found) if found else None
         except KeyError as missing:
+            if not with_unmeasured:  # a table of seeds has what was measured of each of them
+                continue
             raise SpatiaError(
                 f"The file of '{score.benchmark}' has no {missing}, which the row '{score.label}' reads. "
                 "It is of another version: run it again with --rerun."
