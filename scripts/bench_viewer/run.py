@@ -116,6 +116,14 @@ def peers(slide: Path, asked: argparse.Namespace) -> list[dict[str, Any]]:
     return records
 
 
+def _command(asked: argparse.Namespace) -> str:
+    """How this was run, without the folders of this machine."""
+    sizes = " ".join(map(str, asked.cells))
+    told = f"--cells {sizes} --peer-cells {asked.peer_cells} --repeats {asked.repeats}"
+    told += f" --peer-repeats {asked.peer_repeats} --limit-s {asked.limit_s:g}" if asked.peers else " --no-peers"
+    return f'make bench-viewer ARGS="{told}"'
+
+
 def _measure(command: Sequence[str]) -> dict[str, Any]:
     """The JSON object of the last line that the command prints."""
     lines = _run(command, "the measurement").splitlines()
@@ -184,7 +192,7 @@ def main() -> int:
         if num_cells == asked.peer_cells:
             main_cells = records[-1]["cells"]
     found = {
-        "command": "make bench-viewer",
+        "command": _command(asked),
         "cpus": os.cpu_count(),
         "window_px": list(WINDOW_PX),
         "main_cells": main_cells,

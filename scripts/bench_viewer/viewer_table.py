@@ -40,7 +40,8 @@ Synthetic slides (`napari_spatia.benchmark.grid_slide`: image and labels with py
 {width:,} × {height:,} px on a virtual screen, {cpus} CPUs and no GPU. Times are the median / 95th percentile in ms from
 the request to the end of the first frame that shows its outcome; × is a peer's median over ours. The longest GUI block
 is the longest time in a step for which the window did not answer, in ms. What is asked for holds for the 95th
-percentile of {cells:,} cells. Made by `{command}`.
+percentile of {cells:,} cells. Peers show one of the two stains. Made by
+`{command}`.
 """
 
 

@@ -1,7 +1,8 @@
 """The main job in the real window, without a person.
 
 ``python -m napari_spatia.widgets.demo SLIDE --checkpoint NAME --out DIR`` opens the slide, predicts, colours by type,
-clicks a cell, drags gene sliders, annotates and exports; it writes demo.json and screenshots of the window into DIR.
+chooses cells on the slide and sees them in the map, blends genes, clicks a cell, drags gene sliders, annotates and
+exports; it writes demo.json and screenshots of the window into DIR.
 Nothing is written into the slide; the journal of the annotation lies in DIR too.
 """
 
@@ -18,8 +19,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_spatia.errors import SpatiaError
+from napari_spatia.session.values import MAX_BLENDED, is_blend
 from napari_spatia.widgets.annotate_dock import AnnotateDock
-from napari_spatia.widgets.arrange import ANNOTATE, CELL, EXPORT
+from napari_spatia.widgets.arrange import ANNOTATE, CELL, CELLS_MAP, EXPORT
 from napari_spatia.widgets.driving import Driver, Watchdog, median_and_p95
 from napari_spatia.widgets.export_dock import ExportDock
 from napari_spatia.widgets.launch import start
@@ -48,6 +50,8 @@ class Demo:
         """All steps; returns what is told."""
         self.driver.ready()
         self.predict()
+        self.choose_cells()
+        self.blend_genes()
         self.click_a_cell()
         self.move_sliders()
         self.annotate()
@@ -74,6 +78,31 @@ class Demo:
             "accuracy": round(float((types == known)[named].mean()), 4) if named.any() else None,
         }
         self._shoot("explorer.png")
+
+    def choose_cells(self) -> None:
+        """Choose the cells around the middle of the slide; the Cells map shows where they lie in the embedding."""
+        session, driver = self.session, self.driver
+        y0, x0, y1, x1 = session.slide.labels.extent_um
+        driver.docks[CELLS_MAP].raise_()
+        driver.until(lambda: session.state.plot is not None, "mapping the cells")
+        top, bottom = (y0 + (y1 - y0) * share for share in (1 / 3, 2 / 3))
+        left, right = (x0 + (x1 - x0) * share for share in (1 / 3, 2 / 3))
+        session.choose_inside([(top, left), (top, right), (bottom, right), (bottom, left)])
+        self.told["chosen"] = 0 if session.state.chosen is None else len(session.state.chosen)
+        self._shoot("map.png")
+        session.choose_none()
+        driver.docks[CELL].raise_()
+
+    def blend_genes(self) -> None:
+        """Colour by the genes that tell the middle of the slide from the rest."""
+        session, driver = self.session, self.driver
+        y0, x0, y1, x1 = session.slide.labels.extent_um
+        driver.look_at((y0 + y1) / 2, (x0 + x1) / 2, (x1 - x0) / 2)
+        driver.until(lambda: len(session.state.view_genes) > 0, "finding the genes in view")
+        session.blend_genes(session.state.view_genes[:MAX_BLENDED])
+        driver.until(lambda: session.state.lookup is not None and is_blend(session.state.lookup.key), "blending genes")
+        self._shoot("genes.png")
+        session.colour_by("type")
 
     def click_a_cell(self) -> None:
         """Go to the most confident cells' middle of the slide and click one with the mouse."""
