@@ -74,7 +74,7 @@ class ChunkedPixels:
         for block, chunk in self._read(self._blocks_in(spans)):
             inside = [_overlap(self._edges[axis], block[axis], spans[axis]) for axis in (0, 1)]
             window[tuple(to for to, _ in inside)] = chunk[tuple(of for _, of in inside)]
-        return window[tuple(_within(key, span) for key, span in zip(keys, spans, strict=True))]
+        return window[tuple(slice(None, None, key.step) if isinstance(key, slice) else 0 for key in keys)]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self[:, :].astype(dtype or self.dtype, copy=False)
@@ -124,11 +124,6 @@ def _span(key: Any, length: int) -> tuple[int, int]:
         return place, place + 1
     taken = range(length)[key]
     return (min(taken), max(taken) + 1) if len(taken) else (0, 0)
-
-
-def _within(key: Any, span: tuple[int, int]) -> slice | int:
-    """The key in the window that its span has been read into."""
-    return slice(None, None, key.step) if isinstance(key, slice) else 0
 
 
 def _overlap(edges: NDArray[np.intp], block: int, span: tuple[int, int]) -> tuple[slice, slice]:

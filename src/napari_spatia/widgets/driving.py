@@ -185,6 +185,7 @@ class Watchdog:
         return self
 
     def __exit__(self, *_: Any) -> None:
+        self._tick()  # a block may last to the end
         self._timer.stop()
 
     def _tick(self) -> None:
