@@ -22,7 +22,8 @@ def source() -> SpatiaModel:
     model = new_model()
     for name, value in model.state_dict().items():
         value.add_((0.1 if "spectrum" in name else 0.05) * torch.rand_like(value))
-    model.linear_prior.clear()  # like the readings it is solved anew
+    model.linear_prior.clear()  # like the readings they are solved anew
+    model.linear_outline.clear()
     return model
 
 

@@ -8,6 +8,8 @@ from skimage.filters import gaussian
 from skimage.measure import label
 
 BLUR_UM = 0.25
+LEAST_PX = 5
+"""Pixels of a mask whose axes can be told."""
 NUCLEAR_STAINS = ("dapi", "hoechst", "nucle", "dna")
 """Parts of the names of stains that show nuclei."""
 
@@ -32,6 +34,17 @@ def nucleus_mask(dapi: NDArray, cell: NDArray[np.bool_], um_per_px: float) -> ND
     size = np.bincount(parts.ravel())
     size[0] = 0
     return parts == size.argmax() if size.any() else np.zeros_like(cell)
+
+
+def half_axes(mask: NDArray[np.bool_], um_per_px: float) -> NDArray[np.float64]:
+    """`(2,)` log2 of the long and the short half axis in µm of the ellipse with the second moments of ``mask`` `(H, W)`.
+
+    NaN for a mask of fewer than `LEAST_PX` pixels.
+    """
+    if mask.sum() < LEAST_PX:
+        return np.full(2, np.nan)
+    moments = np.cov(np.argwhere(mask).T) + np.eye(2) / 12  # a pixel has an extent of its own
+    return np.log2(2 * um_per_px * np.sqrt(np.linalg.eigvalsh(moments)[::-1]))
 
 
 def morphology(

@@ -16,8 +16,11 @@ from napari_spatia.model.heads import Heads
 from napari_spatia.model.image_encoder import ImageEncoder
 from napari_spatia.model.inputs import Around, Condition, Encoding, GeneTokens
 from napari_spatia.model.layers import MLP, LayerNorm
-from napari_spatia.model.linear_picture import LinearPicture
 from napari_spatia.model.readings import Readings
+from napari_spatia.model.solved_linear import SolvedLinear
+
+OUTLINE_AXES = 4
+"""Numbers that tell the outlines of a cell: log2 of the long and short half axis of the cell, then of its nucleus, in µm."""
 
 
 class SpatiaModel(nn.Module):
@@ -37,8 +40,10 @@ class SpatiaModel(nn.Module):
         self.join_norm = LayerNorm(width)
         self.heads = Heads(config)
         self.readings = Readings(config)
-        self.prior = MLP(width, config.drawn_channels * config.prior_px**2, ratio=2)
-        self.linear_prior = LinearPicture(config)
+        coarse = config.drawn_channels * config.prior_px**2
+        self.prior = MLP(width, coarse, ratio=2)
+        self.linear_prior = SolvedLinear(config, coarse)
+        self.linear_outline = SolvedLinear(config, OUTLINE_AXES)
         self.decoder = FlowDecoder(config)
 
     def embed_genes(self, genes: GeneTokens) -> Tensor:
@@ -68,6 +73,10 @@ class SpatiaModel(nn.Module):
         """(B, D) and the genes → (B, C + 1, prior_px, prior_px): the mean picture of such cells, coarse."""
         pixels = self.prior(fused) + self.linear_prior(fused, genes)  # (B, (C + 1) · prior_px²)
         return pixels.unflatten(1, (self.config.drawn_channels, self.config.prior_px, -1))
+
+    def expected_outline(self, fused: Tensor, genes: GeneTokens) -> Tensor:
+        """(B, D) and the genes → (B, 4), see `OUTLINE_AXES`: how large such cells and their nuclei are in the mean."""
+        return self.linear_outline(fused, genes)
 
     def condition(self, encoding: Encoding, genes: GeneTokens) -> Condition:
         """What the decoder reads, from an encoding that was made of ``genes`` without the cell's own image."""

@@ -22,7 +22,7 @@ PER_CHANNEL = re.compile(r"(image\.patch)\.\d+\.(.+)")
 """Weights of a module per channel, which are taken together as one."""
 ROUNDS = {"decoder.stem.weight": 2}
 """How often a weight goes through all names, where not once: the stem reads two pictures, one after the other."""
-SOLVED = ("readings.", "linear_prior.")
+SOLVED = ("readings.", "linear_prior.", "linear_outline.")
 """Weights that are not carried over."""
 
 

@@ -25,6 +25,7 @@ from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, part, silent
 from napari_spatia.train.carry_over import carry_over
 from napari_spatia.train.config import TrainConfig
+from napari_spatia.train.linear import fit_outlines
 from napari_spatia.train.log import SAMPLES, Log
 from napari_spatia.train.loop import run_stage
 from napari_spatia.train.parallel import is_first, joined, wait
@@ -135,7 +136,8 @@ class _Run:
         model.decoder.load_state_dict(decoder.averaged.state_dict())
         decoder.measure_noise()
         held_out: dict[str, Any] = encoder.validate() | decoder.validate()
-        held_out |= fit_readings(model, self.parts["training"], self.parts["validation"], decoder.encoding)
+        cells = (self.parts["training"], self.parts["validation"], decoder.encoding)
+        held_out |= fit_readings(model, *cells) | fit_outlines(model, *cells, self.scale)
         if is_first():
             self._finish(held_out, log)
         wait()

@@ -20,6 +20,7 @@ from napari_spatia.model.inputs import Around, Condition, Encoding
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.embeddings import embed_slide
+from napari_spatia.train.linear import gather, solve
 from napari_spatia.train.losses import (
     Modalities,
     crop_loss,
@@ -36,9 +37,6 @@ SHOWN_CELLS, SHOWN_NFE = 12, 4
 Pictures = tuple[NDArray[np.float32], NDArray[np.float32]]
 """A few held-out cells as they are and as the model draws them, each `(n, C, H, W)` standardised."""
 CELLS_AT_ONCE = 32
-LINEAR_CELLS = 24_000
-"""Cells of a slide that the linear part of the expected picture is solved on."""
-PENALTIES = (0.001, 0.01, 0.1, 1.0)
 UNTOLD_SHARE = 0.1
 """Cells of a batch whose condition the decoder is not told, where guidance needs to know what it draws then."""
 
@@ -202,30 +200,16 @@ class DecoderStage:
         self.working, self._embedding = working, dict[int, tuple[Tensor, Tensor]]()
 
     def solve_linear_picture(self) -> None:
-        """Fits what is linear in expression and the encoders leave unexplained; the penalty by held-out cells."""
+        """Fits what is linear in expression and the encoders leave unexplained of the coarse picture."""
         linear = self.model.linear_prior
         linear.clear()  # so that the target is what the encoders alone leave
-        features, target = self._unexplained(self.slides, LINEAR_CELLS)
-        seen, wanted = self._unexplained(self.held_out, LINEAR_CELLS)
-        scores = {}
-        for penalty in PENALTIES:
-            linear.solve(features, target, penalty)
-            scores[penalty] = (seen @ linear.weight.cpu() + linear.bias.cpu() - wanted).square().mean().item()
-        best = min(scores, key=lambda penalty: scores[penalty])
-        linear.solve(features, target, best)
 
-    @torch.no_grad()
-    def _unexplained(self, slides: list[TrainingSlide], at_most: int) -> tuple[Tensor, Tensor]:
-        """(n, D + Q) features of the linear part and (n, V) coarse pictures minus the expected ones."""
-        features, rest = [], []
-        for slide in slides:
-            for cells in np.array_split(_spread(slide.num_cells, at_most), max(1, slide.num_cells // 512)):
-                batch = slide.batch(cells).to(self.config.device)
-                encoding = self.encoding(slide, batch)
-                expected = self.model.expected_picture(encoding.fused, batch.genes)
-                features.append(self.model.linear_prior.features(encoding.fused, batch.genes))
-                rest.append((F.adaptive_avg_pool2d(batch.image, expected.shape[-1]) - expected).flatten(1))
-        return torch.cat(features).cpu(), torch.cat(rest).cpu()
+        def unexplained(batch: Batch, encoding: Encoding) -> Tensor:
+            expected = self.model.expected_picture(encoding.fused, batch.genes)
+            return (F.adaptive_avg_pool2d(batch.image, expected.shape[-1]) - expected).flatten(1)
+
+        learned, checked = (gather(self.model, some, self.encoding, unexplained) for some in (self.slides, self.held_out))
+        solve(linear, learned, checked)
 
     def measure_spectrum(self) -> None:
         """Sets the base noise from what the encoders leave unexplained on training cells."""

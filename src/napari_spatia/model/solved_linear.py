@@ -1,5 +1,5 @@
 """What is linear in expression, solved rather than learned. Letters: B cells, D width, G panel genes, Q genes that are
-read (`ModelConfig.read_genes`), V values of a picture.
+read (`ModelConfig.read_genes`), V values that are told.
 """
 
 import torch
@@ -9,8 +9,9 @@ from napari_spatia.model.config import ModelConfig
 from napari_spatia.model.inputs import GeneTokens
 
 
-class LinearPicture(nn.Module):
-    """A ridge regression from a cell's embedding and its log2(1 + counts) to coarse pictures; zero until it is solved.
+class SolvedLinear(nn.Module):
+    """A ridge regression from a cell's embedding and its log2(1 + counts) to ``num_values`` numbers, such as those of a
+    coarse picture; zero until it is solved.
 
     Gradient descent finds what separates cell types first and the effect of one gene within a type last. That effect
     is what an edit asks for, and least squares has it from one pass over the cells.
@@ -19,10 +20,9 @@ class LinearPicture(nn.Module):
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig, num_values: int):
         super().__init__()
         self.num_genes, self.read_idx = len(config.panel), torch.from_numpy(config.read_idx)
-        num_values = config.drawn_channels * config.prior_px**2
         self.register_buffer("weight", torch.zeros(config.width + len(self.read_idx), num_values))
         self.register_buffer("bias", torch.zeros(num_values))
 

@@ -1,7 +1,7 @@
 import torch
 
 from napari_spatia.model.config import ModelConfig
-from napari_spatia.model.linear_picture import LinearPicture
+from napari_spatia.model.solved_linear import SolvedLinear
 
 GENES = tuple(f"G{i}" for i in range(20))
 CONFIG = ModelConfig(panel=GENES, channels=(), cell_types=("a",), width=4, prior_px=2)
@@ -10,7 +10,7 @@ WIDTH, VALUES = CONFIG.width, 4
 
 def test_absent_genes_count_as_zero(genes):
     fused = torch.randn(3, WIDTH)
-    features = LinearPicture(CONFIG).features(fused, genes)
+    features = SolvedLinear(CONFIG, VALUES).features(fused, genes)
     assert torch.equal(features[:, :WIDTH], fused)
     values = features[:, WIDTH:]
     assert torch.equal(values[1, genes.gene_idx[1, 4:]], torch.zeros(2))
@@ -21,15 +21,15 @@ def test_genes_that_are_not_read_are_left_out(genes):
     """Of a large panel the linear part reads some genes, in the order of the panel."""
     read = GENES[3:9]
     fused = torch.randn(3, WIDTH)
-    features = LinearPicture(CONFIG.model_copy(update={"read_genes": read})).features(fused, genes)
-    assert torch.equal(features[:, WIDTH:], LinearPicture(CONFIG).features(fused, genes)[:, WIDTH + 3 : WIDTH + 9])
+    features = SolvedLinear(CONFIG.model_copy(update={"read_genes": read}), VALUES).features(fused, genes)
+    assert torch.equal(features[:, WIDTH:], SolvedLinear(CONFIG, VALUES).features(fused, genes)[:, WIDTH + 3 : WIDTH + 9])
 
 
 def test_a_linear_effect_is_found_and_a_penalty_shrinks_it(genes):
     torch.manual_seed(0)
     features = 3 * torch.rand(400, WIDTH + 20)
     weight = torch.randn(WIDTH + 20, VALUES)
-    linear = LinearPicture(CONFIG)
+    linear = SolvedLinear(CONFIG, VALUES)
     fused = torch.randn(3, WIDTH)
     assert torch.equal(linear(fused, genes), torch.zeros(3, VALUES))  # nothing is said until it is solved
     linear.solve(features, features @ weight + 2, penalty=1e-6)
