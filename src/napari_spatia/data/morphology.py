@@ -37,7 +37,7 @@ def nucleus_mask(dapi: NDArray, cell: NDArray[np.bool_], um_per_px: float) -> ND
 
 
 def half_axes(mask: NDArray[np.bool_], um_per_px: float) -> NDArray[np.float64]:
-    """`(2,)` log2 of the long and the short half axis in µm of the ellipse with the second moments of ``mask`` `(H, W)`.
+    """`(2,)` log2 of the long and short half axis in µm of the ellipse with the second moments of ``mask`` `(H, W)`.
 
     NaN for a mask of fewer than `LEAST_PX` pixels.
     """

@@ -52,7 +52,7 @@ class OutlineStretch:
             way[:2] = _along_axes(cell)
             outside = distance_transform_edt(~cell) / np.sqrt(cell.sum() / np.pi)
             if nucleus.sum() >= LEAST_PX:
-                from_nucleus, from_rim = distance_transform_edt(~nucleus), distance_transform_edt(cell)
+                from_nucleus, from_rim = (np.maximum(distance_transform_edt(m) - 0.5, 0) for m in (~nucleus, cell))
                 share = np.where(cell, from_nucleus / np.maximum(from_nucleus + from_rim, 1e-6), 1.0)  # 1: the cell's
                 way[:2] *= share
                 way[2:] = (1 - share) * _along_axes(nucleus)
@@ -93,8 +93,9 @@ def _along_axes(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     """`(2, 2, H, W)`: of each pixel, the way (y, x) in pixels from the mask's middle along its long and short axis."""
     points = np.argwhere(mask)
     _, vectors = np.linalg.eigh(np.cov(points.T))
-    offset = np.stack(np.indices(mask.shape)) - points.mean(axis=0)[:, None, None]
-    return np.stack([np.multiply.outer(v, np.tensordot(v, offset, 1)) for v in vectors.T[::-1]])
+    offset = np.indices(mask.shape) - points.mean(axis=0)[:, None, None]
+    axes = vectors.T[::-1]  # the long one first
+    return np.asarray(np.einsum("ki,kj,jhw->kihw", axes, axes, offset))
 
 
 def _look_up(pictures: Tensor, pixel: Tensor, mode: str) -> Tensor:

@@ -12,8 +12,10 @@ from scipy.sparse import csr_matrix
 from skimage.metrics import peak_signal_noise_ratio
 
 from napari_spatia.batching.tensors import gene_tokens
+from napari_spatia.data.morphology import nuclear_channel, nucleus_mask
 from napari_spatia.errors import PanelError
 from napari_spatia.inference.evidence import NUM_SEEDS, Evidence, examine
+from napari_spatia.inference.outline import OutlineStretch
 from napari_spatia.inference.predictor import DEFAULT_NFE, PREVIEW_NFE, BoundSlide
 from napari_spatia.inference.reach import Reach
 from napari_spatia.model.device import mapped_on_cores, one_thread
@@ -34,7 +36,7 @@ class SelectedCell:
 
     ``zero_edit`` is what the decoder draws when nothing is edited; ``zero_edit_psnr_db`` compares it with ``real``
     over the channels that the slide has, with the real crop's range as peak; a channel that it lacks is black in
-    ``real``. ``white`` is the noise that makes it this very cell.
+    ``real``. ``white`` is the noise that makes it this very cell, ``stretch`` the way its outlines give.
     """
 
     cell_id: str
@@ -47,6 +49,7 @@ class SelectedCell:
     zero_edit: NDArray[np.float32]
     zero_edit_psnr_db: float
     white: torch.Tensor
+    stretch: OutlineStretch
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ class CellEditor:
     def select(self, cell_id: str, nfe: int = DEFAULT_NFE, progress: Progress = silent) -> SelectedCell:
         """Reads, encodes and inverts one cell: the costly part of a click. Raises `CellError` for an unknown id."""
         cell_idx = self.bound.slide.cell_idx(cell_id)
-        condition = self._condition(cell_idx)
+        genes = self._genes(cell_idx, [{}])
+        condition = self.bound.condition(np.array([cell_idx]), genes)
         picture = self._picture(cell_idx, condition)
         real = self.bound.scale.restore(picture[:, :-1].cpu().numpy())
         with torch.no_grad():
@@ -107,7 +111,7 @@ class CellEditor:
         there = self.bound.channel_idx >= 0
         psnr = _psnr_db(real[0, there], zero_edit[0, there])
         real[0, ~there] = self.bound.scale.restore(np.full_like(real[0], -np.inf))[~there]
-        info = self.bound.predictor.info
+        info, mask = self.bound.predictor.info, (picture[0, -1] > 0).cpu().numpy()
         return SelectedCell(
             cell_id=cell_id,
             cell_idx=cell_idx,
@@ -115,10 +119,11 @@ class CellEditor:
             um_per_px=info.um_per_px,
             nfe=nfe,
             real=real[0],
-            mask=(picture[0, -1] > 0).cpu().numpy(),
+            mask=mask,
             zero_edit=zero_edit[0],
             zero_edit_psnr_db=psnr,
             white=white,
+            stretch=OutlineStretch.of_cell(mask, self._nucleus(real[0], mask), self._outline(genes, condition)[0]),
         )
 
     @one_thread()
@@ -187,7 +192,8 @@ class CellEditor:
         rows, genes = np.full(num, cell.cell_idx), self._genes(cell.cell_idx, edits)
         condition = self.bound.condition(rows, genes, around)
         white = cell.white.expand(num, -1, -1, -1)
-        image, mask = self.bound.restore(self.bound.draw(white, condition, cell.nfe, merge_ratio, progress))
+        drawn = self.bound.draw(white, condition, cell.nfe, merge_ratio, progress)
+        image, mask = self.bound.restore(cell.stretch.apply(drawn, self._outline(genes, condition)))
         with torch.no_grad():
             type_probability = self.bound.type_probability(rows, genes, condition.vector)
             embedding = self.model.embed_genes(genes).cpu().numpy()
@@ -220,9 +226,18 @@ class CellEditor:
             picture[:, missing] = condition.prior[:, missing]
         return picture
 
-    def _condition(self, cell_idx: int) -> Condition:
-        """What the decoder reads of the cell as it is."""
-        return self.bound.condition(np.array([cell_idx]), self._genes(cell_idx, [{}]))
+    @torch.no_grad()
+    def _outline(self, genes: GeneTokens, condition: Condition) -> torch.Tensor:
+        """(n, 4) the outlines that are expected of the cell when it expresses ``genes``."""
+        return self.model.expected_outline(condition.vector, genes)
+
+    def _nucleus(self, stains: NDArray[np.float32], cell: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """`(H, W)` the cell's nucleus, empty where no stain shows it."""
+        info = self.bound.predictor.info
+        channel = nuclear_channel(info.channels)
+        if channel is None:
+            return np.zeros_like(cell)
+        return nucleus_mask(stains[info.channels.index(channel)], cell, info.um_per_px)
 
     def _genes(self, cell_idx: int, edits: Sequence[Mapping[str, float]]) -> GeneTokens:
         return gene_tokens(self._edited(cell_idx, edits)).to(self.bound.predictor.device)

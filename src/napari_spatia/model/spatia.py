@@ -20,7 +20,7 @@ from napari_spatia.model.readings import Readings
 from napari_spatia.model.solved_linear import SolvedLinear
 
 OUTLINE_AXES = 4
-"""Numbers that tell the outlines of a cell: log2 of the long and short half axis of the cell, then of its nucleus, in µm."""
+"""What tells the outlines of a cell: log2 of the long and short half axis of the cell, then of its nucleus, in µm."""
 
 
 class SpatiaModel(nn.Module):

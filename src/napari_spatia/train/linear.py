@@ -1,4 +1,7 @@
-"""Solves what is linear in expression: coarse pictures and outlines. Letters: n cells, D width, Q genes that are read."""
+"""Solves what is linear in expression: coarse pictures and outlines.
+
+Letters: n cells, D width, Q genes that are read, V values that are told.
+"""
 
 from collections.abc import Callable
 

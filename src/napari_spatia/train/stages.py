@@ -208,8 +208,8 @@ class DecoderStage:
             expected = self.model.expected_picture(encoding.fused, batch.genes)
             return (F.adaptive_avg_pool2d(batch.image, expected.shape[-1]) - expected).flatten(1)
 
-        learned, checked = (gather(self.model, some, self.encoding, unexplained) for some in (self.slides, self.held_out))
-        solve(linear, learned, checked)
+        parts = (self.slides, self.held_out)
+        solve(linear, *(gather(self.model, some, self.encoding, unexplained) for some in parts))
 
     def measure_spectrum(self) -> None:
         """Sets the base noise from what the encoders leave unexplained on training cells."""
