@@ -210,6 +210,21 @@ def test_an_edit_changes_the_picture_more_the_larger_it_is(bound):
     assert renders[0].log2_fc == {"GENE3": 0.5} and renders[0].nfe == cell.nfe and renders[0].ms > 0
 
 
+def test_an_edit_moves_the_outline_to_where_it_is_expected(bound):
+    """Half axes that grow by 0.15 each unit of the gene: the cell is larger by 0.6 in log2 area after +2."""
+    linear, gene_idx = bound.model.linear_outline, bound.predictor.info.panel.index("GENE3")
+    areas = []
+    for slope in (0.0, 0.15, -0.15):
+        linear.weight[bound.model.config.width + gene_idx] = slope
+        editor = CellEditor(bound)
+        cell = editor.select("cell-20")
+        assert np.array_equal(editor.render(cell, {}).image, cell.zero_edit)
+        areas.append((editor.render(cell, {"GENE3": 2.0}).mask >= 0.5).sum())
+    linear.clear()
+    assert np.log2(areas[1] / areas[0]) == pytest.approx(0.6, abs=0.15)  # a square of 19 whole pixels
+    assert np.log2(areas[2] / areas[0]) == pytest.approx(-0.6, abs=0.15)
+
+
 def test_a_knocked_out_gene_cannot_go_below_zero(bound, slide):
     editor = CellEditor(bound)
     cell = editor.select("cell-20")

@@ -42,6 +42,7 @@ def test_training_leaves_a_checkpoint_with_scores_log_and_curves(slide, tmp_path
     assert "://" not in page  # nothing is loaded from elsewhere
     assert not (out / "unfinished").exists()
     assert model.decoder.spectrum.picture.std() > 0.01  # measured, no longer white
+    assert len(config.held_out["outline_r2"]) == 4 and model.linear_outline.weight.any()  # solved
 
 
 def test_of_a_large_panel_the_linear_parts_read_some_genes_and_tell_all(slide, tmp_path, monkeypatch):
