@@ -53,7 +53,8 @@ def test_a_file_that_is_not_there_is_answered(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["remove", "remove=B cell", "replace=B cell", "remove@1,2", "replace=B cell@1", "cell=1", "domain=2", "cell=a@b"]
+    "text",
+    ["remove", "remove=B cell", "replace=B cell", "remove@1,2", "replace=B cell@1", "cell=1", "domain=2", "cell=a@b"],
 )
 def test_niche_edits_are_said_and_read_alike(text):
     assert str(NicheEdit.parse(text)) == text

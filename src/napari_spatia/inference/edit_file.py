@@ -27,7 +27,9 @@ def from_plain(values: Mapping[str, Any], where: str) -> Edit:
     Raises `SpatiaError` that says what of ``where`` is no edit.
     """
     if not any(key in values for key in (*_KINDS, "niche")):
-        raise SpatiaError(f"{where} holds no edit: it has none of log2_fc, programmes, towards, niche. Expected {EXPECTED}.")
+        raise SpatiaError(
+            f"{where} holds no edit: it has none of log2_fc, programmes, towards, niche. Expected {EXPECTED}."
+        )
     terms: dict[str, float] = {}
     for kind, begin in _KINDS.items():
         found = values.get(kind, {})

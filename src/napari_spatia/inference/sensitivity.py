@@ -61,9 +61,7 @@ def rank_genes(
     knocked_out[expressed] = moved[len(genes) :]
     order = np.argsort(-np.fmax(moved[: len(genes)], knocked_out), kind="stable")
     progress(1.0, "ranked")
-    return Sensitivity(
-        cell.cell_id, tuple(genes[idx] for idx in order), moved[order], knocked_out[order], drawn[0].nfe
-    )
+    return Sensitivity(cell.cell_id, tuple(genes[idx] for idx in order), moved[order], knocked_out[order], drawn[0].nfe)
 
 
 def _near(mask: NDArray[np.bool_], um_per_px: float) -> NDArray[np.bool_]:

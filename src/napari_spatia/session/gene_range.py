@@ -48,9 +48,7 @@ class GeneRange:
         return max(0.0, self.measured + log2_fc)
 
 
-def gene_range(
-    genes: csc_matrix, gene_idx: int | None, cell_idx: int, of_type: NDArray[np.bool_] | None
-) -> GeneRange:
+def gene_range(genes: csc_matrix, gene_idx: int | None, cell_idx: int, of_type: NDArray[np.bool_] | None) -> GeneRange:
     """The range of one gene of `(N, G)` counts for the cell in row ``cell_idx``; None for a gene that is not there.
 
     ``of_type`` `(N,)` are the cells of the cell's type, None where it has none.

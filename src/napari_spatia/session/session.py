@@ -25,11 +25,13 @@ from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.blending import BlendVerbs
 from napari_spatia.session.cell_filter import CellFilter
 from napari_spatia.session.history import History
+from napari_spatia.session.neighbours import NeighbourVerbs
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
 from napari_spatia.session.picturing import PictureVerbs
 from napari_spatia.session.plotting import PlotVerbs
-from napari_spatia.session.selecting import SelectVerbs
+from napari_spatia.session.presets import PresetVerbs
 from napari_spatia.session.transcripts import TranscriptVerbs
+from napari_spatia.session.walking import WalkVerbs
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import CellEditor
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
 DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
-class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVerbs, PictureVerbs):
+class Session(
+    TranscriptVerbs, AnnotationVerbs, BlendVerbs, NeighbourVerbs, PresetVerbs, WalkVerbs, PlotVerbs, PictureVerbs
+):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
     ``jobs`` decides where long work runs (`InlineJobs`: at once; `ThreadJobs`: in the background, errors become
@@ -88,7 +92,7 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVer
         state.limits = opened.limits
         self._marks = History(opened.annotations)
         state.armed_class, state.annotations, state.unsaved_annotations = None, opened.annotations, 0
-        state.chosen, state.tool, state.plot = None, "", None
+        state.chosen, state.tool, state.plot, state.walk = None, "", None, ""
         state.slide = opened.slide
         self._show_first_plot()
         self.colour_by(self._values().default_key)
@@ -113,6 +117,7 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVer
 
     def _unbind(self) -> None:
         self._bound = self._editor = self._resolver = self._preview = None
+        self._forget_ranges()
         self.state.bound, self.state.notes, self.state.types, self.state.domains = False, (), (), ()
 
     def _bind(self, channel_map: Mapping[str, str] | None = None) -> None:

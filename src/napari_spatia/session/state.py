@@ -201,7 +201,13 @@ class SessionState:
     chosen: "NDArray[np.int64] | None" = None
     """`(n,)` rows of the chosen cells, ascending, not to be written into; None when none is chosen."""
     tool: str = ""
-    """What a drag on the slide draws: one of `selecting.TOOLS`."""
+    """What the mouse does on the slide: one of `selecting.TOOLS`."""
+    neighbours: tuple[str, ...] = ()
+    """The neighbours of the selected cell that the model reads, while some of them are being marked."""
+    marked: tuple[str, ...] = ()
+    """Which of them are marked."""
+    walk: str = ""
+    """The list of cells that `next_cell` goes through; see `walking`."""
     plot: Plot | None = None
     """The embedding on screen."""
     hover_shown: bool = True

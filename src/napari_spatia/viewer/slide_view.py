@@ -10,7 +10,9 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer, Shapes
 from napari.utils.events import Event
 
+from napari_spatia.errors import SpatiaError
 from napari_spatia.session.colour import dim_others
+from napari_spatia.session.selecting import NEIGHBOURS
 from napari_spatia.session.session import Session
 from napari_spatia.viewer import layers as specs
 from napari_spatia.viewer.lasso import Lasso
@@ -176,7 +178,8 @@ class SlideView:
         active = viewer.layers.selection.active
         drawing = active is not None and str(getattr(active, "mode", "pan_zoom")) not in ("pan_zoom", "transform")
         state = self.session.state
-        if event.button != 1 or event.modifiers or drawing or state.tool or state.slide is None:
+        busy = drawing or state.tool not in ("", NEIGHBOURS)
+        if event.button != 1 or event.modifiers or busy or state.slide is None:
             return
         start = np.asarray(event.pos, dtype=float)
         farthest = 0.0
@@ -188,12 +191,24 @@ class SlideView:
             self.click(float(event.position[-2]), float(event.position[-1]))
 
     def click(self, y_um: float, x_um: float) -> str | None:
-        """Select the cell at a point of the slide, and annotate it when a class is armed; returns its id."""
+        """Select the cell at a point of the slide, and annotate it when a class is armed; returns its id.
+
+        While neighbours are being marked, it is marked.
+        """
         cell_id = self.session.cell_at(y_um, x_um)
         if cell_id is None:
             return None
+        if self.session.state.tool == NEIGHBOURS:
+            self._mark(cell_id)
+            return cell_id
         armed = self.session.state.armed_class
         if armed is not None:
             self.session.annotate(cell_id, armed)
         self.session.select_cell(cell_id)
         return cell_id
+
+    def _mark(self, cell_id: str) -> None:
+        try:
+            self.session.mark_neighbour(cell_id)
+        except SpatiaError as error:
+            self.session.tell_error(str(error))
