@@ -9,7 +9,7 @@ from napari_spatia.inference.edits import Edit, NicheEdit
 from napari_spatia.inference.programmes import Programme
 from napari_spatia.widgets.cell_dock import CellDock, changed_text
 from napari_spatia.widgets.driving import handle, mouse
-from napari_spatia.widgets.gene_sliders import STEPS_PER_UNIT
+from napari_spatia.widgets.log2_slider import STEPS_PER_UNIT
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -51,11 +51,11 @@ def test_sliders_are_the_cells_top_genes(dock, ready):
 def test_real_drag_edits_draws_and_is_one_undo(dock, ready, qtbot):
     row = next(iter(dock.sliders.rows.values()))
     mouse(row.slider, QMouseEvent.Type.MouseButtonPress, handle(row.slider), LEFT)
-    for value in (0.5, 1.0, 2.0):
+    for value in (0.25, 0.5, 0.8):
         mouse(row.slider, QMouseEvent.Type.MouseMove, handle(row.slider, round(value * STEPS_PER_UNIT)), LEFT)
     mouse(row.slider, QMouseEvent.Type.MouseButtonRelease, handle(row.slider), LEFT)
     value = dict(ready.state.edit.present.terms)[row.gene]
-    assert value == pytest.approx(2.0, abs=0.1) and row.number.value() == pytest.approx(value)
+    assert value == pytest.approx(0.8, abs=0.1) and row.number.value() == pytest.approx(value)
     with qtbot.waitSignal(dock.pictures.edited.painted, timeout=5000):
         wait_for_edit(qtbot, ready, **{row.gene: value})
     dock.undo.click()

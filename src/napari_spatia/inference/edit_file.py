@@ -1,4 +1,4 @@
-"""Edits as small JSON files: what ``perturb.json`` says was asked for, saved as a preset, shared and asked for again."""
+"""Edits as small JSON files: what ``perturb.json`` says was asked for, saved as a preset and asked for again."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,10 @@ from napari_spatia.inference.edits import PROGRAMME, TOWARDS, Edit, NicheEdit
 FORMAT = "napari-spatia edit"
 _KINDS = {"log2_fc": "", "programmes": PROGRAMME, "towards": TOWARDS}
 """Key of the file → what the keys of its terms begin with."""
-EXPECTED = 'a JSON object such as {"log2_fc": {"EPCAM": 1.5}, "programmes": {}, "towards": {}, "coexpressed": false, "niche": null}'
+EXPECTED = (
+    'a JSON object such as {"log2_fc": {"EPCAM": 1.5}, "programmes": {"EMT": 1.0}, "towards": {}, '
+    '"coexpressed": false, "niche": null}'
+)
 
 
 def to_plain(edit: Edit) -> dict[str, Any]:

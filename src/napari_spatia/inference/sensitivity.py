@@ -1,4 +1,4 @@
-"""Which genes move one cell's picture most: each gene doubled, and each expressed gene knocked out, drawn in one pass."""
+"""Which genes move one cell's picture most: each gene doubled and each expressed gene knocked out, drawn in one go."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_spatia.data.export import export_slide
+from napari_spatia.data.picture import channel_colours
 from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import SpatiaError
@@ -89,7 +90,7 @@ class Session(
         state.cell_filter, state.filtered, self._filter_values = CellFilter(), None, {}
         state.exported, state.edit, state.view_genes = (), History(Edit()), ()
         state.prediction, state.prediction_saved = opened.prediction, True
-        state.limits = opened.limits
+        state.limits, state.stain_colours, state.stain = opened.limits, channel_colours(opened.slide.channels), None
         self._marks = History(opened.annotations)
         state.armed_class, state.annotations, state.unsaved_annotations = None, opened.annotations, 0
         state.chosen, state.tool, state.plot, state.walk = None, "", None, ""

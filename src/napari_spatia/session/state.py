@@ -125,6 +125,7 @@ _SAME_OBJECT = dict.fromkeys(
     (
         "slide",
         "limits",
+        "stain_colours",
         "checkpoint",
         "prediction",
         "lookup",
@@ -155,6 +156,10 @@ class SessionState:
     slide: Slide | None = None
     limits: "NDArray[np.float32] | None" = None
     """`(C, 2)` slide units shown as black and as full colour, on the slide and in every crop."""
+    stain_colours: "NDArray[np.float32] | None" = None
+    """`(C, 3)` RGB in [0, 1] of the slide's stains, on the slide and in every picture of a cell."""
+    stain: str | None = None
+    """The stain that the pictures of the cell show; None for all together."""
     checkpoint: "CheckpointInfo | None" = None
     device: str = ""
     bound: bool = False

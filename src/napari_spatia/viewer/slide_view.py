@@ -80,7 +80,7 @@ class SlideView:
             return
         self._source = ColourSource()
         stains = specs.channel_specs(state.slide, state.limits, self.session.opened.pixels.stains)
-        self._in_turns([*(partial(self._add, spec) for spec in stains), self._add_colours, self._add_cells])
+        self._in_turns([*(partial(self._add_stain, spec) for spec in stains), self._add_colours, self._add_cells])
         self.viewer.title = f"{state.slide.name} - napari-spatia"
 
     def _in_turns(self, steps: Sequence[Callable[[], Any]]) -> None:
@@ -94,6 +94,20 @@ class SlideView:
 
         if steps:
             self.session.jobs.submit("layers", lambda progress: None, accept)
+
+    def _add_stain(self, spec: specs.LayerSpec) -> None:
+        """The pictures of cells follow what a person makes of the layer's colour and contrast."""
+        layer = self._add(spec)
+
+        def follow(event: Event) -> None:
+            slide = self.session.state.slide
+            if slide is not None and layer in self._layers:
+                low, high = (float(limit) for limit in layer.contrast_limits)
+                red, green, blue = (float(part) for part in layer.colormap.map(np.array([1.0]))[0][:3])
+                self.session.set_stain_look(spec.options["name"], (low, high), (red, green, blue))
+
+        layer.events.contrast_limits.connect(follow)
+        layer.events.colormap.connect(follow)
 
     def _add_colours(self) -> None:
         state, labels = self.session.state, self.session.opened.pixels.labels
