@@ -186,7 +186,7 @@ class FakeBackend:
         genes, moved = GENES[9::-1], np.linspace(0.5, 0.05, 10, dtype=np.float32)
         knocked_out = np.full(10, np.nan, np.float32)
         knocked_out[:2] = 0.25, 0.125
-        return Sensitivity(cell.cell_id, genes, moved, knocked_out, cell.nfe)
+        return Sensitivity(cell.cell_id, genes, moved, knocked_out, np.arange(10), cell.nfe)
 
     def predict(self, bound: Any, tasks: Any, genes: Any, seed: int, progress: Any) -> Any:
         self.predicted_seeds.append(seed)

@@ -27,6 +27,9 @@ def test_genes_are_ranked_by_what_they_change_of_the_picture(editor, grid_slide)
     expressed = [measured[grid_slide.panel.index(gene)] > 0 for gene in ranking.genes]
     assert np.array_equal(np.isfinite(ranking.knocked_out), expressed) and np.isfinite(ranking.raised).all()
 
+    counts = [int((grid_slide.counts[:, grid_slide.panel.index(gene)] > 0).sum()) for gene in ranking.genes]
+    assert ranking.num_cells.tolist() == counts
+
     gene = ranking.genes[0]
     pixels = np.argwhere(np.ones_like(cell.mask))
     away = np.linalg.norm(pixels[:, None] - np.argwhere(cell.mask), axis=-1).min(-1).reshape(cell.mask.shape)

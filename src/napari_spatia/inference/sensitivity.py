@@ -29,13 +29,15 @@ class Sensitivity:
     ``raised`` `(G,)` float32 is the change when a gene goes up by `STEP_LOG2_FC`, ``knocked_out`` `(G,)` float32 when
     all of it is taken away, NaN for a gene that the cell does not express. A change is the root mean square over the
     stains and over the pixels of the cell and its `MARGIN_UM`, in standard deviations of each stain's intensity on the
-    slide (`data.intensity.IntensityScale`). ``nfe`` are the passes in which the pictures were drawn.
+    slide (`data.intensity.IntensityScale`). ``num_cells`` `(G,)` int is how many cells of the slide express a gene:
+    what few do, the model has hardly seen. ``nfe`` are the passes in which the pictures were drawn.
     """
 
     cell_id: str
     genes: tuple[str, ...]
     raised: NDArray[np.float32]
     knocked_out: NDArray[np.float32]
+    num_cells: NDArray[np.intp]
     nfe: int
 
 

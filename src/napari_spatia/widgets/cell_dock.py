@@ -197,6 +197,8 @@ class CellDock(Dock):
         self.moves_most.setVisible(shown)
         if shown:
             self.moves_most.begin()
+        else:
+            self.session.jobs.cancel("sensitivity")
 
     def _show_nfe(self) -> None:
         wanted = OWN_NFE if self.state.nfe is None else str(self.state.nfe)

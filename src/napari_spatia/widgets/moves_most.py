@@ -21,7 +21,9 @@ COLUMNS = (
     ("Gene", "Double click or Enter adds its slider"),
     ("Twice as much", f"Expression one log2 step up. {UNIT}"),
     ("Knock-out", f"All of it taken away; empty for a gene that this cell does not express. {UNIT}"),
+    ("In cells", "How many cells of the slide express it: what few do, the model has hardly seen"),
 )
+RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class MovesMost(QWidget):
@@ -48,6 +50,8 @@ class MovesMost(QWidget):
             head.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         for column, (_, tooltip) in enumerate(COLUMNS):
             self.genes.headerItem().setToolTip(column, tooltip)
+            if column:
+                self.genes.headerItem().setTextAlignment(column, RIGHT)
         self.genes.itemActivated.connect(lambda item, _column: self._add([item]))
         self.add = button(
             "Add sliders", "Add a slider for each gene that is marked in the list", lambda: self._add(self._marked())
@@ -82,14 +86,15 @@ class MovesMost(QWidget):
         self.genes.clear()
         for idx, gene in enumerate(ranking.genes[:SHOWN_GENES]):
             moved, gone = float(ranking.raised[idx]), float(ranking.knocked_out[idx])
-            item = QTreeWidgetItem([gene, f"{moved:.3f}", "" if np.isnan(gone) else f"{gone:.3f}"])
-            for column in (1, 2):
-                item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            shown = [f"{moved:.3f}", "" if np.isnan(gone) else f"{gone:.3f}", f"{ranking.num_cells[idx]:,}"]
+            item = QTreeWidgetItem([gene, *shown])
+            for column in range(1, len(COLUMNS)):
+                item.setTextAlignment(column, RIGHT)
             self.genes.addTopLevelItem(item)
         self.add.setEnabled(False)
-        shown = min(SHOWN_GENES, len(ranking.genes))
+        listed = min(SHOWN_GENES, len(ranking.genes))
         passes = "1 pass" if ranking.nfe == 1 else f"{ranking.nfe} passes"
-        self.told.setText(f"The first {shown} of {len(ranking.genes)} genes, each edited alone, in {passes}.")
+        self.told.setText(f"The first {listed} of {len(ranking.genes)} genes, each edited alone, in {passes}.")
 
     def _marked(self) -> list[QTreeWidgetItem]:
         return list(self.genes.selectedItems())

@@ -1,9 +1,11 @@
 """From cell to cell of a list: which list, and the buttons and keys of the next and the one before."""
 
-from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_spatia.widgets.parts import Dock, row, small_button
 
+LIST_PX = 140
 NEXT_KEY, BEFORE_KEY = "N", "Shift+N"
 
 
@@ -16,7 +18,7 @@ class Walk:
         self.list = QComboBox()
         self.list.setToolTip("The cells that N and Shift+N go through: the chosen ones, or those of a class")
         self.list.setAccessibleName("List of cells to go through")
-        self.list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.list.setFixedWidth(LIST_PX)
         self.list.activated.connect(self._take)
         self.before = small_button("◀", f"The cell before ({BEFORE_KEY})", lambda: self._go(-1))
         self.next = small_button("▶", f"The next cell ({NEXT_KEY})", lambda: self._go(1))
@@ -29,7 +31,9 @@ class Walk:
         walks = self._dock.session.walks()
         self._keys = [key for key, _, _ in walks]
         self.list.clear()
-        self.list.addItems([f"{name} ({count:,})" for _, name, count in walks])
+        for place, (_, name, count) in enumerate(walks):
+            self.list.addItem(name)
+            self.list.setItemData(place, f"{name}: {count:,} cells", Qt.ItemDataRole.ToolTipRole)
         walk = self._dock.state.walk
         self.list.setCurrentIndex(self._keys.index(walk) if walk in self._keys else 0)
         for widget in (self.list, self.before, self.next):
