@@ -62,8 +62,11 @@ def rank_genes(
     knocked_out = np.full(len(genes), np.nan, np.float32)
     knocked_out[expressed] = moved[len(genes) :]
     order = np.argsort(-np.fmax(moved[: len(genes)], knocked_out), kind="stable")
+    num_cells = bound.values.getnnz(axis=0)[order]
     progress(1.0, "ranked")
-    return Sensitivity(cell.cell_id, tuple(genes[idx] for idx in order), moved[order], knocked_out[order], drawn[0].nfe)
+    return Sensitivity(
+        cell.cell_id, tuple(genes[idx] for idx in order), moved[order], knocked_out[order], num_cells, drawn[0].nfe
+    )
 
 
 def _near(mask: NDArray[np.bool_], um_per_px: float) -> NDArray[np.bool_]:

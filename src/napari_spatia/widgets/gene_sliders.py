@@ -150,8 +150,8 @@ def range_text(known: GeneRange) -> str:
         return f"No cell of the slide expresses it. {goes}"
     low, high = SEEN_PERCENT
     said = [
-        f"Grey: {counts_of(known.seen[0])} to {counts_of(known.seen[1])} counts, percentiles {low:g} to {high:g} of the "
-        f"{known.num_seen:,} cells that express it."
+        f"Grey: {counts_of(known.seen[0])} to {counts_of(known.seen[1])} counts, percentiles {low:g} to {high:g} of "
+        f"the {known.num_seen:,} cells that express it."
     ]
     if known.of_type is not None:
         low, high = known.of_type
