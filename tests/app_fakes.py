@@ -17,6 +17,7 @@ from napari_spatia.errors import CheckpointError
 from napari_spatia.inference.edits import Edit
 from napari_spatia.inference.evidence import Evidence, RealCell, Spread
 from napari_spatia.inference.groups import Groups
+from napari_spatia.inference.sensitivity import Sensitivity
 from napari_spatia.progress import silent
 
 GENES = tuple(f"GENE{idx}" for idx in range(12))
@@ -120,12 +121,18 @@ class FakeEditor:
 
 
 class FakeResolver:
-    """Takes each term of an edit for a gene; its slide has the types that it came with and one domain."""
+    """Takes each term of an edit for a gene; its slide has the types that it came with and one domain, and a cell's
+    neighbours are the two after it.
+    """
 
     def __init__(self, slide: Slide) -> None:
+        self.num_cells = slide.num_cells
         self.types = Groups.of("cell type", slide.known_types())
         self.domains = Groups.of("niche domain", np.full(slide.num_cells, "1"))
         self.resolved: list[Edit] = []
+
+    def neighbours(self, cell_idx: int) -> np.ndarray:
+        return (cell_idx + np.array([1, 2])) % self.num_cells
 
     def resolve(self, cell_idx: int, edit: Edit, programmes: dict) -> Any:
         edit = edit.active()
@@ -148,6 +155,8 @@ class FakeBackend:
         self.editors: list[FakeEditor] = []
         self.resolvers: list[FakeResolver] = []
         self.predicted_seeds: list[int] = []
+        self.rank_gate = threading.Event()
+        self.rank_gate.set()
 
     def load(self, checkpoint: str, device: str) -> Any:
         if checkpoint != "fake":
@@ -168,6 +177,16 @@ class FakeBackend:
     def resolver(self, bound: Any, prediction: Any) -> FakeResolver:
         self.resolvers.append(FakeResolver(bound.slide))
         return self.resolvers[-1]
+
+    def rank_genes(self, editor: FakeEditor, resolver: FakeResolver, cell: Any, progress: Any) -> Sensitivity:
+        """GENE9 first; only GENE9 and GENE8 are expressed."""
+        for step in range(10):
+            progress(step / 10, "drawing edits")
+            assert self.rank_gate.wait(10)
+        genes, moved = GENES[9::-1], np.linspace(0.5, 0.05, 10, dtype=np.float32)
+        knocked_out = np.full(10, np.nan, np.float32)
+        knocked_out[:2] = 0.25, 0.125
+        return Sensitivity(cell.cell_id, genes, moved, knocked_out, np.arange(10), cell.nfe)
 
     def predict(self, bound: Any, tasks: Any, genes: Any, seed: int, progress: Any) -> Any:
         self.predicted_seeds.append(seed)

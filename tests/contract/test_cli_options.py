@@ -31,7 +31,7 @@ FROZEN = {
     },
     "perturb": {
         *("slide", "more", "--cell", "--set", "--out", "--nfe", "--sweep", "--seeds", "--json"),
-        *("--programme", "--towards", "--coexpressed", "--niche", "--programmes"),
+        *("--programme", "--towards", "--coexpressed", "--niche", "--programmes", "--edit"),
         *MODEL,
         *SLIDE_PARTS,
     },

@@ -309,8 +309,8 @@ def test_bad_requests_are_answered(session):
             session.set_niche(NicheEdit.parse(niche))
     with pytest.raises(SpatiaError, match="goes from 0 to 1"):
         session.set_strength("towards:ductal", 1.5)
-    for value in (4.5, float("nan")):
-        with pytest.raises(SpatiaError, match="goes from -4 to 4"):
+    for value in (16.5, float("nan")):
+        with pytest.raises(SpatiaError, match="goes from -16 to 16"):
             session.set_log2_fc("GENE1", value)
     with pytest.raises(SpatiaError, match="No slide is open"):
         Session().predict()

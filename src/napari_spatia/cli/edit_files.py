@@ -12,7 +12,7 @@ from napari_spatia.data import picture
 from napari_spatia.data.picture import Limits, Picture, TitledPicture
 from napari_spatia.data.slide import Slide
 from napari_spatia.files import staged_file
-from napari_spatia.inference.edits import PROGRAMME, TOWARDS
+from napari_spatia.inference.edit_file import to_plain
 
 if TYPE_CHECKING:
     from napari_spatia.inference.evidence import Evidence
@@ -53,7 +53,7 @@ class EditedCell:
         likely = np.argsort(-probability)[:3]
         values: dict[str, Any] = {
             "cell_id": self.selected.cell_id,
-            **self._asked(),
+            **to_plain(self.resolved.edit),
             "changed": _rounded(self.resolved.changed),
             "stopped_at_zero": list(self.resolved.stopped),
             "following": list(self.resolved.following),
@@ -68,17 +68,6 @@ class EditedCell:
         if self.sweep:
             values["sweep"] = {"gene": self.sweep, "log2_fc": list(SWEEP_LOG2_FC)}
         return values
-
-    def _asked(self) -> dict[str, Any]:
-        """The edit as it was asked for; `changed` is what became of it."""
-        edit = self.resolved.edit
-        return {
-            "log2_fc": edit.genes(),
-            "programmes": edit.named(PROGRAMME),
-            "towards": edit.named(TOWARDS),
-            "coexpressed": edit.coexpressed,
-            "niche": None if edit.niche is None else str(edit.niche),
-        }
 
     def write(self, folder: Path, values: Mapping[str, Any]) -> list[Path]:
         """Write everything into ``folder``; ``values`` is the recipe."""

@@ -1,5 +1,6 @@
 """``perturb``: one cell, redrawn with edited expression or in other surroundings."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,6 +64,19 @@ def _edit(genes: list[str], programmes: list[str], towards: list[str], coexpress
     return Edit(tuple(terms.items()), coexpressed, _niche(niche))
 
 
+def _after(file: Path, edit: "Edit") -> "Edit":
+    """The edit of a file with the options added; where both name a thing, the option counts."""
+    from napari_spatia.inference.edit_file import read_edit
+
+    saved = read_edit(file)
+    return replace(
+        saved,
+        terms=tuple({**dict(saved.terms), **dict(edit.terms)}.items()),
+        coexpressed=saved.coexpressed or edit.coexpressed,
+        niche=edit.niche or saved.niche,
+    )
+
+
 @with_slide_parts
 def perturb(
     slide: SlidePath,
@@ -105,7 +119,16 @@ def perturb(
             "--niche",
             metavar="CHANGE",
             help="remove (all neighbours), remove=TYPE, replace=TYPE (each neighbour expresses what a cell of the type "
-            "does), cell=ID or domain=NAME (take the surroundings of another cell, or of a niche domain).",
+            "does), both with @ID,ID… for some neighbours, cell=ID or domain=NAME (take the surroundings of another "
+            "cell, or of a niche domain).",
+        ),
+    ] = None,
+    edit_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--edit",
+            metavar="FILE",
+            help="An edit saved in the window, or a `perturb.json`; other options are added to it, or take its place.",
         ),
     ] = None,
     programmes: ProgrammesFile = None,
@@ -136,14 +159,18 @@ def perturb(
 
     Example: `napari-spatia perturb tissue.zarr --checkpoint sim-small --cell 12 --programme EMT=1.5 --coexpressed
     --niche replace=fibroblast --out edit`
+
+    Example: `napari-spatia perturb tissue.zarr --checkpoint sim-small --cell 7 --edit edit/perturb.json --out again`
     """
     edit = _edit([*(set_genes or ()), *(more or ())], programme or [], towards or [], coexpressed, niche)
     channels = name_pairs(channel_map, "--channel-map") or None
-    if not (edit.terms or edit.niche or sweep):
+    if not (edit.terms or edit.niche or sweep or edit_file):
         raise typer.BadParameter(
-            "Name an edit: --set GENE=LOG2FC, --programme, --towards, --niche or --sweep GENE.", param_hint="--set"
+            "Name an edit: --set GENE=LOG2FC, --programme, --towards, --niche, --edit FILE or --sweep GENE.",
+            param_hint="--set",
         )
     with reporting(json) as report:
+        edit = edit if edit_file is None else _after(edit_file, edit)
         from napari_spatia.cli.edit_files import SWEEP_LOG2_FC, EditedCell, display_limits_of
         from napari_spatia.inference.perturb import CellEditor
         from napari_spatia.inference.programmes import load_programmes

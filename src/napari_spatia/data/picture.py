@@ -81,16 +81,38 @@ def limits_by_channel(
     return limits
 
 
+def colours_by_channel(
+    channels: Sequence[str],
+    slide_channels: Sequence[str],
+    of_slide: NDArray[np.float32],
+    channel_map: Mapping[str, str] | None = None,
+) -> NDArray[np.float32]:
+    """A slide's colours `(C, 3)` in the order of ``channels``; one that it lacks has the colour of its name."""
+    colours = channel_colours(channels)
+    for row, channel in enumerate(channels):
+        name = (channel_map or {}).get(channel, channel)
+        if name in slide_channels:
+            colours[row] = of_slide[slide_channels.index(name)]
+    return colours
+
+
 def normalised(image: FloatImage, limits: Limits) -> FloatImage:
     """`(C, H, W)` with the limits at 0 and 1, not clipped."""
     low, high = limits[:, 0, None, None], limits[:, 1, None, None]
     return ((image - low) / (high - low)).astype(np.float32)
 
 
-def composite(image: FloatImage, channels: Sequence[str], limits: Limits | None = None) -> Picture:
-    """Additive colours of all stains. Pictures that are compared must be given the same ``limits``."""
+def composite(
+    image: FloatImage,
+    channels: Sequence[str],
+    limits: Limits | None = None,
+    colours: NDArray[np.float32] | None = None,
+) -> Picture:
+    """Additive ``colours`` `(C, 3)` of all stains, by default those of their names. Pictures that are compared must be
+    given the same ``limits``.
+    """
     shown = np.clip(normalised(image, display_limits(image) if limits is None else limits), 0.0, 1.0)
-    rgb = np.einsum("chw,cr->hwr", shown, channel_colours(channels))
+    rgb = np.einsum("chw,cr->hwr", shown, channel_colours(channels) if colours is None else colours)
     # Where stains add up past full colour, dim instead of clipping: the hue still tells which stains they are.
     return _to_picture(rgb / np.maximum(rgb.max(axis=-1, keepdims=True), 1.0))
 

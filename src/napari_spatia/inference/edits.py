@@ -25,23 +25,39 @@ class NicheChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NicheEdit:
-    """A change of a cell's surroundings; ``name`` is a type, a cell id or a domain, empty for all neighbours."""
+    """A change of a cell's surroundings; ``name`` is a type, a cell id or a domain, empty for all neighbours.
+
+    ``cells`` are the ids of the neighbours that are removed or replaced where not all are meant.
+    """
 
     change: NicheChange
     name: str = ""
+    cells: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """``remove``, ``remove=TYPE``, ``replace=TYPE``, ``cell=ID`` or ``domain=NAME``; else `SpatiaError`."""
+        """``remove``, ``remove=TYPE``, ``replace=TYPE``, ``cell=ID`` or ``domain=NAME``; else `SpatiaError`.
+
+        ``remove`` and ``replace=TYPE`` may end in ``@ID,ID…``, the neighbours that are meant.
+        """
         change, _, name = text.partition("=")
+        cells: tuple[str, ...] = ()
+        if change.partition("@")[0] in (NicheChange.REMOVE, NicheChange.REPLACE) and "@" in text:
+            start, _, ids = text.rpartition("@")
+            change, _, name = start.partition("=")
+            cells = tuple(filter(None, ids.split(",")))
+            if not cells or (change == NicheChange.REMOVE and name):
+                change = ""
         if change not in list(NicheChange) or (change != NicheChange.REMOVE and not name):
             raise SpatiaError(
-                f"'{text}' is no niche edit. Expected remove, remove=TYPE, replace=TYPE, cell=ID or domain=NAME."
+                f"'{text}' is no niche edit. Expected remove, remove=TYPE, replace=TYPE, cell=ID or domain=NAME, or "
+                "remove@ID,ID… or replace=TYPE@ID,ID… for some neighbours."
             )
-        return cls(NicheChange(change), name)
+        return cls(NicheChange(change), name, cells)
 
     def __str__(self) -> str:
-        return f"{self.change}={self.name}" if self.name else str(self.change)
+        text = f"{self.change}={self.name}" if self.name else str(self.change)
+        return f"{text}@{','.join(self.cells)}" if self.cells else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,15 +22,17 @@ def without_neighbours(bound: BoundSlide, cell_idx: int, removed: NDArray[np.boo
     return replace(around, has_neighbour=around.has_neighbour & ~gone)
 
 
-def with_neighbours_of(bound: BoundSlide, cell_idx: int, donors: NDArray[np.intp]) -> Around:
-    """The surroundings of a cell when each neighbour that is not of ``donors`` expresses what one of them does.
+def with_neighbours_of(
+    bound: BoundSlide, cell_idx: int, donors: NDArray[np.intp], replaced: NDArray[np.bool_]
+) -> Around:
+    """The surroundings of a cell when the neighbours among ``replaced`` `(N,)` express what one of ``donors`` does.
 
     Neighbours keep their places. They take the expression of those of the cells ``donors`` (rows) that lie nearest to
     the cell and are not neighbours yet, which is the same for every call. Raises `SpatiaError` when there is none.
     """
     around = bound.around(np.array([cell_idx]))
     neighbour = bound.surroundings.neighbour[cell_idx]
-    changed = np.flatnonzero((neighbour >= 0) & ~np.isin(neighbour, donors))
+    changed = np.flatnonzero((neighbour >= 0) & replaced[neighbour])
     spare = np.setdiff1d(donors, [*neighbour, cell_idx])
     if not len(changed):
         return around

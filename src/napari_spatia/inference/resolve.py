@@ -150,20 +150,35 @@ class EditResolver:
         """The surroundings after an edit of the niche, and what became of them."""
         if "niche" not in self.bound.inputs:
             raise SpatiaError("The niche cannot be edited: it is not among the inputs that were asked for (--inputs).")
-        slide, neighbour = self.bound.slide, self.bound.surroundings.neighbour[cell_idx]
-        neighbour = neighbour[neighbour >= 0]
+        slide, neighbour = self.bound.slide, self.neighbours(cell_idx)
         if niche.change in (NicheChange.CELL, NicheChange.DOMAIN):
             there = slide.cell_idx(niche.name) if niche.change == NicheChange.CELL else self._medoid(niche.name)
             note = f"The cell is drawn in the surroundings of cell {slide.cell_id[there]}."
             return self.bound.around(np.array([there])), note
-        chosen = np.ones(slide.num_cells, bool)
-        if niche.name:
-            chosen = self.types.code == self.types.find(niche.name)
+        meant, strangers = self._meant(neighbour, niche.cells)
+        of_type = self.types.code == self.types.find(niche.name) if niche.name else np.ones(slide.num_cells, bool)
         if niche.change == NicheChange.REMOVE:
-            note = f"{int(chosen[neighbour].sum())} of {len(neighbour)} neighbours are removed."
-            return without_neighbours(self.bound, cell_idx, chosen), note
-        note = f"{int((~chosen[neighbour]).sum())} of {len(neighbour)} neighbours express what {niche.name} cells do."
-        return with_neighbours_of(self.bound, cell_idx, np.flatnonzero(chosen)), note
+            note = f"{int((meant & of_type)[neighbour].sum())} of {len(neighbour)} neighbours are removed.{strangers}"
+            return without_neighbours(self.bound, cell_idx, meant & of_type), note
+        changed = meant & ~of_type
+        note = f"{int(changed[neighbour].sum())} of {len(neighbour)} neighbours express what {niche.name} cells do."
+        return with_neighbours_of(self.bound, cell_idx, np.flatnonzero(of_type), changed), note + strangers
+
+    def neighbours(self, cell_idx: int) -> NDArray[np.int64]:
+        """Rows of the cells that the model reads as a cell's neighbours, nearest first."""
+        neighbour = self.bound.surroundings.neighbour[cell_idx]
+        return neighbour[neighbour >= 0]
+
+    def _meant(self, neighbour: NDArray[np.int64], cells: tuple[str, ...]) -> tuple[NDArray[np.bool_], str]:
+        """`(N,)` the cells that an edit of the niche means, all where it names none; and which of them are too far."""
+        slide = self.bound.slide
+        if not cells:
+            return np.ones(slide.num_cells, bool), ""
+        meant = np.zeros(slide.num_cells, bool)
+        rows = [slide.cell_idx(cell_id) for cell_id in cells]
+        meant[rows] = True
+        far = [str(slide.cell_id[row]) for row in rows if row not in neighbour]
+        return meant, f" No neighbours of this cell: {', '.join(far)}." if far else ""
 
     def _medoid(self, domain: str) -> int:
         cells = self.domains.cells(domain)

@@ -8,10 +8,11 @@ from napari_spatia.data.slide import Slide
 from napari_spatia.progress import Progress
 
 if TYPE_CHECKING:
-    from napari_spatia.inference.perturb import CellEditor
+    from napari_spatia.inference.perturb import CellEditor, SelectedCell
     from napari_spatia.inference.prediction import Prediction
     from napari_spatia.inference.predictor import BoundSlide, Predictor
     from napari_spatia.inference.resolve import EditResolver
+    from napari_spatia.inference.sensitivity import Sensitivity
 
 
 class Backend(Protocol):
@@ -24,6 +25,10 @@ class Backend(Protocol):
     def edit(self, bound: "BoundSlide") -> "CellEditor": ...
 
     def resolver(self, bound: "BoundSlide", prediction: "Prediction | None") -> "EditResolver": ...
+
+    def rank_genes(
+        self, editor: "CellEditor", resolver: "EditResolver", cell: "SelectedCell", progress: Progress
+    ) -> "Sensitivity": ...
 
     def predict(
         self, bound: "BoundSlide", tasks: Sequence[str], genes: Sequence[str] | None, seed: int, progress: Progress
@@ -54,6 +59,13 @@ class InferenceBackend:
         from napari_spatia.inference.resolve import EditResolver
 
         return EditResolver(bound, prediction)
+
+    def rank_genes(
+        self, editor: "CellEditor", resolver: "EditResolver", cell: "SelectedCell", progress: Progress
+    ) -> "Sensitivity":
+        from napari_spatia.inference.sensitivity import rank_genes
+
+        return rank_genes(editor, resolver, cell, progress)
 
     def predict(
         self, bound: "BoundSlide", tasks: Sequence[str], genes: Sequence[str] | None, seed: int, progress: Progress

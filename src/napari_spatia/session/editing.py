@@ -8,10 +8,10 @@ from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.edits import PROGRAMME, TOWARDS, Edit, NicheChange, NicheEdit
 from napari_spatia.inference.programmes import SHIPPED_FILE, find_programme, load_programmes, read_gmt
 from napari_spatia.progress import Progress
-from napari_spatia.session.base import SessionBase
 from napari_spatia.session.history import History
 from napari_spatia.session.opened import cell_id_at, read_card, read_crop
-from napari_spatia.session.state import LOG2_FC_LIMIT, CellCrop
+from napari_spatia.session.ranging import RangeVerbs
+from napari_spatia.session.state import LOG2_FC_LIMIT, PROGRAMME_LIMIT, CellCrop
 
 if TYPE_CHECKING:
     from napari_spatia.inference.evidence import Evidence
@@ -24,7 +24,7 @@ CROP_UM_PER_PX, CROP_PX = 0.32, 64
 """Window of a cell's crop while no checkpoint says otherwise."""
 
 
-class EditVerbs(SessionBase):
+class EditVerbs(RangeVerbs):
     """The selected cell and its edit."""
 
     def cell_at(self, y_um: float, x_um: float) -> str | None:
@@ -38,11 +38,13 @@ class EditVerbs(SessionBase):
         for kind in ("crop", "select", "refine", "render", "examine"):
             self.jobs.cancel(kind)
         self._preview = None
+        self._forget_ranges()
         state.crop = state.cell = state.resolved = state.counterfactual = state.evidence = None
         state.edit = History(state.edit.present.at_zero())
         state.card = card
         state.selected = cell_id
         if card is not None and cell_id is not None:
+            self._find_ranges()
             self._read_crop(cell_id, card.center_um)
             if self._bound is not None:
                 self._invert(cell_id)
@@ -87,7 +89,7 @@ class EditVerbs(SessionBase):
             return
         genes = [gene for gene, _ in card.top_genes if gene in info.panel] or list(info.panel.genes)
         terms = tuple((gene, 0.0) for gene in genes[:FIRST_SLIDERS])
-        self.state.edit = History(replace(self.state.edit.present, terms=terms))
+        self._take_edit(History(replace(self.state.edit.present, terms=terms)))
 
     def set_log2_fc(self, gene: str, value: float, gesture: str | None = None) -> None:
         """Edit one gene; a gene without a slider gets one. Values set under one ``gesture`` are undone together."""
@@ -96,14 +98,18 @@ class EditVerbs(SessionBase):
     def set_strength(self, key: str, value: float, gesture: str | None = None) -> None:
         """Edit a gene, a programme (key ``programme:NAME``) or go towards a cell type (``towards:TYPE``); see `Edit`.
 
-        Raises `SpatiaError` for a name that is unknown, or a value outside -4 to 4 (log2_fc) or 0 to 1 (towards).
+        Raises `SpatiaError` as `check_term` does.
         """
+        self.check_term(key, value)
+        self._set_edit(self.state.edit.present.with_term(key, float(value)), gesture)
+
+    def check_term(self, key: str, value: float) -> None:
+        """Raises `SpatiaError` for a name that is unknown, or a value outside its `strength_range`."""
         self._check_key(key)
         low, high = strength_range(key)
         if not (math.isfinite(value) and low <= value <= high):
             what = f"Strength of '{key}'" if key.startswith(TOWARDS) else f"log2_fc of '{key}'"
             raise SpatiaError(f"{what} is {value}; it goes from {low:g} to {high:g}.")
-        self._set_edit(self.state.edit.present.with_term(key, float(value)), gesture)
 
     def _check_key(self, key: str) -> None:
         if self.state.checkpoint is None:
@@ -124,10 +130,13 @@ class EditVerbs(SessionBase):
     def set_niche(self, niche: NicheEdit | None) -> None:
         """Change what lies around the cell, or (None) leave it as it is. Raises `SpatiaError` for an unknown name."""
         if niche is not None:
-            self._check_niche(niche)
+            self.check_niche(niche)
         self._set_edit(replace(self.state.edit.present, niche=niche))
 
-    def _check_niche(self, niche: NicheEdit) -> None:
+    def check_niche(self, niche: NicheEdit) -> None:
+        """Raises `SpatiaError` for a cell, a type or a domain that is not on the slide."""
+        for cell_id in niche.cells:
+            self.slide.cell_idx(cell_id)
         if niche.change == NicheChange.CELL:
             self.slide.cell_idx(niche.name)
         elif niche.name and self._resolver is not None:
@@ -151,17 +160,22 @@ class EditVerbs(SessionBase):
         self._set_edit(self.state.edit.present.at_zero())
 
     def _set_edit(self, edit: Edit, gesture: str | None = None) -> None:
-        self.state.edit = self.state.edit.set(edit, gesture)
+        self._take_edit(self.state.edit.set(edit, gesture))
+
+    def _take_edit(self, edit: History[Edit]) -> None:
+        """Show another edit; what its new genes stand on follows."""
+        self.state.edit = edit
+        self._find_ranges()
 
     def end_gesture(self) -> None:
         """The slider was let go: what follows is a new step of undo."""
         self.state.edit = self.state.edit.end_gesture()
 
     def undo(self) -> None:
-        self.state.edit = self.state.edit.undo()
+        self._take_edit(self.state.edit.undo())
 
     def redo(self) -> None:
-        self.state.edit = self.state.edit.redo()
+        self._take_edit(self.state.edit.redo())
 
     def set_nfe(self, nfe: int | None) -> None:
         """Decoder passes of a picture; None takes few while the edit moves and more once it rests. The cell is read
@@ -228,6 +242,8 @@ class EditVerbs(SessionBase):
             if self._bound is bound:
                 self._resolver = resolver
                 self.state.types, self.state.domains = resolver.types.names, resolver.domains.names
+                self._forget_ranges()
+                self._find_ranges()
                 self.render()
 
         self.jobs.submit("edits", lambda progress: self._backend.resolver(bound, prediction), accept)
@@ -235,4 +251,7 @@ class EditVerbs(SessionBase):
 
 def strength_range(key: str) -> tuple[float, float]:
     """Lowest and highest strength of a term."""
-    return (0.0, 1.0) if key.startswith(TOWARDS) else (-LOG2_FC_LIMIT, LOG2_FC_LIMIT)
+    if key.startswith(TOWARDS):
+        return 0.0, 1.0
+    limit = PROGRAMME_LIMIT if key.startswith(PROGRAMME) else LOG2_FC_LIMIT
+    return -limit, limit

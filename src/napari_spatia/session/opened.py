@@ -160,6 +160,7 @@ def read_card(opened: OpenedSlide, cell_id: str, prediction: "Prediction | None"
         top_genes=tuple((slide.panel.genes[counts.indices[i]], int(counts.data[i])) for i in order),
         cell_type=None if cell_type is None else str(cell_type),
         confidence=None if confidence is None else float(confidence),
+        domain=None if prediction is None or prediction.domain is None else str(prediction.domain[row]),
         known_type=None if known is None or pd.isna(known) else str(known),
         annotation=annotations.assigned.get(cell_id),
     )

@@ -9,9 +9,11 @@ from napari_spatia.session.base import SessionBase
 
 REPLACE, ADD, REMOVE = MODES = ("replace", "add", "remove")
 """What a new choice does to the one before."""
-LASSO, BOX = "lasso", "box"
-TOOLS = ("", LASSO, BOX)
-"""What a drag on the slide draws; the empty one moves the view."""
+LASSO, BOX, NEIGHBOURS = "lasso", "box", "neighbours"
+TOOLS = ("", LASSO, BOX, NEIGHBOURS)
+"""What the mouse does on the slide: a drag draws a lasso or a box, a click marks a neighbour; the empty one moves the
+view and selects.
+"""
 
 
 class SelectVerbs(SessionBase):
@@ -60,9 +62,9 @@ class SelectVerbs(SessionBase):
         self._choose(others)
 
     def use_tool(self, tool: str) -> None:
-        """Let a drag on the slide draw a lasso or a box; the empty tool, or the one in use, ends that."""
+        """Let the mouse do what one of `TOOLS` does; the empty tool, or the one in use, ends that."""
         if tool not in TOOLS:
-            raise SpatiaError(f"Unknown tool '{tool}'. Expected {LASSO}, {BOX} or an empty text.")
+            raise SpatiaError(f"Unknown tool '{tool}'. Expected {', '.join(filter(None, TOOLS))} or an empty text.")
         if tool and self.state.slide is None:
             raise SpatiaError("No slide is open to draw on. Open a SpatialData .zarr folder first.")
         self.state.tool = "" if tool == self.state.tool else tool

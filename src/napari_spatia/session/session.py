@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_spatia.data.export import export_slide
+from napari_spatia.data.picture import channel_colours
 from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import SpatiaError
@@ -25,11 +26,13 @@ from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.blending import BlendVerbs
 from napari_spatia.session.cell_filter import CellFilter
 from napari_spatia.session.history import History
+from napari_spatia.session.neighbours import NeighbourVerbs
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
 from napari_spatia.session.picturing import PictureVerbs
 from napari_spatia.session.plotting import PlotVerbs
-from napari_spatia.session.selecting import SelectVerbs
+from napari_spatia.session.presets import PresetVerbs
 from napari_spatia.session.transcripts import TranscriptVerbs
+from napari_spatia.session.walking import WalkVerbs
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import CellEditor
@@ -39,7 +42,9 @@ if TYPE_CHECKING:
 DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
-class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVerbs, PictureVerbs):
+class Session(
+    TranscriptVerbs, AnnotationVerbs, BlendVerbs, NeighbourVerbs, PresetVerbs, WalkVerbs, PlotVerbs, PictureVerbs
+):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
     ``jobs`` decides where long work runs (`InlineJobs`: at once; `ThreadJobs`: in the background, errors become
@@ -85,10 +90,10 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVer
         state.cell_filter, state.filtered, self._filter_values = CellFilter(), None, {}
         state.exported, state.edit, state.view_genes = (), History(Edit()), ()
         state.prediction, state.prediction_saved = opened.prediction, True
-        state.limits = opened.limits
+        state.limits, state.stain_colours, state.stain = opened.limits, channel_colours(opened.slide.channels), None
         self._marks = History(opened.annotations)
         state.armed_class, state.annotations, state.unsaved_annotations = None, opened.annotations, 0
-        state.chosen, state.tool, state.plot = None, "", None
+        state.chosen, state.tool, state.plot, state.walk = None, "", None, ""
         state.slide = opened.slide
         self._show_first_plot()
         self.colour_by(self._values().default_key)
@@ -113,6 +118,7 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVer
 
     def _unbind(self) -> None:
         self._bound = self._editor = self._resolver = self._preview = None
+        self._forget_ranges()
         self.state.bound, self.state.notes, self.state.types, self.state.domains = False, (), (), ()
 
     def _bind(self, channel_map: Mapping[str, str] | None = None) -> None:

@@ -17,6 +17,7 @@ from napari_spatia.inference.programmes import Programme
 from napari_spatia.session.annotations import Annotations
 from napari_spatia.session.cell_filter import CellFilter, FilteredCells
 from napari_spatia.session.colour import CELL_STYLES, COLORMAP, PERCENT, Lookup
+from napari_spatia.session.gene_range import GeneRange
 from napari_spatia.session.history import History
 from napari_spatia.session.jobs import JobStatus
 from napari_spatia.session.scatter import Plot
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
     from napari_spatia.inference.prediction import Prediction
     from napari_spatia.inference.predictor import CheckpointInfo
     from napari_spatia.inference.resolve import ResolvedEdit
+    from napari_spatia.inference.sensitivity import Sensitivity
 
-LOG2_FC_LIMIT = 4.0
+PROGRAMME_LIMIT = 4.0
+"""Largest log2 fold change of a programme's genes."""
+LOG2_FC_LIMIT = 16.0
+"""Largest log2 fold change of one gene: more than any count; its slider goes as far as is sensible for the cell."""
 
 Window = tuple[float, float, float, float]
 """(y0, x0, y1, x1) in µm, as `Raster.extent_um`."""
@@ -55,6 +60,7 @@ class CellCard:
     top_genes: tuple[tuple[str, int], ...]
     cell_type: str | None
     confidence: float | None
+    domain: str | None
     known_type: str | None
     annotation: str | None
 
@@ -119,6 +125,7 @@ _SAME_OBJECT = dict.fromkeys(
     (
         "slide",
         "limits",
+        "stain_colours",
         "checkpoint",
         "prediction",
         "lookup",
@@ -128,6 +135,7 @@ _SAME_OBJECT = dict.fromkeys(
         "resolved",
         "counterfactual",
         "evidence",
+        "sensitivity",
         "chosen",
         "plot",
         "hovered",
@@ -148,6 +156,10 @@ class SessionState:
     slide: Slide | None = None
     limits: "NDArray[np.float32] | None" = None
     """`(C, 2)` slide units shown as black and as full colour, on the slide and in every crop."""
+    stain_colours: "NDArray[np.float32] | None" = None
+    """`(C, 3)` RGB in [0, 1] of the slide's stains, on the slide and in every picture of a cell."""
+    stain: str | None = None
+    """The stain that the pictures of the cell show; None for all together."""
     checkpoint: "CheckpointInfo | None" = None
     device: str = ""
     bound: bool = False
@@ -174,6 +186,10 @@ class SessionState:
     crop: CellCrop | None = None
     cell: "SelectedCell | None" = None
     edit: History[Edit] = History(Edit())
+    ranges: Mapping[str, GeneRange] = field(default_factory=dict)
+    """What the edited genes stand on in the selected cell and on the slide, by name, as far as it is known."""
+    sensitivity: "Sensitivity | None" = None
+    """Which genes move the picture of the selected cell most, once they have been ranked."""
     programmes: Mapping[str, Programme] = field(default_factory=dict)
     types: tuple[str, ...] = ()
     """Cell types of the slide that an edit can name."""
@@ -190,7 +206,13 @@ class SessionState:
     chosen: "NDArray[np.int64] | None" = None
     """`(n,)` rows of the chosen cells, ascending, not to be written into; None when none is chosen."""
     tool: str = ""
-    """What a drag on the slide draws: one of `selecting.TOOLS`."""
+    """What the mouse does on the slide: one of `selecting.TOOLS`."""
+    neighbours: tuple[str, ...] = ()
+    """The neighbours of the selected cell that the model reads, while some of them are being marked."""
+    marked: tuple[str, ...] = ()
+    """Which of them are marked."""
+    walk: str = ""
+    """The list of cells that `next_cell` goes through; see `walking`."""
     plot: Plot | None = None
     """The embedding on screen."""
     hover_shown: bool = True

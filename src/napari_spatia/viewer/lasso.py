@@ -60,13 +60,14 @@ class Lasso:
         viewer = self._viewer()
         if viewer is not None:
             active = viewer.layers.selection.active
-            viewer.scene.camera.mouse_pan = not tool and (active is None or active.mouse_pan)
-            viewer.cursor.style = CURSOR if tool else "standard"
+            draws = tool in KEYS.values()
+            viewer.scene.camera.mouse_pan = not draws and (active is None or active.mouse_pan)
+            viewer.cursor.style = CURSOR if draws else "standard"
 
     def _on_press(self, viewer: ViewerModel, event: Event) -> Iterator[None]:
         """A drag with the left button while a tool is on; Shift adds to the choice, Alt takes from it."""
         tool = self._session.state.tool
-        if event.button != 1 or not tool:
+        if event.button != 1 or tool not in KEYS.values():
             return
         viewer.scene.camera.mouse_pan = False  # napari puts it on whenever another layer becomes the active one
         mode = mode_of(event.modifiers)

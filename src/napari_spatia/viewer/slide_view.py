@@ -10,7 +10,9 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer, Shapes
 from napari.utils.events import Event
 
+from napari_spatia.errors import SpatiaError
 from napari_spatia.session.colour import dim_others
+from napari_spatia.session.selecting import NEIGHBOURS
 from napari_spatia.session.session import Session
 from napari_spatia.viewer import layers as specs
 from napari_spatia.viewer.lasso import Lasso
@@ -78,7 +80,7 @@ class SlideView:
             return
         self._source = ColourSource()
         stains = specs.channel_specs(state.slide, state.limits, self.session.opened.pixels.stains)
-        self._in_turns([*(partial(self._add, spec) for spec in stains), self._add_colours, self._add_cells])
+        self._in_turns([*(partial(self._add_stain, spec) for spec in stains), self._add_colours, self._add_cells])
         self.viewer.title = f"{state.slide.name} - napari-spatia"
 
     def _in_turns(self, steps: Sequence[Callable[[], Any]]) -> None:
@@ -92,6 +94,20 @@ class SlideView:
 
         if steps:
             self.session.jobs.submit("layers", lambda progress: None, accept)
+
+    def _add_stain(self, spec: specs.LayerSpec) -> None:
+        """The pictures of cells follow what a person makes of the layer's colour and contrast."""
+        layer = self._add(spec)
+
+        def follow(event: Event) -> None:
+            slide = self.session.state.slide
+            if slide is not None and layer in self._layers:
+                low, high = (float(limit) for limit in layer.contrast_limits)
+                red, green, blue = (float(part) for part in layer.colormap.map(np.array([1.0]))[0][:3])
+                self.session.set_stain_look(spec.options["name"], (low, high), (red, green, blue))
+
+        layer.events.contrast_limits.connect(follow)
+        layer.events.colormap.connect(follow)
 
     def _add_colours(self) -> None:
         state, labels = self.session.state, self.session.opened.pixels.labels
@@ -176,7 +192,8 @@ class SlideView:
         active = viewer.layers.selection.active
         drawing = active is not None and str(getattr(active, "mode", "pan_zoom")) not in ("pan_zoom", "transform")
         state = self.session.state
-        if event.button != 1 or event.modifiers or drawing or state.tool or state.slide is None:
+        busy = drawing or state.tool not in ("", NEIGHBOURS)
+        if event.button != 1 or event.modifiers or busy or state.slide is None:
             return
         start = np.asarray(event.pos, dtype=float)
         farthest = 0.0
@@ -188,12 +205,24 @@ class SlideView:
             self.click(float(event.position[-2]), float(event.position[-1]))
 
     def click(self, y_um: float, x_um: float) -> str | None:
-        """Select the cell at a point of the slide, and annotate it when a class is armed; returns its id."""
+        """Select the cell at a point of the slide, and annotate it when a class is armed; returns its id.
+
+        While neighbours are being marked, it is marked.
+        """
         cell_id = self.session.cell_at(y_um, x_um)
         if cell_id is None:
             return None
+        if self.session.state.tool == NEIGHBOURS:
+            self._mark(cell_id)
+            return cell_id
         armed = self.session.state.armed_class
         if armed is not None:
             self.session.annotate(cell_id, armed)
         self.session.select_cell(cell_id)
         return cell_id
+
+    def _mark(self, cell_id: str) -> None:
+        try:
+            self.session.mark_neighbour(cell_id)
+        except SpatiaError as error:
+            self.session.tell_error(str(error))

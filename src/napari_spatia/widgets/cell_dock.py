@@ -4,18 +4,22 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QCheckBox, QComboBox, QDockWidget, QLabel
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDockWidget, QLabel, QPushButton, QSizePolicy, QWidget
 
 from napari_spatia.inference.edits import Edit
 from napari_spatia.session.opened import TOP_GENES
+from napari_spatia.session.selecting import NEIGHBOURS
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import CellCard
 from napari_spatia.widgets.cell_search import CellSearch
-from napari_spatia.widgets.edit_menus import NicheButton, TermButton
+from napari_spatia.widgets.edit_menus import NicheButton, PresetButton, TermButton
 from napari_spatia.widgets.evidence import EvidenceView
 from napari_spatia.widgets.gene_sliders import GeneSearch, GeneSliders
+from napari_spatia.widgets.marking import MarkStrip
+from napari_spatia.widgets.moves_most import MovesMost
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
 from napari_spatia.widgets.pictures import SIDE_PX, SMALL_SIDE_PX, CellPictures, PictureGrid
+from napari_spatia.widgets.walk import Walk
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import Counterfactual
@@ -25,6 +29,7 @@ FAR_PERCENTILE = 95.0
 TALL_PX = 760
 """A dock at least this high has room for large pictures."""
 SHOWN_CHANGES = 5
+ALL_STAINS = "All stains"
 OWN_NFE = "auto"
 NFE_CHOICES = ("1", "2", "4", "8")
 NO_SLIDE = "Open a slide first; then click a cell."
@@ -45,7 +50,10 @@ class CellDock(Dock):
         self.hint = hint(NO_CELL)
         self.pictures = PictureGrid()
         self.measured = hint("")
-        for widget in (self.find, self.hint, self.card, self.pictures, self.measured, Busy(self, "select")):
+        self.walk = Walk(self)
+        self._build_looks()
+        at_hand = (row(self.find, self.walk.list, self.walk.buttons), self.hint, self.card, self.looks)
+        for widget in (*at_hand, self.pictures, self.measured, Busy(self, "select")):
             self.body.addWidget(widget)
         self._build_sliders()
         self.evidence = EvidenceView(self)
@@ -54,48 +62,77 @@ class CellDock(Dock):
         self._asked: Edit | None = None
         self.watch(self._render, "edit")
         self.watch(self._show_card, "slide", "selected", "card", "checkpoint", "bound")
-        self.watch(self._show_pictures, "crop", "cell", "counterfactual", "evidence", "limits")
+        self.watch(
+            self._show_pictures, "crop", "cell", "counterfactual", "evidence", "limits", "stain_colours", "stain"
+        )
         self.watch(self._show_edit, "edit", "checkpoint", "selected")
+        self.watch(self._show_ranges, "ranges")
+        self.watch(self._show_stains, "slide", "checkpoint", "stain")
         self.watch(self._show_nfe, "nfe", "cell")
 
-    def _build_sliders(self) -> None:
-        self.search = GeneSearch()
-        self.search.chosen.connect(lambda gene: self.attempt(self.session.set_strength, gene, 0.0))
-        self.more = TermButton(self.session)
-        self.more.chosen.connect(lambda key: self.attempt(self.session.set_strength, key, 0.0))
-        self.coexpressed = QCheckBox("With co-expressed genes")
-        self.coexpressed.setToolTip("Let the other genes follow the edited ones as they do on this slide")
-        self.coexpressed.toggled.connect(self.session.set_coexpressed)
-        self.niche = NicheButton(self.session)
-        self.niche.chosen.connect(lambda niche: self.attempt(self.session.set_niche, niche))
-        self.changed = hint("")
-        self.changed.setTextFormat(Qt.TextFormat.PlainText)  # laid out at each move of a slider; rich text is slower
-        self.undo = button("Undo", "Take the last edit back", self.session.undo)
-        self.redo = button("Redo", "Do it again", self.session.redo)
-        self.reset = button("Reset all", "All sliders back to 0, the niche as it is", self.session.reset_edit)
+    def _build_looks(self) -> None:
+        """How the pictures are shown and drawn: their stains, and the passes of the decoder."""
+        self.stain = QComboBox()
+        self.stain.setToolTip("All stains together in their colours on the slide, or one of them")
+        self.stain.setAccessibleName("Stain that the pictures show")
+        self.stain.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.stain.activated.connect(self._ask_stain)
+        self.passes = QLabel("Passes")
         self.nfe = QComboBox()
         self.nfe.addItems([OWN_NFE, *NFE_CHOICES])
         self.nfe.setToolTip(
             "Passes of the decoder per picture (NFE): fewer is faster, more is finer. "
             "auto: few while a slider moves, more once it rests"
         )
+        self.nfe.setAccessibleName("Passes of the decoder per picture")
         self.nfe.activated.connect(self._ask_nfe)
+        self.looks = row(self.stain, self.passes, self.nfe)
+
+    def _build_sliders(self) -> None:
+        self.search = GeneSearch()
+        self.search.chosen.connect(self._add_term)
+        self.more = TermButton(self.session)
+        self.more.chosen.connect(self._add_term)
+        self.moves = QPushButton("Moves most")
+        self.moves.setToolTip("List the genes that move this cell's picture most")
+        self.moves.setCheckable(True)
+        self.moves_most = MovesMost(self)
+        self.moves.toggled.connect(self._show_moves_most)
+        self.coexpressed = QCheckBox("With co-expressed genes")
+        self.coexpressed.setToolTip("Let the other genes follow the edited ones as they do on this slide")
+        self.coexpressed.toggled.connect(self.session.set_coexpressed)
+        self.niche = NicheButton(self.session)
+        self.niche.chosen.connect(lambda niche: self.attempt(self.session.set_niche, niche))
+        self.niche.picked.connect(lambda: self.attempt(self.session.use_tool, NEIGHBOURS))
+        self.changed = hint("")
+        self.changed.setTextFormat(Qt.TextFormat.PlainText)  # laid out at each move of a slider; rich text is slower
         self.sliders = GeneSliders()
         self.sliders.moved.connect(self._move)
         self.sliders.released.connect(self.session.end_gesture)
         self.sliders.removed.connect(self.session.remove_term)
-        passes = QLabel("Passes")
-        self.edit_heading = heading("Edit expression (log2 fold change) and niche")
+        self.edit_heading = heading("Edit expression and niche")
         self.edit_rows = [
             self.edit_heading,
-            row(self.search, self.more, passes, self.nfe),
+            row(self.search, self.more, self.moves),
             self.sliders,
             row(self.coexpressed, self.niche),
-            row(self.undo, self.redo, self.reset),
+            self._history_row(),
             self.changed,
         ]
         for widget in self.edit_rows:
             self.body.addWidget(widget)
+        self.body.insertWidget(self.body.indexOf(self.sliders), self.moves_most)
+        self.body.insertWidget(self.body.indexOf(self.changed) - 1, MarkStrip(self))
+        self.moves_most.hide()
+
+    def _history_row(self) -> QWidget:
+        self.undo = button("Undo", "Take the last edit back", self.session.undo)
+        self.redo = button("Redo", "Do it again", self.session.redo)
+        self.reset = button("Reset all", "All sliders back to 0, the niche as it is", self.session.reset_edit)
+        self.presets = PresetButton(self.session)
+        self.presets.saved.connect(lambda path: self.attempt(self.session.save_edit, path))
+        self.presets.loaded.connect(lambda path: self.attempt(self.session.load_edit, path))
+        return row(self.undo, self.redo, self.reset, self.presets)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Sliders and pictures are seen together: on a low screen the pictures are smaller."""
@@ -109,6 +146,7 @@ class CellDock(Dock):
         self.find.setEnabled(state.slide is not None)
         self.card.setVisible(state.card is not None)
         self.pictures.setVisible(state.card is not None)
+        self.looks.setVisible(state.card is not None)
         words = NO_SLIDE if state.slide is None else NO_CELL if state.card is None else NO_MODEL
         self.hint.setText(words)
         self.hint.setVisible(state.card is None or state.checkpoint is None)
@@ -118,7 +156,11 @@ class CellDock(Dock):
     def _show_pictures(self) -> None:
         state = self.state
         channels = () if state.slide is None else state.slide.channels
-        self.pictures.show_cell(CellPictures(state.crop, state.cell, state.counterfactual, state.limits, channels))
+        self.pictures.show_cell(
+            CellPictures(
+                state.crop, state.cell, state.counterfactual, state.limits, channels, state.stain_colours, state.stain
+            )
+        )
         info = state.checkpoint
         shown = state.counterfactual is not None and info is not None
         self.measured.setVisible(shown)
@@ -132,15 +174,31 @@ class CellDock(Dock):
     def _show_edit(self) -> None:
         state = self.state
         editable = state.checkpoint is not None and state.card is not None
-        for widget in self.edit_rows:
+        for widget in (*self.edit_rows, self.passes, self.nfe):
             widget.setVisible(editable)
+        self.moves_most.setVisible(editable and self.moves.isChecked())
         self.search.show_genes(state.checkpoint.panel.genes if state.checkpoint is not None else ())
-        self.sliders.show_edit(state.edit.present)
+        self.sliders.show_edit(state.edit.present, state.ranges)
         self.coexpressed.setChecked(state.edit.present.coexpressed)
         self.niche.show_niche(state.edit.present.niche)
         self.undo.setEnabled(state.edit.can_undo)
         self.redo.setEnabled(state.edit.can_redo)
         self.reset.setEnabled(state.edit.present != state.edit.present.at_zero())
+
+    def _show_ranges(self) -> None:
+        self.sliders.show_edit(self.state.edit.present, self.state.ranges)
+
+    def _show_stains(self) -> None:
+        self.stain.clear()
+        self.stain.addItems([ALL_STAINS, *self.session.stains()])
+        self.stain.setCurrentText(self.state.stain or ALL_STAINS)
+
+    def _show_moves_most(self, shown: bool) -> None:
+        self.moves_most.setVisible(shown)
+        if shown:
+            self.moves_most.begin()
+        else:
+            self.session.jobs.cancel("sensitivity")
 
     def _show_nfe(self) -> None:
         wanted = OWN_NFE if self.state.nfe is None else str(self.state.nfe)
@@ -155,6 +213,14 @@ class CellDock(Dock):
         self.find.selectAll()
 
     # -- dock → session -------------------------------------------------------------------------------------------
+
+    def _add_term(self, key: str) -> None:
+        """A slider at 0; one that is there already stays as it is."""
+        if key not in dict(self.state.edit.present.terms):
+            self.attempt(self.session.set_strength, key, 0.0)
+
+    def _ask_stain(self, place: int) -> None:
+        self.attempt(self.session.show_stain, self.stain.itemText(place) if place else None)
 
     def _move(self, gene: str, value: float) -> None:
         self.attempt(self.session.set_strength, gene, value, gene)
@@ -178,7 +244,8 @@ def card_html(card: CellCard, extra: tuple[str, ...] = (), num_genes: int = TOP_
     lines = [f"<b>{card.cell_id}</b>"]
     if card.cell_type is not None:
         sure = "" if card.confidence is None else f" ({card.confidence:.0%} sure)"
-        lines.append(f"Predicted: <b>{card.cell_type}</b>{sure}")
+        where = "" if card.domain is None else f" · niche domain {card.domain}"
+        lines.append(f"Predicted: <b>{card.cell_type}</b>{sure}{where}")
     if card.known_type is not None:
         lines.append(f"In the table: {card.known_type}")
     if card.annotation is not None:

@@ -17,8 +17,8 @@ from napari_spatia.errors import SpatiaError
 from napari_spatia.session.session import Session
 from napari_spatia.widgets.arrange import CELL, show_docks
 from napari_spatia.widgets.cell_dock import CellDock
-from napari_spatia.widgets.gene_sliders import STEPS_PER_UNIT
 from napari_spatia.widgets.host import session_for
+from napari_spatia.widgets.log2_slider import STEPS_PER_UNIT
 
 TICK_MS = 10
 LEFT = Qt.MouseButton.LeftButton

@@ -1,10 +1,11 @@
-"""Menus of the Cell dock: programmes and cell types to edit towards, and changes of the niche."""
+"""Menus of the Cell dock: programmes and cell types to edit towards, changes of the niche, and saved edits."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QInputDialog, QMenu, QPushButton, QSizePolicy
+from qtpy.QtWidgets import QFileDialog, QInputDialog, QMenu, QPushButton, QSizePolicy
 
 from napari_spatia.inference.edits import PROGRAMME, TOWARDS, NicheChange, NicheEdit
 from napari_spatia.inference.programmes import make_user_file
@@ -12,6 +13,8 @@ from napari_spatia.session.session import Session
 
 NO_TYPES = "No cell types yet: predict first"
 NO_DOMAINS = "No niche domains yet: predict first"
+NO_RECENT = "None yet: save an edit first"
+EDIT_FILES = "Edits (*.json)"
 
 
 class MenuButton(QPushButton):
@@ -68,9 +71,12 @@ class TermButton(MenuButton):
 
 
 class NicheButton(MenuButton):
-    """Chooses what lies around the cell; `chosen` says a `NicheEdit`, or None for the niche as it is."""
+    """Chooses what lies around the cell; `chosen` says a `NicheEdit`, or None for the niche as it is, `picked` that
+    neighbours are to be marked on the slide.
+    """
 
     chosen = Signal(object)
+    picked = Signal()
 
     def __init__(self, session: Session) -> None:
         super().__init__("", "", self._fill)
@@ -92,6 +98,10 @@ class NicheButton(MenuButton):
         self.submenu("All neighbours become", state.types, NO_TYPES, lambda name: self._choose("replace", name))
         self.submenu("Move into niche domain", state.domains, NO_DOMAINS, lambda name: self._choose("domain", name))
         self.choices.addAction("Move to the place of cell…").triggered.connect(self._ask_cell)
+        self.choices.addSeparator()
+        pick = self.choices.addAction("Pick neighbours on the slide…")
+        pick.setToolTip("Mark single neighbours with the mouse; then remove them or have them become another type")
+        pick.triggered.connect(lambda _checked=False: self.picked.emit())
 
     def _choose(self, change: str, name: str) -> None:
         self.chosen.emit(NicheEdit(NicheChange(change), name))
@@ -102,8 +112,45 @@ class NicheButton(MenuButton):
             self._choose("cell", cell_id.strip())
 
 
+class PresetButton(MenuButton):
+    """Saves the edit into a file, or takes one from a file: `saved` and `loaded` say which."""
+
+    saved = Signal(object)
+    loaded = Signal(object)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__("Presets", "Save this edit as a small file to share or to use again, or load one", self._fill)
+        self._session = session
+
+    def _fill(self) -> None:
+        self.choices.clear()
+        self.choices.addAction("Save edit as…").triggered.connect(self._ask_to_save)
+        self.choices.addAction("Load edit…").triggered.connect(self._ask_to_load)
+        recent = self._session.recent_edits()
+        menu = self.submenu("Recent", [str(path) for path in recent], NO_RECENT, self._load)
+        for action, path in zip(menu.actions(), recent, strict=False):
+            action.setText(path.stem)
+            action.setToolTip(str(path))
+
+    def _load(self, path: str) -> None:
+        self.loaded.emit(Path(path))
+
+    def _ask_to_save(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save edit", "edit.json", EDIT_FILES)
+        if path:
+            self.saved.emit(Path(path).with_suffix(Path(path).suffix or ".json"))
+
+    def _ask_to_load(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Load edit", "", EDIT_FILES)
+        if path:
+            self.loaded.emit(Path(path))
+
+
 def niche_text(niche: NicheEdit) -> str:
     """A niche edit in few words."""
+    if niche.cells:
+        num = "1 neighbour" if len(niche.cells) == 1 else f"{len(niche.cells)} neighbours"
+        return f"Without {num}" if niche.change == NicheChange.REMOVE else f"{num}: {niche.name}"
     if niche.change == NicheChange.REMOVE:
         return f"Without {niche.name}" if niche.name else "No neighbours"
     said = {

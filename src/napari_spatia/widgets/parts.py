@@ -89,6 +89,7 @@ def small_button(text: str, tooltip: str, clicked: Callable[[], None]) -> QToolB
     made = QToolButton()
     made.setText(text)
     made.setToolTip(tooltip)
+    made.setAccessibleName(tooltip)
     made.clicked.connect(lambda _checked=False: clicked())
     return made
 

@@ -66,8 +66,8 @@ class PictureView(QWidget):
 
 @dataclass(frozen=True, slots=True)
 class CellPictures:
-    """What is known of the selected cell's looks; ``limits`` `(C, 2)` are those of the slide on screen, in the order
-    of its own ``channels``.
+    """What is known of the selected cell's looks; ``limits`` `(C, 2)` and ``colours`` `(C, 3)` are those of the slide
+    on screen, in the order of its own ``channels``. ``stain`` is the one that is shown, None for all together.
     """
 
     crop: CellCrop | None
@@ -75,6 +75,8 @@ class CellPictures:
     counterfactual: "Counterfactual | None"
     limits: NDArray[np.float32] | None
     channels: tuple[str, ...]
+    colours: NDArray[np.float32] | None = None
+    stain: str | None = None
 
 
 def _limits(seen: CellPictures, cell: "SelectedCell") -> NDArray[np.float32]:
@@ -82,6 +84,11 @@ def _limits(seen: CellPictures, cell: "SelectedCell") -> NDArray[np.float32]:
     if seen.limits is None:
         return pictures.display_limits(cell.zero_edit)
     return pictures.limits_by_channel(cell.channels, cell.zero_edit, seen.channels, seen.limits)
+
+
+def _shown_stains(seen: CellPictures, channels: tuple[str, ...]) -> list[int]:
+    """Positions of the stains to show: the one that was asked for, if the picture has it."""
+    return [channels.index(seen.stain)] if seen.stain in channels else list(range(len(channels)))
 
 
 class PictureGrid(QWidget):
@@ -129,7 +136,7 @@ class PictureGrid(QWidget):
         """Draw what changed since the last call."""
         drawn, self._drawn = self._drawn, seen
         new_cell = drawn is None or any(
-            getattr(drawn, name) is not getattr(seen, name) for name in ("cell", "crop", "limits")
+            getattr(drawn, name) is not getattr(seen, name) for name in ("cell", "crop", "limits", "colours", "stain")
         )
         if new_cell:
             self._show_real(seen)
@@ -140,16 +147,16 @@ class PictureGrid(QWidget):
     def _show_real(self, seen: CellPictures) -> None:
         shown, crop, cell = None, seen.crop, seen.cell
         if cell is not None and crop is not None:
-            shown = self._stained(cell.real, cell.channels, _limits(seen, cell), cell.um_per_px)
+            shown = self._stained(seen, cell.real, cell.channels, _limits(seen, cell), cell.um_per_px)
         elif crop is not None:
-            shown = self._stained(crop.image, crop.channels, seen.limits, crop.um_per_px)
+            shown = self._stained(seen, crop.image, crop.channels, seen.limits, crop.um_per_px)
         self.real.show_picture(shown)
 
     def _show_zero_edit(self, seen: CellPictures) -> None:
-        cell = seen.cell
-        self.zero_edit.show_picture(
-            None if cell is None else self._stained(cell.zero_edit, cell.channels, _limits(seen, cell), cell.um_per_px)
-        )
+        cell, shown = seen.cell, None
+        if cell is not None:
+            shown = self._stained(seen, cell.zero_edit, cell.channels, _limits(seen, cell), cell.um_per_px)
+        self.zero_edit.show_picture(shown)
 
     def _show_edited(self, seen: CellPictures) -> None:
         cell, edited = seen.cell, seen.counterfactual
@@ -158,19 +165,26 @@ class PictureGrid(QWidget):
             self.difference.show_picture(None)
             return
         limits = _limits(seen, cell)
-        drawn = self._stained(edited.image, cell.channels, limits, cell.um_per_px)
+        drawn = self._stained(seen, edited.image, cell.channels, limits, cell.um_per_px)
         self.edited.show_picture(pictures.with_counterfactual_mark(drawn))
-        change = pictures.difference(edited.cell.zero_edit, edited.image, limits)
+        shown = _shown_stains(seen, cell.channels)
+        change = pictures.difference(edited.cell.zero_edit[shown], edited.image[shown], limits[shown])
         self.difference.show_picture(self._finished(change, cell.um_per_px))
 
     def _stained(
         self,
+        seen: CellPictures,
         image: NDArray[np.float32],
         channels: tuple[str, ...],
         limits: NDArray[np.float32] | None,
         um_per_px: float,
     ) -> NDArray[np.uint8]:
-        return self._finished(pictures.composite(image, channels, limits), um_per_px)
+        limits = pictures.display_limits(image) if limits is None else limits
+        colours = None if seen.colours is None else pictures.colours_by_channel(channels, seen.channels, seen.colours)
+        colours = pictures.channel_colours(channels) if colours is None else colours
+        shown = _shown_stains(seen, channels)
+        names = tuple(channels[idx] for idx in shown)
+        return self._finished(pictures.composite(image[shown], names, limits[shown], colours[shown]), um_per_px)
 
     def _finished(self, picture: NDArray[np.uint8], um_per_px: float) -> NDArray[np.uint8]:
         factor = max(1, round(self._side_px / picture.shape[0]))
