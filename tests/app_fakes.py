@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from napari_spatia.data.morphology import features_of
 from napari_spatia.data.panel import Panel
 from napari_spatia.data.slide import Raster, Slide
 from napari_spatia.errors import CheckpointError
 from napari_spatia.inference.edits import Edit
-from napari_spatia.inference.evidence import Evidence, RealCell, Spread
+from napari_spatia.inference.evidence import Evidence, MeasuredChange, RealCell, Spread
 from napari_spatia.inference.groups import Groups
 from napari_spatia.progress import silent
 
@@ -116,7 +117,12 @@ class FakeEditor:
         change = float(sum(edited.log2_fc.values()))
         crop = np.full((len(CHANNELS), CROP_PX, CROP_PX), 20, np.float32)
         nearest = tuple(RealCell(f"cell-{idx}", 0.5 + idx, crop + idx, CHANNELS) for idx in range(2))
-        return Evidence({"cell_area": Spread(6.0, 0.25, change, 0.5 * change, 8)}, nearest, 16, 42.0)
+        measured = tuple(
+            MeasuredChange(feature, 40.0, 40.0 + change, Spread(40.0, 0.25, change, 0.5 * change, 8))
+            for feature in features_of(CHANNELS)[:3]
+        )
+        spread = {"cell_area": Spread(6.0, 0.25, change, 0.5 * change, 8)}
+        return Evidence(measured, spread, np.array([0.4, 0.5, 0.1], np.float32), nearest, 16, 42.0)
 
 
 class FakeResolver:

@@ -1,13 +1,17 @@
 """What is measured on the picture of one cell. Letters: C channels, H = W crop pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from skimage.filters import gaussian
-from skimage.measure import label
+from skimage.measure import label, regionprops
 
 BLUR_UM = 0.25
+FINE_UM = 0.6
+"""Texture is what is finer than this."""
+STAIN_UNIT = "stain units"
 NUCLEAR_STAINS = ("dapi", "hoechst", "nucle", "dna")
 """Parts of the names of stains that show nuclei."""
 
@@ -34,21 +38,110 @@ def nucleus_mask(dapi: NDArray, cell: NDArray[np.bool_], um_per_px: float) -> ND
     return parts == size.argmax() if size.any() else np.zeros_like(cell)
 
 
-def morphology(
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One thing that is measured: its ``key`` in `measure`, what people read, and its unit, "" where it has none."""
+
+    key: str
+    label: str
+    unit: str
+    meaning: str
+
+
+_CELL_FEATURES = (
+    Feature("cell_area", "Cell area", "µm²", "Area of the cell's mask"),
+    Feature("cell_perimeter", "Cell perimeter", "µm", "Length of the outline of the cell's mask"),
+    Feature("cell_roundness", "Cell roundness", "", "4π area / perimeter²: 1 for a disc, less for any other outline"),
+    Feature("cell_elongation", "Cell elongation", "", "Long axis / short axis of the ellipse of the same moments"),
+    Feature("cell_solidity", "Cell solidity", "", "Area / area of the convex hull: 1 without notches"),
+)
+_NUCLEUS_FEATURES = (
+    Feature("nucleus_area", "Nucleus area", "µm²", "Area inside the cell that is brighter than half of its nucleus"),
+    Feature("nucleus_share", "Nucleus share", "", "Nucleus area / cell area"),
+    Feature("nucleus_elongation", "Nucleus elongation", "", "Long axis / short axis of the nucleus's ellipse"),
+    Feature("nucleus_dapi", "Nucleus stain", STAIN_UNIT, "Mean of the nuclear stain inside the nucleus"),
+)
+
+
+def features_of(channels: Sequence[str]) -> tuple[Feature, ...]:
+    """What `measure` measures on a picture of these stains, in the order of a table."""
+    stains = [
+        feature
+        for name in channels
+        for feature in (
+            Feature(f"{name}:mean", f"{name} mean", STAIN_UNIT, f"Mean of {name} in the cell"),
+            Feature(f"{name}:spread", f"{name} spread", STAIN_UNIT, f"Standard deviation of {name} in the cell"),
+            Feature(
+                f"{name}:texture", f"{name} texture", "",
+                f"Standard deviation of what is finer than {FINE_UM:g} µm in {name}, / its mean in the cell",
+            ),
+        )
+    ]  # fmt: skip
+    nucleus = () if nuclear_channel(channels) is None else _NUCLEUS_FEATURES
+    return (*_CELL_FEATURES, *nucleus, *stains)
+
+
+def measure(
     image: NDArray, cell: NDArray[np.bool_], channels: Sequence[str], nucleus_channel: str | None, um_per_px: float
 ) -> dict[str, float]:
-    """Log2 of each feature of one cell's picture: areas, the nucleus's DAPI, each stain's mean in the cell.
+    """Each of `features_of` one cell's picture, in its own unit; ``image`` is `(C, H, W)` in the slide's units.
 
-    ``image`` is `(C, H, W)`. A feature that cannot be measured is NaN; without a ``nucleus_channel`` the nucleus has
-    none.
+    What cannot be measured is NaN; without a ``nucleus_channel`` the nucleus has no features.
     """
-    features = {"cell_area": cell.sum() * um_per_px**2}
+    found = {f"cell_{name}": value for name, value in _outline(cell, um_per_px).items()}
     if nucleus_channel is not None:
         dapi = image[channels.index(nucleus_channel)]
         nucleus = nucleus_mask(dapi, cell, um_per_px)
-        features |= {"nucleus_area": nucleus.sum() * um_per_px**2, "nucleus_dapi": _mean_in(dapi, nucleus)}
-    features |= {channel: _mean_in(image[idx], cell) for idx, channel in enumerate(channels)}
-    return {name: float(np.log2(value)) if value > 0 else float("nan") for name, value in features.items()}
+        outline = _outline(nucleus, um_per_px)
+        share = outline["area"] / found["cell_area"] if found["cell_area"] else float("nan")
+        found |= {"nucleus_area": outline["area"], "nucleus_share": share}
+        found |= {"nucleus_elongation": outline["elongation"], "nucleus_dapi": _mean_in(dapi, nucleus)}
+    for name, stain in zip(channels, image, strict=True):
+        found |= {f"{name}:{kind}": value for kind, value in _stain(stain, cell, um_per_px).items()}
+    return found
+
+
+def _outline(mask: NDArray[np.bool_], um_per_px: float) -> dict[str, float]:
+    """Size and shape of one region."""
+    if not mask.any():
+        return {"area": 0.0} | dict.fromkeys(("perimeter", "roundness", "elongation", "solidity"), float("nan"))
+    region = regionprops(mask.astype(np.uint8))[0]
+    length_px, short_px = region.perimeter, region.axis_minor_length
+    return {
+        "area": float(region.area) * um_per_px**2,
+        "perimeter": float(length_px) * um_per_px,
+        "roundness": float(4 * np.pi * region.area / length_px**2) if length_px else float("nan"),
+        "elongation": float(region.axis_major_length / short_px) if short_px else float("nan"),
+        "solidity": float(region.solidity),
+    }
+
+
+def _stain(stain: NDArray, cell: NDArray[np.bool_], um_per_px: float) -> dict[str, float]:
+    """Mean, spread and texture of one stain in the cell."""
+    if not cell.any():
+        return dict.fromkeys(("mean", "spread", "texture"), float("nan"))
+    values = stain.astype(np.float64)
+    mean = float(values[cell].mean())
+    fine = (values - gaussian(values, FINE_UM / um_per_px, preserve_range=True))[cell]
+    return {
+        "mean": mean,
+        "spread": float(values[cell].std()),
+        "texture": float(fine.std()) / mean if mean > 0 else float("nan"),
+    }
+
+
+def morphology(
+    image: NDArray, cell: NDArray[np.bool_], channels: Sequence[str], nucleus_channel: str | None, um_per_px: float
+) -> dict[str, float]:
+    """Log2 of areas, the nucleus's DAPI, and each stain's mean in the cell; NaN where it cannot be measured."""
+    return in_log2(measure(image, cell, channels, nucleus_channel, um_per_px), channels)
+
+
+def in_log2(measured: Mapping[str, float], channels: Sequence[str]) -> dict[str, float]:
+    """Log2 of those of `measure` that are compared as ratios, a stain's mean by the stain's name."""
+    picked = {name: measured[name] for name in ("cell_area", "nucleus_area", "nucleus_dapi") if name in measured}
+    picked |= {name: measured[f"{name}:mean"] for name in channels}
+    return {name: float(np.log2(value)) if value > 0 else float("nan") for name, value in picked.items()}
 
 
 def _mean_in(values: NDArray, inside: NDArray[np.bool_]) -> float:
