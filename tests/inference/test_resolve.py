@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_spatia.errors import PanelError, SpatiaError
+from napari_spatia.errors import Cancelled, PanelError, SpatiaError
 from napari_spatia.inference.edits import Edit, NicheEdit
-from napari_spatia.inference.perturb import CellEditor
+from napari_spatia.inference.perturb import EDITS_AT_ONCE, CellEditor
 from napari_spatia.inference.programmes import Programme
 from napari_spatia.inference.resolve import EditResolver
 
@@ -212,3 +212,52 @@ def test_a_gene_that_rises_by_any_amount_is_not_called_stopped(bound, resolver):
     for rise in (0.1, 0.7, 2.98):
         edit = Edit(tuple((str(gene), rise) for gene in expressed))
         assert resolver.resolve(0, edit, {}).stopped == ()
+
+
+def test_many_edits_drawn_at_once_are_those_drawn_alone(bound, resolver):
+    asked = [
+        *EVERY_KIND,
+        Edit(),
+        Edit((("GENE5", 1.0),), niche=NicheEdit.parse("remove")),
+        Edit(niche=NicheEdit.parse("cell=cell-60")),
+        *(Edit(((f"GENE{gene}", 4.0),)) for gene in range(1, 8)),
+    ]
+    edits = [resolver.resolve(CELL, edit, PROGRAMMES) for edit in asked]
+    editor = CellEditor(bound)
+    editor.prepare()
+    cell = editor.select(f"cell-{CELL}", 2)
+    told = []
+    many = editor.render_many(cell, edits, progress=lambda fraction, doing: told.append(fraction))
+    alone = [editor.render(cell, edit.log2_fc, edit.around) for edit in edits]
+    assert len(edits) > EDITS_AT_ONCE and told == sorted(told) and told[-1] == 1.0
+    for one, among in zip(alone, many, strict=True):
+        scale = np.ptp(one.image, axis=(1, 2)).max()
+        assert np.abs(one.image - among.image).max() <= 1e-4 * scale
+        assert np.allclose(one.type_probability, among.type_probability, atol=1e-5)
+        assert one.reach_percentile == among.reach_percentile and one.log2_fc == among.log2_fc
+        assert torch.allclose(one.condition.vector, among.condition.vector, atol=1e-5)
+    again = editor.render_many(cell, edits)
+    assert all(np.array_equal(one.image, two.image) for one, two in zip(many, again, strict=True))
+    assert np.array_equal(editor.render_many(cell, edits[:1])[0].image, alone[0].image)  # one is `render` bit for bit
+
+
+def test_many_edits_in_other_passes_are_of_a_cell_read_in_them(bound, resolver):
+    editor, edits = CellEditor(bound), [resolver.resolve(CELL, EVERY_KIND[0], PROGRAMMES)]
+    cell = editor.select(f"cell-{CELL}", 2)
+    (drawn_in_one,) = editor.render_many(cell, edits, nfe=1)
+    assert drawn_in_one.nfe == 1 and cell.nfe == 2
+    expected = editor.render(editor.select(f"cell-{CELL}", 1), edits[0].log2_fc)
+    assert np.array_equal(drawn_in_one.image, expected.image)
+
+
+def test_many_edits_stop_when_they_are_not_wanted(bound, resolver):
+    editor, edits = CellEditor(bound), [resolver.resolve(CELL, EVERY_KIND[0], PROGRAMMES)] * 400
+    told = []
+
+    def stop(fraction, doing):
+        told.append(fraction)
+        raise Cancelled("sensitivity")
+
+    with pytest.raises(Cancelled):
+        editor.render_many(editor.select(f"cell-{CELL}", 1), edits, progress=stop)
+    assert len(told) == 1

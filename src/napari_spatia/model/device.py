@@ -1,8 +1,10 @@
 """Which device the model runs on, and in which number format it trains there."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 
@@ -10,6 +12,8 @@ from napari_spatia.errors import SpatiaError
 
 DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionChoice = Literal["auto", "float32", "bfloat16"]
+Item, Made = TypeVar("Item"), TypeVar("Made")
+MOST_CORES = 8
 
 
 def pick_device(choice: str = "auto") -> str:
@@ -53,3 +57,31 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def mapped_on_cores(
+    work: Callable[[Item], Made],
+    items: Sequence[Item],
+    done: Callable[[int], None],
+    num_cores: int | None = None,
+) -> list[Made]:
+    """``work`` of each item, in their order, several at once on a thread each; by default on all cores.
+
+    So work in small steps scales where torch's own threads wait for each other at each step: on two busy cores 16
+    pictures took 0.5 s with one thread of torch and 2 s with two. ``done`` is called here with how many are made; what
+    it raises stops the rest.
+    """
+    num_cores = min(os.cpu_count() or 1, MOST_CORES) if num_cores is None else num_cores
+    with (
+        one_thread(),
+        ThreadPoolExecutor(num_cores, "spatia-core", initializer=torch.set_num_threads, initargs=(1,)) as cores,
+    ):
+        waiting, made = [cores.submit(work, item) for item in items], []
+        try:
+            for one in waiting:
+                made.append(one.result())
+                done(len(made))
+        finally:
+            for one in waiting:
+                one.cancel()
+    return made

@@ -3,7 +3,7 @@ cell, G panel genes, Q those that readings read, C stain channels, N neighbours,
 latents, P image patches, D width, H = W crop pixels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -22,6 +22,10 @@ class Rows:
     def to(self, device: torch.device | str) -> Self:
         """The same tensors on another device; copies to a GPU run beside other work."""
         return self.map(lambda tensor: to_device(tensor, device))
+
+    def row(self, i: int) -> Self:
+        """One cell of the batch, as a batch of one."""
+        return self.map(lambda tensor: tensor[i : i + 1])
 
 
 def _mapped(function: Callable[[Tensor], Tensor], value: Any) -> Any:
@@ -65,6 +69,14 @@ class Around(Rows):
     region: Tensor  # (B, R, D)
     region_offset_um: Tensor  # (B, R, 2)
     has_region: Tensor  # (B, R) bool
+
+    @classmethod
+    def joined(cls, arounds: "Sequence[Around]") -> "Around":
+        """Batches one after the other; what is one and the same of one cell (B = 1) is not copied."""
+        first = arounds[0]
+        if all(around is first for around in arounds) and len(first.neighbour) == 1:
+            return first.map(lambda tensor: tensor.expand(len(arounds), *tensor.shape[1:]))
+        return cls(*(torch.cat([getattr(around, f.name) for around in arounds]) for f in fields(cls)))
 
     def without(self, niche: bool = False, tissue: bool = False) -> "Around":
         """The same, as if nothing lay around: the niche, the tissue or both unread."""
