@@ -176,14 +176,14 @@ class CellEditor:
     def _drawn(
         self,
         cell: SelectedCell,
-        edits: Sequence[Mapping[str, float]],
+        asked: Sequence[Mapping[str, float]],
         around: Around,
         merge_ratio: float = 0.0,
         progress: Progress = silent,
     ) -> list[Counterfactual]:
-        """One picture for each of ``edits``, in ``around``, which has a row for each."""
-        began, num = time.perf_counter(), len(edits)
-        edits = [{gene: float(fc) for gene, fc in log2_fc.items() if fc} for log2_fc in edits]
+        """One picture for each log2_fc that is ``asked``; ``around`` has a row for each."""
+        began, num = time.perf_counter(), len(asked)
+        edits = [{gene: float(fc) for gene, fc in log2_fc.items() if fc} for log2_fc in asked]
         rows, genes = np.full(num, cell.cell_idx), self._genes(cell.cell_idx, edits)
         condition = self.bound.condition(rows, genes, around)
         white = cell.white.expand(num, -1, -1, -1)

@@ -12,7 +12,8 @@ from napari_spatia.errors import SpatiaError
 
 DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionChoice = Literal["auto", "float32", "bfloat16"]
-Item, Made = TypeVar("Item"), TypeVar("Made")
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 MOST_CORES = 8
 
 
@@ -76,7 +77,8 @@ def mapped_on_cores(
         one_thread(),
         ThreadPoolExecutor(num_cores, "spatia-core", initializer=torch.set_num_threads, initargs=(1,)) as cores,
     ):
-        waiting, made = [cores.submit(work, item) for item in items], []
+        waiting = [cores.submit(work, item) for item in items]
+        made: list[Made] = []
         try:
             for one in waiting:
                 made.append(one.result())
