@@ -51,9 +51,15 @@ class MeasuredChange:
     spread: Spread
 
     @property
+    def change(self) -> float:
+        return self.after - self.before
+
+    @property
     def is_changed(self) -> bool:
-        """Whether the mean change over the seeds is larger than its standard deviation over them."""
-        return self.spread.num_seeds > 1 and abs(self.spread.change) > self.spread.change_sd
+        """Whether the change is larger than its spread over the seeds, and their mean goes the same way."""
+        if self.spread.num_seeds < 2 or not np.isfinite(self.change):
+            return False
+        return abs(self.change) > self.spread.change_sd and self.change * self.spread.change > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,7 @@ class Evidence:
                 "unit": change.feature.unit,
                 "zero_edit": change.before,
                 "counterfactual": change.after,
+                "change": change.change,
                 "change_mean": change.spread.change,
                 "change_sd": change.spread.change_sd,
                 "unedited_sd": change.spread.unedited_sd,

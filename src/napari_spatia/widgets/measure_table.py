@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 ROW_PX = 21
 MORE, LESS = "▲", "▼"
+HEADER_SAYS = (
+    "What is measured on the picture",
+    "On the zero edit: the cell redrawn with nothing edited",
+    "On the counterfactual: the cell under the edit",
+    "After − before, ± the standard deviation of that change over noise seeds. Bold where the change is larger",
+)
 NUMBERS = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -31,7 +37,6 @@ class CopyTable(QTableWidget):
         self.setWordWrap(False)
         self.setTabKeyNavigation(False)
         self.setShowGrid(False)
-        self.setAlternatingRowColors(True)
         rows = self.verticalHeader()
         rows.setVisible(False)
         rows.setMinimumSectionSize(ROW_PX)
@@ -71,15 +76,17 @@ class CopyTable(QTableWidget):
 
 
 class MeasureTable(CopyTable):
-    """One row a feature. A row that changed by more than noise changes it is bold and has an arrow."""
+    """One row a feature. A row whose change is larger than its spread is bold and has an arrow."""
 
     def __init__(self) -> None:
         super().__init__("Features of the cell before and after the edit")
 
     def show_changes(self, changes: Sequence["MeasuredChange"]) -> None:
         is_edited = any(change.spread.change for change in changes if change.spread.num_seeds > 1)
-        header = ("Feature", "Zero edit", "Counterf.", "Change ± spread" if is_edited else "Spread")
+        header = ("Feature", "Before", "After", "Change ± spread" if is_edited else "Spread")
         self.show_rows(header, [_texts(change, is_edited) for change in changes])
+        for number, said in enumerate(HEADER_SAYS):
+            self.horizontalHeaderItem(number).setToolTip(said)
         for number, change in enumerate(changes):
             self._mark(number, change)
 
@@ -99,8 +106,8 @@ def _texts(change: "MeasuredChange", is_edited: bool) -> tuple[str, str, str, st
     if spread.num_seeds < 2:
         last = "–"
     elif is_edited:
-        arrow = (MORE if spread.change > 0 else LESS) + " " if change.is_changed else ""
-        last = f"{arrow}{signed(spread.change)} ± {number_text(spread.change_sd)}"
+        arrow = (MORE if change.change > 0 else LESS) + " " if change.is_changed else ""
+        last = f"{arrow}{signed(change.change)} ± {number_text(spread.change_sd)}"
     else:
         last = f"± {number_text(spread.unedited_sd)}"
     return feature_text(change.feature), number_text(change.before), number_text(change.after), last
