@@ -134,8 +134,8 @@ def examine(
     genes = bound.genes_of(row)
     unedited = bound.condition(row, genes)
     zero_edit = bound.restore(bound.draw(cell.white, unedited, edited.nfe))
-    before = _drawn_features(bound, cell, unedited, edited.nfe, num_seeds, part(progress, 0.0, 0.45))
-    after = _drawn_features(bound, cell, edited.condition, edited.nfe, num_seeds, part(progress, 0.45, 0.9))
+    before = drawn_features(bound, cell, unedited, edited.nfe, num_seeds, part(progress, 0.0, 0.45))
+    after = drawn_features(bound, cell, edited.condition, edited.nfe, num_seeds, part(progress, 0.45, 0.9))
     progress(0.9, "reading the nearest real cells")
     return Evidence(
         _changes(
@@ -158,7 +158,7 @@ def features_in(image: NDArray[np.float32], mask: NDArray[np.float32], cell: "Se
     return measure(image, mask >= 0.5, cell.channels, nuclear_channel(cell.channels), cell.um_per_px)
 
 
-def _drawn_features(
+def drawn_features(
     bound: "BoundSlide", cell: "SelectedCell", condition: Condition, nfe: int, num_seeds: int, progress: Progress
 ) -> list[dict[str, float]]:
     """The features of one picture a seed."""

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from napari_spatia.inference.perturb import CellEditor
     from napari_spatia.inference.prediction import Prediction
     from napari_spatia.inference.predictor import BoundSlide, Predictor
+    from napari_spatia.inference.programmes import Programme
     from napari_spatia.inference.resolve import EditResolver
+    from napari_spatia.inference.screener import Screener
 
 
 class Backend(Protocol):
@@ -24,6 +26,10 @@ class Backend(Protocol):
     def edit(self, bound: "BoundSlide") -> "CellEditor": ...
 
     def resolver(self, bound: "BoundSlide", prediction: "Prediction | None") -> "EditResolver": ...
+
+    def screener(
+        self, editor: "CellEditor", resolver: "EditResolver", programmes: "Mapping[str, Programme]"
+    ) -> "Screener": ...
 
     def predict(
         self, bound: "BoundSlide", tasks: Sequence[str], genes: Sequence[str] | None, seed: int, progress: Progress
@@ -54,6 +60,13 @@ class InferenceBackend:
         from napari_spatia.inference.resolve import EditResolver
 
         return EditResolver(bound, prediction)
+
+    def screener(
+        self, editor: "CellEditor", resolver: "EditResolver", programmes: "Mapping[str, Programme]"
+    ) -> "Screener":
+        from napari_spatia.inference.screener import Screener
+
+        return Screener(editor, resolver, programmes)
 
     def predict(
         self, bound: "BoundSlide", tasks: Sequence[str], genes: Sequence[str] | None, seed: int, progress: Progress

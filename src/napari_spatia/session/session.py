@@ -76,6 +76,7 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVer
         for kind in ("bind", "edits", "predict", "colour", "filter", "crop", "select", "render", "examine", "export"):
             self.jobs.cancel(kind)
         self.select_cell(None)
+        self._forget_screens()
         self.point_away()
         self._forget_transcripts()
         self._opened, self._palette = opened, {}
@@ -108,6 +109,7 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVer
     def _take_predictor(self, predictor: "Predictor", channel_map: Mapping[str, str] | None) -> None:
         self._predictor = predictor
         self._unbind()
+        self._forget_screens()
         self.state.cell = self.state.resolved = self.state.counterfactual = self.state.evidence = None
         self.state.device, self.state.checkpoint = predictor.device, predictor.info
         self._bind(channel_map)

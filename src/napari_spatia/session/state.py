@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_spatia.inference.prediction import Prediction
     from napari_spatia.inference.predictor import CheckpointInfo
     from napari_spatia.inference.resolve import ResolvedEdit
+    from napari_spatia.inference.screen import Comparison, Grid, Screen, Strip
 
 LOG2_FC_LIMIT = 4.0
 
@@ -128,6 +129,10 @@ _SAME_OBJECT = dict.fromkeys(
         "resolved",
         "counterfactual",
         "evidence",
+        "strip",
+        "grid",
+        "comparison",
+        "screen",
         "chosen",
         "plot",
         "hovered",
@@ -186,6 +191,13 @@ class SessionState:
     counterfactual: "Counterfactual | None" = None
     evidence: "Evidence | None" = None
     """What stands behind ``counterfactual``, once it has been examined."""
+    strip: "Strip | None" = None
+    """The newest dose strip; this and the three below stay when another cell is selected."""
+    grid: "Grid | None" = None
+    comparison: "Comparison | None" = None
+    screen: "Screen | None" = None
+    feature: str = "cell_area"
+    """Key of the feature that curves show and a screen is ranked by."""
 
     chosen: "NDArray[np.int64] | None" = None
     """`(n,)` rows of the chosen cells, ascending, not to be written into; None when none is chosen."""

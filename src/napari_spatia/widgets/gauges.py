@@ -1,6 +1,6 @@
 """Two small pictures of numbers: how far an edit reaches, and the probability of types before and after it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
@@ -114,7 +114,7 @@ class TypeBars(QWidget):
 
 
 def most_changed(
-    names: Sequence[str], before: Sequence[float], after: Sequence[float], most: int = 3
+    names: Sequence[str], before: Iterable[float], after: Iterable[float], most: int = 3
 ) -> tuple[TypeChange, ...]:
     """The types whose probability changes most, at most ``most``; without a change the likeliest."""
     changes = [TypeChange(*each) for each in zip(names, map(float, before), map(float, after), strict=True)]
