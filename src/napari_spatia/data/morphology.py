@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from skimage.filters import gaussian
-from skimage.measure import label, regionprops
+from skimage.measure import inertia_tensor_eigvals, label, regionprops
 
 BLUR_UM = 0.25
 FINE_UM = 0.6
@@ -88,46 +89,47 @@ def measure(
 
     What cannot be measured is NaN; without a ``nucleus_channel`` the nucleus has no features.
     """
-    found = {f"cell_{name}": value for name, value in _outline(cell, um_per_px).items()}
+    found = _cell_outline(cell, um_per_px)
     if nucleus_channel is not None:
         dapi = image[channels.index(nucleus_channel)]
         nucleus = nucleus_mask(dapi, cell, um_per_px)
-        outline = _outline(nucleus, um_per_px)
-        share = outline["area"] / found["cell_area"] if found["cell_area"] else float("nan")
-        found |= {"nucleus_area": outline["area"], "nucleus_share": share}
-        found |= {"nucleus_elongation": outline["elongation"], "nucleus_dapi": _mean_in(dapi, nucleus)}
-    for name, stain in zip(channels, image, strict=True):
-        found |= {f"{name}:{kind}": value for kind, value in _stain(stain, cell, um_per_px).items()}
+        area = float(nucleus.sum()) * um_per_px**2
+        found |= {
+            "nucleus_area": area,
+            "nucleus_share": area / found["cell_area"] if found["cell_area"] else float("nan"),
+            "nucleus_elongation": _elongation(nucleus),
+            "nucleus_dapi": _mean_in(dapi, nucleus),
+        }
+    fine = image - gaussian_filter(image, (0, *2 * [FINE_UM / um_per_px]), mode="nearest")
+    for name, stain, detail in zip(channels, image, fine, strict=True):
+        mean = _mean_in(stain, cell)
+        found |= {
+            f"{name}:mean": mean,
+            f"{name}:spread": float(stain[cell].std()) if cell.any() else float("nan"),
+            f"{name}:texture": float(detail[cell].std()) / mean if mean > 0 else float("nan"),
+        }
     return found
 
 
-def _outline(mask: NDArray[np.bool_], um_per_px: float) -> dict[str, float]:
-    """Size and shape of one region."""
-    if not mask.any():
-        return {"area": 0.0} | dict.fromkeys(("perimeter", "roundness", "elongation", "solidity"), float("nan"))
-    region = regionprops(mask.astype(np.uint8))[0]
-    length_px, short_px = region.perimeter, region.axis_minor_length
-    return {
-        "area": float(region.area) * um_per_px**2,
-        "perimeter": float(length_px) * um_per_px,
-        "roundness": float(4 * np.pi * region.area / length_px**2) if length_px else float("nan"),
-        "elongation": float(region.axis_major_length / short_px) if short_px else float("nan"),
-        "solidity": float(region.solidity),
-    }
-
-
-def _stain(stain: NDArray, cell: NDArray[np.bool_], um_per_px: float) -> dict[str, float]:
-    """Mean, spread and texture of one stain in the cell."""
+def _cell_outline(cell: NDArray[np.bool_], um_per_px: float) -> dict[str, float]:
+    """Size and shape of the cell."""
     if not cell.any():
-        return dict.fromkeys(("mean", "spread", "texture"), float("nan"))
-    values = stain.astype(np.float64)
-    mean = float(values[cell].mean())
-    fine = (values - gaussian(values, FINE_UM / um_per_px, preserve_range=True))[cell]
+        return {feature.key: float("nan") for feature in _CELL_FEATURES} | {"cell_area": 0.0}
+    region = regionprops(cell.astype(np.uint8))[0]
+    length_px = region.perimeter
     return {
-        "mean": mean,
-        "spread": float(values[cell].std()),
-        "texture": float(fine.std()) / mean if mean > 0 else float("nan"),
+        "cell_area": float(region.area) * um_per_px**2,
+        "cell_perimeter": float(length_px) * um_per_px,
+        "cell_roundness": float(4 * np.pi * region.area / length_px**2) if length_px else float("nan"),
+        "cell_elongation": _elongation(cell),
+        "cell_solidity": float(region.solidity),
     }
+
+
+def _elongation(mask: NDArray[np.bool_]) -> float:
+    """Long axis / short axis of the ellipse that has the same second moments as the region's pixels."""
+    long, short = inertia_tensor_eigvals(mask.astype(np.uint8)) if mask.any() else (0.0, 0.0)
+    return float(np.sqrt(long / short)) if short > 0 else float("nan")
 
 
 def morphology(

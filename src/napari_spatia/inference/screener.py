@@ -1,4 +1,4 @@
-"""Draws a cell under many edits, and many cells under each gene of the panel; `inference.screen` has what comes of it."""
+"""Draws a cell under many edits, and many cells under each gene of the panel; `inference.screen` says what it gives."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
