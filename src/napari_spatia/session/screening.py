@@ -43,11 +43,21 @@ class ScreenVerbs(EditVerbs):
 
         self._submit("sweep", lambda progress: screener.sweep(cell, edit, key, doses, progress), accept)
 
-    def grid(self, key_a: str, key_b: str, values: Sequence[float] | None = None) -> None:
-        """Draw the selected cell at each pair of doses of two genes; the result is ``state.grid``."""
+    def grid(
+        self,
+        key_a: str,
+        key_b: str,
+        values: Sequence[float] | None = None,
+        values_b: Sequence[float] | None = None,
+    ) -> None:
+        """Draw the selected cell at each pair of doses of two genes; the result is ``state.grid``.
+
+        Without ``values_b`` both have the same ``values``.
+        """
         if key_a == key_b:
             raise SpatiaError(f"A grid needs two genes; '{key_a}' was named twice.")
-        doses_a, doses_b = (self._doses(key, values, GRID_DOSES) for key in (key_a, key_b))
+        doses_a = self._doses(key_a, values, GRID_DOSES)
+        doses_b = self._doses(key_b, values if values_b is None else values_b, GRID_DOSES)
         if len(doses_a) * len(doses_b) > MOST_PICTURES:
             raise SpatiaError(f"{len(doses_a)} x {len(doses_b)} pictures are too many; expected up to {MOST_PICTURES}.")
         cell, screener, edit = self._need_cell(), self._screener(), self.state.edit.present
