@@ -69,7 +69,7 @@ class ComparePage(QWidget):
     def _pictures(self, one: ComparedCell, comparison: Comparison) -> tuple[Captioned, ...]:
         cell, limits = one.cell, limits_of(self._dock.state, one.cell)
         feature = chosen_feature(comparison.features, self._dock.state.feature)
-        real = stained(cell.real, cell.channels, limits, cell.um_per_px)
+        real = stained(cell.real, cell.channels, limits)
         return (
             Captioned(real, "Real", f"Cell {cell.cell_id} as it is on the slide", is_counterfactual=False),
             zero_edit(cell, limits),

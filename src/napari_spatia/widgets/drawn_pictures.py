@@ -15,7 +15,7 @@ from napari_spatia.widgets.pictures import SCALE_BAR_UM, PictureView
 LEAST_PX, MOST_PX = 96, 192
 GAP_PX = 4
 ENLARGE = 3
-MARK_PX, MARK_INK = 9, QColor(255, 205, 60)
+LETTER_PX, MARK_INK, BAR_INK = 9, QColor(255, 205, 60), QColor(255, 255, 255)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,27 +26,41 @@ class Captioned:
     caption: str
     says: str
     is_counterfactual: bool = True
+    width_um: float | None = None
+    """What the picture shows across, where it is to have a scale bar."""
 
 
 class MarkedView(PictureView):
-    """A picture with the word COUNTERFACTUAL over its top edge, legible however small it is."""
+    """A picture with the word COUNTERFACTUAL over its top edge, or with a scale bar, legible however small it is."""
 
     def __init__(self, empty: str = "") -> None:
         super().__init__(empty)
-        self.is_marked = False
+        self.shown: Captioned | None = None
+
+    def show_captioned(self, shown: Captioned) -> None:
+        self.shown = shown
+        self.show_picture(shown.picture)
+        self.setToolTip(shown.says)
+        self.setAccessibleName(shown.says)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        if not (self.is_marked and self.has_picture):
+        if self.shown is None:
             return
         painter = QPainter(self)
         font = self.font()
-        font.setPixelSize(MARK_PX)
+        font.setPixelSize(LETTER_PX)
         painter.setFont(font)
-        room = QRect(0, 0, self.width(), MARK_PX + 4)
-        painter.fillRect(room, QColor(0, 0, 0, 190))
-        painter.setPen(MARK_INK)
-        painter.drawText(room, int(Qt.AlignmentFlag.AlignCenter), pictures.COUNTERFACTUAL)
+        if self.shown.is_counterfactual:
+            room = QRect(0, 0, self.width(), LETTER_PX + 4)
+            painter.fillRect(room, QColor(0, 0, 0, 190))
+            painter.setPen(MARK_INK)
+            painter.drawText(room, int(Qt.AlignmentFlag.AlignCenter), pictures.COUNTERFACTUAL)
+        if self.shown.width_um is not None:
+            bar_px = round(SCALE_BAR_UM / self.shown.width_um * self.width())
+            painter.fillRect(4, self.height() - 6, bar_px, 2, BAR_INK)
+            painter.setPen(BAR_INK)
+            painter.drawText(4, self.height() - 9, f"{SCALE_BAR_UM:g} µm")
         painter.end()
 
 
@@ -75,12 +89,8 @@ class PictureFlow(QWidget):
             for widget in (view, caption):
                 widget.setVisible(number < len(shown))
             if number < len(shown):
-                view.is_marked = shown[number].is_counterfactual
-                view.show_picture(shown[number].picture)
-                view.setToolTip(shown[number].says)
-                view.setAccessibleName(shown[number].says)
+                view.show_captioned(shown[number])
                 caption.setText(shown[number].caption)
-        self._num_shown = len(shown)
         self._arrange()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -101,13 +111,6 @@ class PictureFlow(QWidget):
             self._grid.addWidget(self._captions[number], 2 * line + 1, place)
 
 
-def stained(
-    image: NDArray[np.float32],
-    channels: Sequence[str],
-    limits: pictures.Limits,
-    um_per_px: float,
-    scale_bar: bool = False,
-) -> NDArray[np.uint8]:
-    """All stains of `(C, H, W)` in their colours, enlarged, with a scale bar where one is wanted."""
-    shown = pictures.enlarge(pictures.composite(image, channels, limits), ENLARGE)
-    return pictures.with_scale_bar(shown, um_per_px / ENLARGE, SCALE_BAR_UM) if scale_bar else shown
+def stained(image: NDArray[np.float32], channels: Sequence[str], limits: pictures.Limits) -> NDArray[np.uint8]:
+    """All stains of `(C, H, W)` in their colours, enlarged."""
+    return pictures.enlarge(pictures.composite(image, channels, limits), ENLARGE)

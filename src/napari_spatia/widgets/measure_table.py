@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from napari_spatia.inference.evidence import MeasuredChange
 
 ROW_PX = 21
+MEASURED_ROWS = 60
+"""Rows whose texts say how wide a column is."""
 MORE, LESS = "▲", "▼"
 HEADER_SAYS = (
     "What is measured on the picture",
@@ -41,9 +43,12 @@ class CopyTable(QTableWidget):
         rows.setVisible(False)
         rows.setMinimumSectionSize(ROW_PX)
         rows.setDefaultSectionSize(ROW_PX)
+        self.horizontalHeader().setResizeContentsPrecision(MEASURED_ROWS)
 
     def show_rows(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Replace everything; the first column takes the room that the numbers leave."""
+        columns = self.horizontalHeader()
+        columns.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)  # else all rows are measured at each item
         self.setColumnCount(len(header))
         self.setHorizontalHeaderLabels(list(header))
         self.setRowCount(len(rows))
@@ -54,8 +59,8 @@ class CopyTable(QTableWidget):
                 if column:
                     item.setTextAlignment(NUMBERS)
                 self.setItem(number, column, item)
-        columns = self.horizontalHeader()
-        columns.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        for column in range(1, len(header)):
+            self.resizeColumnToContents(column)
         columns.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.setFixedHeight(columns.sizeHint().height() + ROW_PX * len(rows) + 2 * self.frameWidth())
 

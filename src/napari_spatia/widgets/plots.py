@@ -13,7 +13,7 @@ from napari_spatia.inference.reach_bands import BANDS, band
 from napari_spatia.widgets.gauges import BAND_COLOURS
 from napari_spatia.widgets.measure_table import number_text, signed
 
-LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 52, 8, 20, 34
+LEFT_PX, RIGHT_PX, TOP_PX, TITLE_PX, TICKS_PX = 52, 8, 20, 19, 15
 HEIGHT_PX = 190
 DOT_PX, NEAR_PX = 4.0, 9.0
 LINE, SEEN, NOISE = QColor("#4c86c6"), QColor(63, 158, 107, 50), QColor(128, 128, 128, 70)
@@ -41,7 +41,10 @@ class Axes(QWidget):
     @property
     def room(self) -> QRectF:
         """Where the data go."""
-        width, height = self.width() - LEFT_PX - RIGHT_PX, self.height() - TOP_PX - BOTTOM_PX
+        width, height = (
+            self.width() - LEFT_PX - RIGHT_PX,
+            self.height() - TOP_PX - TITLE_PX - TICKS_PX * bool(self.x_ticks),
+        )
         return QRectF(LEFT_PX, TOP_PX, max(1, width), height)
 
     def place(self, x: float, y: float) -> QPointF:
@@ -91,7 +94,7 @@ class Axes(QWidget):
         for value in self.x_ticks:
             x = self.place(value, self.y_range[0]).x()
             painter.drawText(
-                QRectF(x - 30, room.bottom() + 2, 60, 15), int(Qt.AlignmentFlag.AlignHCenter), f"{value:g}"
+                QRectF(x - 30, room.bottom() + 2, 60, 15), int(Qt.AlignmentFlag.AlignHCenter), tick_text(value)
             )
         title = metrics.elidedText(self.y_title, Qt.TextElideMode.ElideRight, self.width() - 8)
         painter.drawText(QRectF(4, 1, self.width() - 8, 16), int(Qt.AlignmentFlag.AlignLeft), title)

@@ -1,6 +1,8 @@
 """A page of the Screens dock: all genes of the panel, on one cell or on many, ranked by their effect."""
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QTableWidgetItem, QVBoxLayout, QWidget
@@ -10,7 +12,10 @@ from napari_spatia.session.state import LOG2_FC_LIMIT
 from napari_spatia.widgets.measure_table import CopyTable, number_text, signed
 from napari_spatia.widgets.parts import Busy, Dock, button, hint, row
 from napari_spatia.widgets.plots import EffectPlot, Effects
-from napari_spatia.widgets.screens_parts import axis_title, chosen_feature
+from napari_spatia.widgets.screens_parts import axis_title, chosen_feature, dose_text
+
+if TYPE_CHECKING:
+    from napari_spatia.data.morphology import Feature
 
 HOW = (
     "Edits each gene of the panel, alone, and ranks the genes by what they change. What is drawn is kept beside the "
@@ -100,12 +105,7 @@ class ScreenPage(QWidget):
     def _show_screen(self, screen: Screen) -> None:
         feature = chosen_feature(screen.features, self._dock.state.feature)
         ranked, plan = screen.ranked(feature.key), screen.plan
-        beyond = sum(gene.is_beyond_noise for gene in ranked)
-        cells = f"cell {plan.cells[0]}" if len(plan.cells) == 1 else f"{len(plan.cells):,} cells"
-        self.title.setText(
-            f"<b>{beyond} of {len(ranked)} genes</b> at {plan.log2_fc:+g} change {feature.label.lower()} of {cells} by "
-            f"more than noise alone does (± {number_text(ranked[0].null_sd)} of {number_text(ranked[0].before)})."
-        )
+        self.title.setText(title_text(screen, feature, ranked))
         names, values = tuple(gene.gene for gene in ranked), tuple(gene.effect for gene in ranked)
         self.plot.show_effects(Effects(names, values, ranked[0].null_sd, f"Change of {axis_title(feature)}"))
         self._genes = names[:MOST_ROWS]
@@ -115,8 +115,23 @@ class ScreenPage(QWidget):
         self.table.setFixedHeight(min(self.table.height(), TABLE_PX))
         self.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         for line, gene in enumerate(ranked[:MOST_ROWS]):
-            if gene.is_beyond_noise:
+            if gene.is_beyond_noise and gene.null_sd > 0:
                 _embolden(self.table.item(line, 0))
+
+
+def title_text(screen: Screen, feature: "Feature", ranked: Sequence[RankedGene]) -> str:
+    """What was screened, and how many genes do more than noise."""
+    plan, first = screen.plan, ranked[0]
+    cells = f"cell {plan.cells[0]}" if len(plan.cells) == 1 else f"{len(plan.cells):,} cells"
+    done = f"{len(ranked)} genes at {dose_text(plan.log2_fc)} in {cells}"
+    before = f"{number_text(first.before)}{f' {feature.unit}' if feature.unit else ''} with nothing edited"
+    if first.null_sd == 0:
+        return f"<b>{feature.label}</b>, {before}: {done}. It does not depend on noise."
+    beyond = sum(gene.is_beyond_noise for gene in ranked)
+    return (
+        f"<b>{feature.label}</b>, {before}: {done}. <b>{beyond}</b> change it by more than noise alone does "
+        f"(± {number_text(first.null_sd)})."
+    )
 
 
 def _texts(gene: RankedGene, several: bool) -> tuple[str, ...]:

@@ -61,7 +61,9 @@ class ScreensDock(Dock):
         self.hint.setText(missing)
         self.hint.setVisible(bool(missing))
         ready = state.checkpoint is not None and state.slide is not None
-        self.feature_row.setVisible(ready)
+        self.feature_row.setVisible(
+            ready and self.tabs.currentIndex() != self.tabs.count() - 1
+        )  # two cells: all features
         for number, page in enumerate(self.pages.values()):
             page.setVisible(ready and number == self.tabs.currentIndex())
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QCompleter, QSizePolicy, QToolButton, QWidget
+from qtpy.QtWidgets import QComboBox, QCompleter, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_spatia.data import picture as pictures
 from napari_spatia.session.state import SessionState
 from napari_spatia.widgets.drawn_pictures import Captioned, stained
 from napari_spatia.widgets.gene_sliders import term_text
 from napari_spatia.widgets.measure_table import CopyTable, number_text
-from napari_spatia.widgets.parts import button, column, row
+from napari_spatia.widgets.parts import button, row
 
 if TYPE_CHECKING:
     from napari_spatia.data.morphology import Feature
@@ -37,18 +37,26 @@ class TermChoice(QComboBox):
             completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
             completer.setFilterMode(Qt.MatchFlag.MatchContains)
         self._shown: tuple[str, ...] = ()
+        self._is_chosen = False
+        self.activated.connect(self._choose)
+        self.editTextChanged.connect(self._choose)
+
+    def _choose(self) -> None:
+        self._is_chosen = True
 
     def show_terms(self, sliders: Sequence[str], genes: Sequence[str], first: int = 0) -> None:
-        """Offer what can be swept; what is chosen stays so, at first the slider number ``first``."""
+        """Offer what can be swept. What a person chose stays so; before that it is the slider number ``first``."""
         keys = (*sliders, *sorted(set(genes) - set(sliders)))
         if keys == self._shown:
             return
-        chosen, self._shown = self.key(), keys
+        chosen, self._shown = self.key() if self._is_chosen else "", keys
+        self.blockSignals(True)
         self.clear()
         for key in keys:
             self.addItem(term_text(key)[0], key)
-        kept = keys.index(chosen) if chosen in keys else min(first, len(keys) - 1)
-        self.setCurrentIndex(kept)
+        self._is_chosen = chosen in keys
+        self.setCurrentIndex(keys.index(chosen) if self._is_chosen else min(first, len(keys) - 1))
+        self.blockSignals(False)
 
     def key(self) -> str:
         """The key of the term that is named in the line, or what was typed."""
@@ -71,10 +79,11 @@ class Numbers(QWidget):
         self.unfold.setArrowType(Qt.ArrowType.RightArrow)
         self.copy = button("Copy", "Copy the table, with tabs between its columns", self.table.copy)
         self.unfold.toggled.connect(self._toggle)
-        self._box = column(row(self.unfold, self.copy), self.table)
-        layout = self._box.layout()
-        assert layout is not None
-        self.setLayout(layout)
+        buttons = row(self.unfold, self.copy)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(buttons, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addWidget(self.table)
         self._toggle(False)
 
     def _toggle(self, on: bool) -> None:
@@ -96,7 +105,7 @@ def captioned(
     """One counterfactual with its caption and what is read of it."""
     reach = "" if drawn.reach_percentile is None else f" · reach percentile {drawn.reach_percentile:.0f}"
     return Captioned(
-        stained(drawn.image, cell.channels, limits, cell.um_per_px),
+        stained(drawn.image, cell.channels, limits),
         caption,
         f"Counterfactual of cell {cell.cell_id}: {edit_text(drawn.edit)}\n{with_unit(feature, drawn.features)}{reach}",
     )
@@ -105,10 +114,11 @@ def captioned(
 def zero_edit(cell: "SelectedCell", limits: pictures.Limits) -> Captioned:
     """The cell redrawn with nothing edited, with a scale bar."""
     return Captioned(
-        stained(cell.zero_edit, cell.channels, limits, cell.um_per_px, scale_bar=True),
+        stained(cell.zero_edit, cell.channels, limits),
         "Zero edit",
         f"Cell {cell.cell_id} redrawn by the model with nothing edited",
         is_counterfactual=False,
+        width_um=cell.um_per_px * cell.zero_edit.shape[-1],
     )
 
 
@@ -123,9 +133,14 @@ def axis_title(feature: "Feature") -> str:
     return f"{feature.label}{f' ({feature.unit})' if feature.unit else ''}"
 
 
+def dose_text(dose: float) -> str:
+    """A dose with its sign; 0 has none."""
+    return f"{dose:+.3g}".replace("-", "−") if dose else "0"
+
+
 def edit_text(edit: "Edit") -> str:
     """An edit in one line."""
-    parts = [f"{term_text(key)[0]} {value:+.3g}" for key, value in edit.active().terms]
+    parts = [f"{term_text(key)[0]} {dose_text(value)}" for key, value in edit.active().terms]
     parts += ["with co-expressed genes"] if edit.active().coexpressed else []
     parts += [f"niche: {edit.niche}"] if edit.niche is not None else []
     return ", ".join(parts) or "nothing edited"

@@ -5,6 +5,7 @@ from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QVBoxLayout, QWidg
 
 from napari_spatia.inference.edits import TOWARDS
 from napari_spatia.inference.screen import GRID_DOSES, SWEEP_DOSES, Grid, Strip
+from napari_spatia.session.screening import PARTS_OF_WAY
 from napari_spatia.session.state import LOG2_FC_LIMIT
 from napari_spatia.widgets.drawn_pictures import PictureFlow
 from napari_spatia.widgets.gene_sliders import term_text
@@ -17,6 +18,7 @@ from napari_spatia.widgets.screens_parts import (
     axis_title,
     captioned,
     chosen_feature,
+    dose_text,
     edit_text,
     limits_of,
     zero_edit,
@@ -44,10 +46,10 @@ class DoseRange(QDoubleSpinBox):
         self.setToolTip("How far the doses go up and down, in log2 fold change")
         self.setAccessibleName("Range of the doses")
 
-    def doses(self, key: str, num: int) -> tuple[float, ...] | None:
-        """``num`` doses of a term; None for those that are usual, where a dose is no fold change."""
+    def doses(self, key: str, num: int) -> tuple[float, ...]:
+        """``num`` doses of a term; parts of the way where it goes towards a type."""
         if key.startswith(TOWARDS):
-            return None
+            return PARTS_OF_WAY
         return tuple(float(dose) for dose in np.linspace(-self.value(), self.value(), num))
 
 
@@ -95,7 +97,7 @@ class StripPage(QWidget):
             [
                 zero_edit(strip.cell, limits),
                 *(
-                    captioned(each, strip.cell, limits, f"{dose:+.3g}", feature)
+                    captioned(each, strip.cell, limits, dose_text(dose), feature)
                     for dose, each in zip(strip.doses, strip.drawn, strict=True)
                 ),
             ]
@@ -105,7 +107,7 @@ class StripPage(QWidget):
         before = strip.before.features[feature.key]
         self.curve.show_curve(Curve(strip.doses, values, reach, before, strip.seen, name, axis_title(feature)))
         lines = [
-            (f"{dose:+.3g}", number_text(value), signed(value - before), "" if far is None else f"{far:.0f}")
+            (dose_text(dose), number_text(value), signed(value - before), "" if far is None else f"{far:.0f}")
             for dose, value, far in zip(strip.doses, values, reach, strict=True)
         ]
         self.numbers.table.show_rows((f"{name}, dose", feature.label, "Change", "Reach"), lines)
@@ -159,16 +161,20 @@ class GridPage(QWidget):
         )
         shown = [
             captioned(
-                each, grid.cell, limits, f"{a:+.3g}, {b:+.3g}: {number_text(each.features[feature.key])}", feature
+                each,
+                grid.cell,
+                limits,
+                f"{dose_text(a)}, {dose_text(b)}: {number_text(each.features[feature.key])}",
+                feature,
             )
             for a, line in zip(grid.doses_a, grid.drawn, strict=True)
             for b, each in zip(grid.doses_b, line, strict=True)
         ]
         self.pictures.show_pictures(shown, columns=len(grid.doses_b))
         self.numbers.table.show_rows(
-            (f"{down} ↓ {across} →", *(f"{dose:+.3g}" for dose in grid.doses_b)),
+            (f"{down} ↓ {across} →", *(dose_text(dose) for dose in grid.doses_b)),
             [
-                (f"{dose:+.3g}", *(number_text(each.features[feature.key]) for each in line))
+                (dose_text(dose), *(number_text(each.features[feature.key]) for each in line))
                 for dose, line in zip(grid.doses_a, grid.drawn, strict=True)
             ],
         )
