@@ -102,7 +102,7 @@ class ScreenVerbs(EditVerbs):
             self._check_key(gene)
         if not (cells and genes):
             raise SpatiaError("A screen needs at least one cell and one gene.")
-        if not log2_fc or abs(log2_fc) > LOG2_FC_LIMIT:
+        if not 0 < abs(log2_fc) <= LOG2_FC_LIMIT:
             raise SpatiaError(
                 f"log2_fc of a screen is {log2_fc:g}; expected up to {LOG2_FC_LIMIT:g} up or down, not 0."
             )

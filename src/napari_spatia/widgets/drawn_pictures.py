@@ -84,6 +84,8 @@ class PictureFlow(QWidget):
         while len(self.views) < len(shown):
             self.views.append(MarkedView())
             self._captions.append(QLabel())
+            for made in (self.views[-1], self._captions[-1]):
+                made.setParent(self)  # before it is shown: without a parent it would be a window
             self._captions[-1].setAlignment(Qt.AlignmentFlag.AlignHCenter)
         for number, (view, caption) in enumerate(zip(self.views, self._captions, strict=True)):
             for widget in (view, caption):

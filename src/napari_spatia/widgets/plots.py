@@ -41,10 +41,8 @@ class Axes(QWidget):
     @property
     def room(self) -> QRectF:
         """Where the data go."""
-        width, height = (
-            self.width() - LEFT_PX - RIGHT_PX,
-            self.height() - TOP_PX - TITLE_PX - TICKS_PX * bool(self.x_ticks),
-        )
+        below_px = TITLE_PX + (TICKS_PX if self.x_ticks else 0)
+        width, height = self.width() - LEFT_PX - RIGHT_PX, self.height() - TOP_PX - below_px
         return QRectF(LEFT_PX, TOP_PX, max(1, width), height)
 
     def place(self, x: float, y: float) -> QPointF:

@@ -61,9 +61,8 @@ class ScreensDock(Dock):
         self.hint.setText(missing)
         self.hint.setVisible(bool(missing))
         ready = state.checkpoint is not None and state.slide is not None
-        self.feature_row.setVisible(
-            ready and self.tabs.currentIndex() != self.tabs.count() - 1
-        )  # two cells: all features
+        compares = self.tabs.currentIndex() == list(self.pages).index(COMPARE)
+        self.feature_row.setVisible(ready and not compares)  # two cells are compared in all features
         for number, page in enumerate(self.pages.values()):
             page.setVisible(ready and number == self.tabs.currentIndex())
 
