@@ -131,7 +131,6 @@ class ScreenVerbs(EditVerbs):
         if len(screen.plan.cells) == 1 and self.state.selected != screen.plan.cells[0]:
             self.select_cell(screen.plan.cells[0])
         self.set_strength(gene, screen.plan.log2_fc)
-        self.end_gesture()
 
     def _doses(self, key: str, values: Sequence[float] | None, usual: tuple[float, ...]) -> tuple[float, ...]:
         """The doses of a term, ascending; those that are usual where none are named."""
@@ -179,12 +178,15 @@ class ScreenVerbs(EditVerbs):
             self.jobs.cancel(kind)
         self.state.strip = self.state.grid = self.state.comparison = self.state.screen = None
 
-    def save_measures(self, path: Path) -> None:
+    def save_measures(self, path: str | Path) -> None:
         """Write the table of what the edit changed, with the cell and the edit in each row, as CSV."""
         evidence, edited = self.state.evidence, self.state.counterfactual
         if evidence is None or edited is None:
             raise SpatiaError("The edit has not been measured yet. Let it rest, or call session.examine() first.")
-        told = {"cell_id": edited.cell.cell_id, "log2_fc": " ".join(f"{g}={v:+g}" for g, v in edited.log2_fc.items())}
+        resolved, path = self.state.resolved, Path(path)
+        niche = "" if resolved is None or resolved.edit.niche is None else str(resolved.edit.niche)
+        genes = " ".join(f"{gene}={value:+g}" for gene, value in edited.log2_fc.items())
+        told = {"cell_id": edited.cell.cell_id, "log2_fc": genes, "niche": niche}
         rows = [{**told, **row} for row in evidence.table()]
 
         def work(progress: Progress) -> Path:

@@ -8,6 +8,7 @@
 >>> session.set_log2_fc("EPCAM", 2.0)
 >>> session.render()
 >>> session.examine()
+>>> session.screen()
 >>> session.export("out", ["geojson", "csv"])
 """
 
