@@ -166,7 +166,7 @@ def test_the_table_of_an_edit_is_a_file_with_the_cell_and_the_edit(session, tmp_
     assert len(rows) == len(session.state.evidence.measured)
     assert rows[0] == {
         "cell_id": "cell-5", "log2_fc": "GENE1=+2", "niche": "", "feature": "cell_area", "unit": "µm²",
-        "zero_edit": "40.0", "counterfactual": "42.0", "change": "2.0", "change_mean": "2.0", "change_sd": "1.0", "unedited_sd": "0.25",
-        "seeds": "8", "changed": "True",
+        "zero_edit": "40.0", "counterfactual": "42.0", "change": "2.0", "change_mean": "2.0", "change_sd": "1.0",
+        "unedited_sd": "0.25", "seeds": "8", "changed": "True",
     }  # fmt: skip
     assert "table.csv" in session.state.notice.text
