@@ -18,7 +18,8 @@ HEIGHT_PX = 190
 DOT_PX, NEAR_PX = 4.0, 9.0
 LINE, SEEN, NOISE = QColor("#4c86c6"), QColor(63, 158, 107, 50), QColor(128, 128, 128, 70)
 NAMED = 3
-"""Genes at each end of an order that are named in the plot."""
+"""Genes at each end of an order that are named in the plot, where their names do not lie on each other."""
+NAME_PX = 12
 
 
 class Axes(QWidget):
@@ -242,20 +243,16 @@ class EffectPlot(Axes):
     def _paint_names(self, painter: QPainter, dots: Sequence[QPointF]) -> None:
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(self.ink)
-        last = len(dots) - 1
-        metrics = QFontMetrics(self.font())
-        for number in range(max(0, last - NAMED + 1), last + 1):
-            line = QRectF(dots[number].x() - 125, dots[number].y() - 7 + 2, 118, 12)
-            if number == last or dots[number + 1].y() + 12 < dots[number].y():
-                painter.drawText(
-                    line, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), self.genes[number]
-                )
-        for number in range(min(NAMED, len(dots))):
-            line = QRectF(
-                dots[number].x() + 7, dots[number].y() - 7 - 2, metrics.horizontalAdvance(self.genes[number]) + 4, 12
-            )
-            if number == 0 or dots[number - 1].y() - 12 > dots[number].y():
-                painter.drawText(line, int(Qt.AlignmentFlag.AlignVCenter), self.genes[number])
+        middle, last = int(Qt.AlignmentFlag.AlignVCenter), len(dots) - 1
+        for number in range(min(NAMED, len(dots))):  # the lowest, below the curve
+            if number == 0 or dots[number - 1].y() - NAME_PX > dots[number].y():
+                x, y = dots[number].x(), dots[number].y()
+                painter.drawText(QRectF(x + 7, y, 120, NAME_PX), middle, self.genes[number])
+        for number in range(max(0, last - NAMED + 1), last + 1):  # the highest, above it
+            if number == last or dots[number + 1].y() + NAME_PX < dots[number].y():
+                x, y = dots[number].x(), dots[number].y()
+                line = QRectF(x - 127, y - NAME_PX, 120, NAME_PX)
+                painter.drawText(line, middle | int(Qt.AlignmentFlag.AlignRight), self.genes[number])
         if self.marked in self.genes:
             painter.setPen(QPen(self.ink, 1.5))
             painter.drawEllipse(dots[self.genes.index(self.marked)], 6, 6)

@@ -85,7 +85,7 @@ class ScreenPage(QWidget):
         if state.selected is not None:
             self.cells.addItem("The selected cell", THIS_CELL)
         if state.chosen is not None:
-            self.cells.addItem(f"{len(state.chosen):,} chosen cells × {genes}", CHOSEN_CELLS)
+            self.cells.addItem(f"{len(state.chosen):,} chosen cells", CHOSEN_CELLS)
         self.cells.setCurrentIndex(max(0, self.cells.findData(wanted)))
         self.start.setEnabled(self.cells.count() > 0 and state.checkpoint is not None)
         self.start.setText(f"Screen {genes} genes" if genes else "Screen")
