@@ -11,12 +11,23 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from napari_spatia.data.morphology import features_of
 from napari_spatia.data.panel import Panel
 from napari_spatia.data.slide import Raster, Slide
 from napari_spatia.errors import CheckpointError
 from napari_spatia.inference.edits import Edit
-from napari_spatia.inference.evidence import Evidence, RealCell, Spread
+from napari_spatia.inference.evidence import Evidence, MeasuredChange, RealCell, Spread
 from napari_spatia.inference.groups import Groups
+from napari_spatia.inference.screen import (
+    ComparedCell,
+    Comparison,
+    Drawn,
+    Grid,
+    Screen,
+    ScreenPlan,
+    Strip,
+    readable_features,
+)
 from napari_spatia.inference.sensitivity import Sensitivity
 from napari_spatia.progress import silent
 
@@ -85,6 +96,7 @@ class FakeEditor:
     rendered: list[dict[str, float]] = field(default_factory=list)
     passes: list[int] = field(default_factory=list)
     examined: list[dict[str, float]] = field(default_factory=list)
+    screened: list[tuple[ScreenPlan, Path | None]] = field(default_factory=list)
 
     def preview(self, cell_id: str, progress: Any = None) -> Any:
         return self.select(cell_id, 2)
@@ -117,7 +129,12 @@ class FakeEditor:
         change = float(sum(edited.log2_fc.values()))
         crop = np.full((len(CHANNELS), CROP_PX, CROP_PX), 20, np.float32)
         nearest = tuple(RealCell(f"cell-{idx}", 0.5 + idx, crop + idx, CHANNELS) for idx in range(2))
-        return Evidence({"cell_area": Spread(6.0, 0.25, change, 0.5 * change, 8)}, nearest, 16, 42.0)
+        measured = tuple(
+            MeasuredChange(feature, 40.0, 40.0 + change, Spread(40.0, 0.25, change, 0.5 * change, 8))
+            for feature in features_of(CHANNELS)[:3]
+        )
+        spread = {"cell_area": Spread(6.0, 0.25, change, 0.5 * change, 8)}
+        return Evidence(measured, spread, np.array([0.35, 0.5, 0.15], np.float32), nearest, 16, 42.0)
 
 
 class FakeResolver:
@@ -141,6 +158,50 @@ class FakeResolver:
         return SimpleNamespace(
             edit=edit, log2_fc=log2_fc, changed=log2_fc, stopped=(), following=(), around=None, notes=("a note",)
         )
+
+
+class FakeScreener:
+    """Draws by its editor; of each picture every feature is 40 and the sum of the edit. Noise alone makes ± 1 of it."""
+
+    def __init__(self, editor: FakeEditor) -> None:
+        self.editor = editor
+        self.features = readable_features(CHANNELS, TYPES)
+
+    def _draw(self, cell: Any, edit: Edit, progress: Any = silent) -> Drawn:
+        log2_fc = dict(edit.active().terms)
+        picture = self.editor.render(cell, log2_fc, progress=progress)
+        features = {feature.key: 40.0 + sum(log2_fc.values()) for feature in self.features}
+        return Drawn(edit, picture.image, picture.mask, features, 42.0)
+
+    def sweep(self, cell: Any, edit: Edit, key: str, doses: tuple, progress: Any) -> Strip:
+        drawn = tuple(self._draw(cell, edit.with_term(key, dose), progress) for dose in doses)
+        return Strip(cell, edit, key, doses, self._draw(cell, Edit()), drawn, self.features, (-2.0, 1.0))
+
+    def grid(self, cell: Any, edit: Edit, keys: tuple, doses_a: tuple, doses_b: tuple, progress: Any) -> Grid:
+        drawn = tuple(
+            tuple(self._draw(cell, edit.with_term(keys[0], a).with_term(keys[1], b), progress) for b in doses_b)
+            for a in doses_a
+        )
+        return Grid(cell, edit, *keys, doses_a, doses_b, self._draw(cell, Edit()), drawn, self.features)
+
+    def compare(self, cell: Any, other_id: str, edit: Edit, progress: Any) -> Comparison:
+        pairs = [
+            ComparedCell(one, self._draw(one, Edit(), progress), self._draw(one, edit, progress))
+            for one in (cell, self.editor.select(other_id, cell.nfe))
+        ]
+        return Comparison(edit, (pairs[0], pairs[1]), self.features)
+
+    def screen(self, plan: ScreenPlan, folder: Path | None, progress: Any) -> Screen:
+        """The gene number g of the plan changes every feature by g / 2 × (-1)^g."""
+        self.editor.screened.append((plan, folder))
+        for step in range(10):
+            progress(step / 10, "drawing")
+            assert self.editor.gate.wait(10)
+        num = np.arange(len(plan.genes))
+        effect = np.broadcast_to((num / 2 * (-1.0) ** num)[:, None], (len(plan.cells), len(num), len(self.features)))
+        before = np.full((len(plan.cells), len(self.features)), 40.0)
+        reach = np.full((len(plan.cells), len(num)), 42.0)
+        return Screen(plan, self.features, before, 40.0 + effect, np.ones_like(before), reach)
 
 
 class FakeBackend:
@@ -187,6 +248,9 @@ class FakeBackend:
         knocked_out = np.full(10, np.nan, np.float32)
         knocked_out[:2] = 0.25, 0.125
         return Sensitivity(cell.cell_id, genes, moved, knocked_out, np.arange(10), cell.nfe)
+
+    def screener(self, editor: FakeEditor, resolver: Any, programmes: Any) -> FakeScreener:
+        return FakeScreener(editor)
 
     def predict(self, bound: Any, tasks: Any, genes: Any, seed: int, progress: Any) -> Any:
         self.predicted_seeds.append(seed)

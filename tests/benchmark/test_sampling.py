@@ -10,7 +10,7 @@ from napari_spatia.benchmark.condition_use import HeldOut
 from napari_spatia.benchmark.cvae import LATENT, train_cvae
 from napari_spatia.benchmark.pictures import generated_pictures
 from napari_spatia.benchmark.sampling import SamplingBenchmark, Setting, markdown_table, sampling
-from napari_spatia.benchmark.timing import live_times
+from napari_spatia.benchmark.timing import expressed_cells, live_times, screen_time
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.predictor import Predictor
 from napari_spatia.model.checkpoint import CheckpointConfig, save_checkpoint
@@ -95,6 +95,15 @@ def test_a_click_and_an_edit_are_timed_and_a_zero_edit_is_the_cell(bound):
     assert found["cells"] == 2 and found["fewer_passes"] == 200
     assert found["zero_edit_bit_identical"] == 1.0
     assert all(found[what]["p95_ms"] >= found[what]["p50_ms"] > 0 for what in ("click", "edit"))
+
+
+def test_a_screen_of_the_whole_panel_is_timed(bound):
+    cells = expressed_cells(bound)
+    assert (np.asarray(bound.values[cells].sum(axis=1)) > 0).all() and len(cells) <= bound.slide.num_cells
+    found = screen_time(bound, int(cells[0]))
+    assert (
+        found["screen_genes"] == len(bound.predictor.info.panel) and min(found["screen_s"], found["screen_cpu_s"]) > 0
+    )
 
 
 def test_the_vae_reads_its_condition_and_is_the_same_twice():

@@ -1,9 +1,10 @@
+import csv
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QMouseEvent, QWheelEvent
+from qtpy.QtGui import QGuiApplication, QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_spatia.inference.edits import Edit, NicheEdit
@@ -137,18 +138,50 @@ def test_an_edit_that_rests_is_examined_once_and_a_new_edit_takes_the_evidence_a
     view, examined = dock.evidence, fake_backend.editors[-1].examined
     qtbot.waitUntil(lambda: ready.state.evidence is not None, timeout=5000)
     assert examined == [{}]
-    assert (
-        "Spread without an edit over 8 seeds" in view.spread.text() and "±\N{NO-BREAK SPACE}0.25" in view.spread.text()
-    )
+    assert "Nothing is edited" in view.summary.text() and view.table.item(0, 3).text() == "± 0.25"
     for value in (1.0, 2.0):
         ready.set_log2_fc("GENE1", value)
-        assert ready.state.evidence is None and not view.nearest.isVisible()
+        assert ready.state.evidence is None and not view.shown.isVisible()
     qtbot.waitUntil(lambda: ready.state.evidence is not None, timeout=5000)
     assert examined == [{}, {"GENE1": 2.0}]
-    shown = view.spread.text().replace("\N{NO-BREAK SPACE}", " ")
-    assert "Change over 8 seeds" in shown and "cell area +2.00 ± 1.00" in shown
-    assert [shown.has_picture for shown in view.thumbnails] == [True, True, False, False]
+    first = [view.table.item(0, column) for column in range(4)]
+    assert [item.text() for item in first] == ["Cell area (µm²)", "40.0", "42.0", "▲ +2.00 ± 1.00"]
+    assert first[3].font().bold() and "8 noise seeds" in first[3].toolTip()
+    assert "3 of 3 features change" in view.summary.text()
+    assert [shown.isVisible() for shown in view.thumbnails] == [True, True, False, False]
     assert "16 real cells" in view.compared.text() and "cell-0" in view.thumbnails[0].toolTip()
+    assert view.thumbnails[0].caption.text() == "acinar"
+
+
+def test_evidence_reads_types_and_reach_and_leads_to_the_real_cells(dock, ready, qtbot):
+    view = dock.evidence
+    ready.set_log2_fc("GENE1", 2.0)
+    qtbot.waitUntil(lambda: ready.state.evidence is not None, timeout=5000)
+    assert [(each.name, round(each.after - each.before, 2)) for each in view.types.changes] == [
+        ("acinar", 0.35), ("T_cell", -0.3), ("ductal", -0.05),
+    ]  # fmt: skip
+    assert "Within what was seen (percentile 42)" in view.reach.toolTip()
+    assert view.reach.place() == pytest.approx(42 / 80 / 4)
+    edit = ready.state.edit.present
+    qtbot.mouseClick(view.thumbnails[1], LEFT)
+    assert ready.state.goal.center_um == tuple(ready.slide.centers_um[1]) and ready.state.selected == "cell-5"
+    assert ready.state.edit.present == edit, "looking at a real cell leaves the edit alone"
+
+
+def test_the_table_is_copied_and_saved(dock, ready, qtbot, tmp_path, monkeypatch):
+    ready.set_log2_fc("GENE1", 2.0)
+    qtbot.waitUntil(lambda: ready.state.evidence is not None, timeout=5000)
+    dock.evidence.copy.click()
+    lines = QGuiApplication.clipboard().text().split("\n")
+    assert lines[0].split("\t")[:3] == ["Feature", "Before", "After"] and lines[1].startswith(
+        "Cell area (µm²)\t40.0\t42.0"
+    )
+    path = tmp_path / "table.csv"
+    monkeypatch.setattr("napari_spatia.widgets.evidence.QFileDialog.getSaveFileName", lambda *_: (str(path), ""))
+    dock.evidence.save.click()
+    rows = list(csv.DictReader(path.open(encoding="utf-8")))
+    assert rows[0]["cell_id"] == "cell-5" and rows[0]["log2_fc"] == "GENE1=+2" and rows[0]["feature"] == "cell_area"
+    assert float(rows[0]["counterfactual"]) == 42.0 and rows[0]["changed"] == "True"
 
 
 def test_reach_is_told_when_the_edit_has_been_examined(dock, ready, fake_backend, qtbot):

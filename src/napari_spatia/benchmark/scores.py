@@ -130,6 +130,10 @@ def scores() -> list[Score]:
             "live: times fewer passes than the 400-pass midpoint", "timing",
             lambda found: Value(found["fewer_passes"]), _fixed(80.0), "≥ 80",
         ),
+        Score(
+            "screen of all panel genes, one cell, in s", "timing",
+            lambda found: Value(found["screen_s"]), _fixed(15.0), "≤ 15", at_least=False,
+        ),
     ]  # fmt: skip
     return rows
 

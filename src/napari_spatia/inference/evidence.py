@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_spatia.data.crops import read_crops
-from napari_spatia.data.morphology import morphology, nuclear_channel
+from napari_spatia.data.morphology import Feature, features_of, in_log2, measure, nuclear_channel
 from napari_spatia.inference.reach import Reach
 from napari_spatia.model.inputs import Condition
 from napari_spatia.progress import Progress, part, silent
@@ -39,6 +39,30 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredChange:
+    """One feature, in its own unit, of the zero edit and of the counterfactual as they are on screen.
+
+    ``spread`` tells in the same unit what other noise makes of both.
+    """
+
+    feature: Feature
+    before: float
+    after: float
+    spread: Spread
+
+    @property
+    def change(self) -> float:
+        return self.after - self.before
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the change is larger than its spread over the seeds, and their mean goes the same way."""
+        if self.spread.num_seeds < 2 or not np.isfinite(self.change):
+            return False
+        return abs(self.change) > self.spread.change_sd and self.change * self.spread.change > 0
+
+
+@dataclass(frozen=True, slots=True)
 class RealCell:
     """A real cell that expresses about what an edit asks for; ``image`` `(C, H, W)` is its own crop, slide units."""
 
@@ -50,19 +74,44 @@ class RealCell:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """``spread`` maps features of `data.morphology.morphology` to their spread; ``nearest`` real cells, nearest first,
-    among ``num_compared``; ``reach_percentile`` as in `inference.reach.Reach.percentile`.
+    """``measured`` are all features of `data.morphology.measure`, ``spread`` those of `data.morphology.morphology` in
+    log2; ``type_before`` `(T,)` is the type probability of the cell without the edit; ``nearest`` real cells, nearest
+    first, among ``num_compared``; ``reach_percentile`` as in `inference.reach.Reach.percentile`.
     """
 
+    measured: tuple[MeasuredChange, ...]
     spread: dict[str, Spread]
+    type_before: NDArray[np.float32]
     nearest: tuple[RealCell, ...]
     num_compared: int
     reach_percentile: float
+
+    def table(self) -> list[dict[str, Any]]:
+        """`measured` as rows for a file."""
+        return [
+            {
+                "feature": change.feature.key,
+                "unit": change.feature.unit,
+                "zero_edit": change.before,
+                "counterfactual": change.after,
+                "change": change.change,
+                "change_mean": change.spread.change,
+                "change_sd": change.spread.change_sd,
+                "unedited_sd": change.spread.unedited_sd,
+                "seeds": change.spread.num_seeds,
+                "changed": change.is_changed,
+            }
+            for change in self.measured
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, without pictures; None for what is not known."""
         plain = lambda value: round(value, 4) if np.isfinite(value) else None  # noqa: E731
         return {
+            "features": [
+                {key: plain(value) if isinstance(value, float) else value for key, value in row.items()}
+                for row in self.table()
+            ],
             "spread_log2": {
                 feature: {name: plain(value) for name, value in asdict(spread).items()}
                 for feature, spread in self.spread.items()
@@ -81,31 +130,76 @@ def examine(
     progress: Progress = silent,
 ) -> Evidence:
     """Draws the cell without and with the edit from ``num_seeds`` noise seeds, and finds the nearest real cells."""
-    unedited = bound.condition(np.array([cell.cell_idx]), bound.genes_of(np.array([cell.cell_idx])))
-    before = _features(bound, cell, unedited, edited.nfe, num_seeds, part(progress, 0.0, 0.45))
-    after = _features(bound, cell, edited.condition, edited.nfe, num_seeds, part(progress, 0.45, 0.9))
+    row = np.array([cell.cell_idx])
+    genes = bound.genes_of(row)
+    unedited = bound.condition(row, genes)
+    zero_edit = bound.restore(bound.draw(cell.white, unedited, edited.nfe))
+    before = drawn_features(bound, cell, unedited, edited.nfe, num_seeds, part(progress, 0.0, 0.45))
+    after = drawn_features(bound, cell, edited.condition, edited.nfe, num_seeds, part(progress, 0.45, 0.9))
     progress(0.9, "reading the nearest real cells")
     return Evidence(
-        {name: _spread(before[name], after[name]) for name in before},
+        _changes(
+            cell,
+            features_in(zero_edit[0][0], zero_edit[1][0], cell),
+            features_in(edited.image, edited.mask, cell),
+            before,
+            after,
+        ),
+        _log2_spread(cell, before, after),
+        bound.type_probability(row, genes, unedited.vector)[0],
         _real_cells(bound, *reach.nearest(edited.embedding, NUM_NEAREST, apart_from=cell.cell_idx)),
         len(reach.cell_idx),
         reach.percentile(edited.embedding, apart_from=cell.cell_idx),
     )
 
 
-def _features(
+def features_in(image: NDArray[np.float32], mask: NDArray[np.float32], cell: "SelectedCell") -> dict[str, float]:
+    """`data.morphology.measure` of a drawn picture `(C, H, W)` and its mask `(H, W)` in [0, 1]."""
+    return measure(image, mask >= 0.5, cell.channels, nuclear_channel(cell.channels), cell.um_per_px)
+
+
+def drawn_features(
     bound: "BoundSlide", cell: "SelectedCell", condition: Condition, nfe: int, num_seeds: int, progress: Progress
-) -> dict[str, NDArray[np.float64]]:
-    """`(num_seeds,)` of each feature."""
+) -> list[dict[str, float]]:
+    """The features of one picture a seed."""
     found = []
     for start in range(0, num_seeds, SEEDS_AT_ONCE):
         progress(start / num_seeds, "drawing from other noise")
         samples = range(start, min(start + SEEDS_AT_ONCE, num_seeds))
         white = torch.from_numpy(np.stack([bound.noise(cell.cell_idx, 0, sample_no) for sample_no in samples]))
         drawn = bound.draw(white.to(bound.predictor.device), condition.repeated(len(samples)), nfe)
-        for image, mask in zip(*bound.restore(drawn), strict=True):
-            found.append(morphology(image, mask >= 0.5, cell.channels, nuclear_channel(cell.channels), cell.um_per_px))
-    return {name: np.array([features[name] for features in found]) for name in found[0]}
+        found += [features_in(image, mask, cell) for image, mask in zip(*bound.restore(drawn), strict=True)]
+    return found
+
+
+def _changes(
+    cell: "SelectedCell",
+    zero_edit: dict[str, float],
+    edited: dict[str, float],
+    before: list[dict[str, float]],
+    after: list[dict[str, float]],
+) -> tuple[MeasuredChange, ...]:
+    return tuple(
+        MeasuredChange(
+            feature,
+            zero_edit[feature.key],
+            edited[feature.key],
+            _spread(_column(before, feature.key), _column(after, feature.key)),
+        )
+        for feature in features_of(cell.channels)
+    )
+
+
+def _log2_spread(
+    cell: "SelectedCell", before: list[dict[str, float]], after: list[dict[str, float]]
+) -> dict[str, Spread]:
+    before, after = ([in_log2(features, cell.channels) for features in found] for found in (before, after))
+    return {name: _spread(_column(before, name), _column(after, name)) for name in before[0]}
+
+
+def _column(found: list[dict[str, float]], name: str) -> NDArray[np.float64]:
+    """`(num_seeds,)` of one feature."""
+    return np.array([features[name] for features in found])
 
 
 def _spread(before: NDArray[np.float64], after: NDArray[np.float64]) -> Spread:

@@ -1,7 +1,6 @@
 """A person's annotation of cells: classes, who is in which, and a journal that survives a killed process."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from napari_spatia.data.colors import Rgb
 from napari_spatia.errors import SpatiaError
-from napari_spatia.files import staged_file
+from napari_spatia.files import append_lines, staged_file, whole_lines
 
 KEYS = "123456789"
 
@@ -103,14 +102,9 @@ class Journal:
 
     def replay(self, start: Annotations) -> Annotations:
         """``start`` and everything in the journal. A last line that a kill cut short was never confirmed: dropped."""
-        if not self.path.exists():
-            return start
-        whole, newline, _torn = self.path.read_bytes().rpartition(b"\n")
-        if not newline:
-            return start
         annotations = start
         changes: dict[str, str | None] = {}
-        for line in whole.decode().splitlines():
+        for line in whole_lines(self.path):
             event = json.loads(line)
             if event["do"] == "class":
                 red, green, blue = event["colour"]
@@ -129,22 +123,7 @@ class Journal:
             staged.write_text("".join(json.dumps(_class_event(entry)) + "\n" for entry in annotations.classes))
 
     def _append(self, event: dict[str, Any]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a+b") as file:
-            if file.tell() and not _ends_with_newline(file):
-                file.truncate(_last_line_end(self.path))
-            file.write(json.dumps(event).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-
-def _ends_with_newline(file: Any) -> bool:
-    file.seek(-1, os.SEEK_END)
-    return bool(file.read(1) == b"\n")
-
-
-def _last_line_end(path: Path) -> int:
-    return path.read_bytes().rfind(b"\n") + 1
+        append_lines(self.path, [json.dumps(event)])
 
 
 def _class_event(entry: AnnotationClass) -> dict[str, Any]:

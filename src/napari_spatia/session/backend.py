@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from napari_spatia.inference.perturb import CellEditor, SelectedCell
     from napari_spatia.inference.prediction import Prediction
     from napari_spatia.inference.predictor import BoundSlide, Predictor
+    from napari_spatia.inference.programmes import Programme
     from napari_spatia.inference.resolve import EditResolver
+    from napari_spatia.inference.screener import Screener
     from napari_spatia.inference.sensitivity import Sensitivity
 
 
@@ -29,6 +31,9 @@ class Backend(Protocol):
     def rank_genes(
         self, editor: "CellEditor", resolver: "EditResolver", cell: "SelectedCell", progress: Progress
     ) -> "Sensitivity": ...
+    def screener(
+        self, editor: "CellEditor", resolver: "EditResolver", programmes: "Mapping[str, Programme]"
+    ) -> "Screener": ...
 
     def predict(
         self, bound: "BoundSlide", tasks: Sequence[str], genes: Sequence[str] | None, seed: int, progress: Progress
@@ -66,6 +71,13 @@ class InferenceBackend:
         from napari_spatia.inference.sensitivity import rank_genes
 
         return rank_genes(editor, resolver, cell, progress)
+
+    def screener(
+        self, editor: "CellEditor", resolver: "EditResolver", programmes: "Mapping[str, Programme]"
+    ) -> "Screener":
+        from napari_spatia.inference.screener import Screener
+
+        return Screener(editor, resolver, programmes)
 
     def predict(
         self, bound: "BoundSlide", tasks: Sequence[str], genes: Sequence[str] | None, seed: int, progress: Progress

@@ -67,9 +67,13 @@ class LookVerbs(EditVerbs, ColourVerbs):
 
         Raises `CellError` where no cell, or more than one, is meant.
         """
-        self.select_cell(self._meant(cell_id))
-        card = self.state.card
-        assert card is not None, "a cell is selected"
+        cell_id = self._meant(cell_id)
+        self.select_cell(cell_id)
+        self.look_at_cell(cell_id)
+
+    def look_at_cell(self, cell_id: str) -> None:
+        """Bring a cell into the middle of the view; what is selected stays so."""
+        card = read_card(self.opened, cell_id, self.state.prediction, self.state.annotations)
         serial = self.state.goal.serial + 1 if self.state.goal else 1
         self.state.goal = Goal(card.center_um, serial)
 

@@ -8,6 +8,7 @@
 >>> session.set_log2_fc("EPCAM", 2.0)
 >>> session.render()
 >>> session.examine()
+>>> session.screen()
 >>> session.export("out", ["geojson", "csv"])
 """
 
@@ -31,6 +32,7 @@ from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_
 from napari_spatia.session.picturing import PictureVerbs
 from napari_spatia.session.plotting import PlotVerbs
 from napari_spatia.session.presets import PresetVerbs
+from napari_spatia.session.screening import ScreenVerbs
 from napari_spatia.session.transcripts import TranscriptVerbs
 from napari_spatia.session.walking import WalkVerbs
 
@@ -43,7 +45,15 @@ DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
 class Session(
-    TranscriptVerbs, AnnotationVerbs, BlendVerbs, NeighbourVerbs, PresetVerbs, WalkVerbs, PlotVerbs, PictureVerbs
+    TranscriptVerbs,
+    AnnotationVerbs,
+    BlendVerbs,
+    NeighbourVerbs,
+    PresetVerbs,
+    WalkVerbs,
+    PlotVerbs,
+    PictureVerbs,
+    ScreenVerbs,
 ):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
@@ -80,6 +90,7 @@ class Session(
         for kind in ("bind", "edits", "predict", "colour", "filter", "crop", "select", "render", "examine", "export"):
             self.jobs.cancel(kind)
         self.select_cell(None)
+        self._forget_screens()
         self.point_away()
         self._forget_transcripts()
         self._opened, self._palette = opened, {}
@@ -112,6 +123,7 @@ class Session(
     def _take_predictor(self, predictor: "Predictor", channel_map: Mapping[str, str] | None) -> None:
         self._predictor = predictor
         self._unbind()
+        self._forget_screens()
         self.state.cell = self.state.resolved = self.state.counterfactual = self.state.evidence = None
         self.state.device, self.state.checkpoint = predictor.device, predictor.info
         self._bind(channel_map)

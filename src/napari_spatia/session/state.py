@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_spatia.inference.prediction import Prediction
     from napari_spatia.inference.predictor import CheckpointInfo
     from napari_spatia.inference.resolve import ResolvedEdit
+    from napari_spatia.inference.screen import Comparison, Grid, Screen, Strip
     from napari_spatia.inference.sensitivity import Sensitivity
 
 PROGRAMME_LIMIT = 4.0
@@ -136,6 +137,10 @@ _SAME_OBJECT = dict.fromkeys(
         "counterfactual",
         "evidence",
         "sensitivity",
+        "strip",
+        "grid",
+        "comparison",
+        "screen",
         "chosen",
         "plot",
         "hovered",
@@ -202,6 +207,13 @@ class SessionState:
     counterfactual: "Counterfactual | None" = None
     evidence: "Evidence | None" = None
     """What stands behind ``counterfactual``, once it has been examined."""
+    strip: "Strip | None" = None
+    """The newest dose strip; this and the three below stay when another cell is selected."""
+    grid: "Grid | None" = None
+    comparison: "Comparison | None" = None
+    screen: "Screen | None" = None
+    feature: str = "cell_area"
+    """Key of the feature that curves show and a screen is ranked by."""
 
     chosen: "NDArray[np.int64] | None" = None
     """`(n,)` rows of the chosen cells, ascending, not to be written into; None when none is chosen."""

@@ -28,6 +28,7 @@ from napari_spatia.widgets.embedding_dock import EmbeddingDock
 from napari_spatia.widgets.explorer import ExplorerDock
 from napari_spatia.widgets.export_dock import ExportDock
 from napari_spatia.widgets.host import session_for
+from napari_spatia.widgets.screens_dock import ScreensDock
 from napari_spatia.widgets.transcripts_dock import TranscriptsDock
 
 NO_LAYERS: list[tuple[Any, ...]] = [(None,)]
@@ -67,6 +68,13 @@ class Annotate(AnnotateDock):
 
 class Transcripts(TranscriptsDock):
     """The Transcripts dock of a viewer."""
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__(session_for(napari_viewer))
+
+
+class Screens(ScreensDock):
+    """The Screens dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(session_for(napari_viewer))

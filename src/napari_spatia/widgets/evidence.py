@@ -1,42 +1,100 @@
-"""Under the pictures of an edit, once it rests: how much of the change is noise, and the real cells nearest to it."""
+"""Under the pictures of an edit, once it rests: what it changed, how much of that is noise, how far it reaches, and the
+real cells nearest to it.
+"""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer
-from qtpy.QtGui import QHideEvent, QShowEvent
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtGui import QHideEvent, QKeyEvent, QMouseEvent, QShowEvent
+from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
 
 from napari_spatia.data import picture as pictures
-from napari_spatia.widgets.parts import Busy, Dock, hint, row
+from napari_spatia.data.picture import Limits
+from napari_spatia.session.opened import read_card
+from napari_spatia.widgets.gauges import ReachGauge, TypeBars, most_changed, reach_text
+from napari_spatia.widgets.measure_table import MeasureTable
+from napari_spatia.widgets.parts import Busy, Dock, button, column, heading, hint, row
 from napari_spatia.widgets.pictures import PictureView
 
 if TYPE_CHECKING:
-    from napari_spatia.inference.evidence import Evidence
+    from napari_spatia.inference.evidence import Evidence, RealCell
 
 REST_MS = 400
 """An edit that has not changed for so long is examined."""
 THUMBNAIL_PX = 84
 NUM_THUMBNAILS = 4
-_NAMES = {"cell_area": "cell area", "nucleus_area": "nucleus area", "nucleus_dapi": "nucleus DAPI"}
+SAYS = (
+    "This is the model's picture of this one cell if it expressed what the sliders say, learned from real cells like "
+    "those below. It was not measured, and it does not tell what the cell would become."
+)
+
+
+class Thumbnail(QWidget):
+    """A real cell, its type and how far away it is; a click or Return shows it on the slide."""
+
+    chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.cell_id = ""
+        self.view = PictureView("")
+        self.view.setFixedSize(THUMBNAIL_PX, THUMBNAIL_PX)
+        self.caption = QLabel()
+        self.caption.setFixedWidth(THUMBNAIL_PX)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(1)
+        layout.addWidget(self.view)
+        layout.addWidget(self.caption)
+
+    def show_cell(self, cell: "RealCell", cell_type: str, limits: Limits | None) -> None:
+        self.cell_id = cell.cell_id
+        self.view.show_picture(pictures.composite(cell.image, cell.channels, limits))
+        metrics = self.caption.fontMetrics()
+        self.caption.setText(metrics.elidedText(cell_type or cell.cell_id, Qt.TextElideMode.ElideRight, THUMBNAIL_PX))
+        said = f"Real cell {cell.cell_id}{f', {cell_type}' if cell_type else ''}"
+        self.setToolTip(
+            f"{said}, {cell.distance:.2f} away in the space of the gene encoder. Click to see it on the slide"
+        )
+        self.setAccessibleName(said)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.chosen.emit(self.cell_id)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Space):
+            self.chosen.emit(self.cell_id)
+        else:
+            super().keyPressEvent(event)
 
 
 class EvidenceView(QWidget):
-    """Spread over seeds as text, nearest real cells as small pictures."""
+    """Table of features, types, reach and nearest real cells of the edit that rests, and what all that is."""
 
     def __init__(self, dock: Dock) -> None:
         super().__init__()
         self._dock = dock
-        self.spread = hint("")
+        self.reach, self.reach_words = ReachGauge(), QLabel()
+        self.types, self.table, self.summary = TypeBars(), MeasureTable(), QLabel()
+        self.summary.setWordWrap(True)
+        self.copy = button("Copy", "Copy the table, with tabs between its columns", self.table.copy)
+        self.save = button("Save CSV…", "Save the table with all numbers", self._save)
         self.compared = QLabel()
-        self.thumbnails = [PictureView("") for _ in range(NUM_THUMBNAILS)]
+        self.thumbnails = [Thumbnail() for _ in range(NUM_THUMBNAILS)]
         for view in self.thumbnails:
-            view.setFixedSize(THUMBNAIL_PX, THUMBNAIL_PX)
-        self.nearest = row(*self.thumbnails)
+            view.chosen.connect(lambda cell_id: dock.attempt(dock.session.look_at_cell, cell_id))
+        self.shown = column(
+            heading("What the edit changed"), hint(SAYS), row(self.reach_words, self.reach), self.types, self.summary,
+            self.table, row(self.copy, self.save), self.compared, row(*self.thumbnails),
+        )  # fmt: skip
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        for widget in (Busy(dock, "examine"), self.spread, self.compared, self.nearest):
-            layout.addWidget(widget)
+        layout.addWidget(Busy(dock, "examine"))
+        layout.addWidget(self.shown)
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MS)
@@ -65,31 +123,43 @@ class EvidenceView(QWidget):
         self._dock.attempt(self._dock.session.examine)
 
     def _show(self) -> None:
-        evidence, limits = self._dock.state.evidence, self._dock.state.limits
-        for widget in (self.spread, self.compared, self.nearest):
-            widget.setVisible(evidence is not None)
-        if evidence is None:
+        state = self._dock.state
+        evidence, edited, info = state.evidence, state.counterfactual, state.checkpoint
+        self.shown.setVisible(evidence is not None)
+        if evidence is None or edited is None or info is None:
             return
-        self.spread.setText(spread_text(evidence))
+        self.reach_words.setText(reach_text(evidence.reach_percentile))
+        self.reach.show_reach(evidence.reach_percentile)
+        self.types.show_types(most_changed(info.cell_types, evidence.type_before, edited.type_probability))
+        self.summary.setText(summary_text(evidence))
+        self.table.show_changes(evidence.measured)
+        self._show_nearest(evidence)
+
+    def _show_nearest(self, evidence: "Evidence") -> None:
+        state = self._dock.state
         self.compared.setText(f"Nearest of {evidence.num_compared:,} real cells")
-        for view, cell in zip(self.thumbnails, evidence.nearest, strict=False):
-            view.show_picture(pictures.composite(cell.image, cell.channels, limits))
-            view.setToolTip(f"Real cell {cell.cell_id}, {cell.distance:.2f} away in the space of the gene encoder")
-        for view in self.thumbnails[len(evidence.nearest) :]:
-            view.show_picture(None)
+        for number, view in enumerate(self.thumbnails):
+            view.setVisible(number < len(evidence.nearest))
+            if number < len(evidence.nearest):
+                cell = evidence.nearest[number]
+                card = read_card(self._dock.session.opened, cell.cell_id, state.prediction, state.annotations)
+                view.show_cell(cell, card.cell_type or card.known_type or "", state.limits)
+
+    def _save(self) -> None:
+        cell = self._dock.state.cell
+        suggested = f"cell-{cell.cell_id}-counterfactual.csv" if cell is not None else ""
+        path, _ = QFileDialog.getSaveFileName(self, "Save the table", suggested, "CSV (*.csv)")
+        if path:
+            self._dock.attempt(self._dock.session.save_measures, Path(path))
 
 
-def spread_text(evidence: "Evidence") -> str:
-    """The change of each feature, mean ± standard deviation; without an edit, how much noise alone changes."""
-    num_seeds = max((spread.num_seeds for spread in evidence.spread.values()), default=0)
-    is_edited = any(spread.change for spread in evidence.spread.values() if spread.num_seeds > 1)
-    shown = [
-        f"{_NAMES.get(name, name)} "
-        + (f"{spread.change:+.2f} ± {spread.change_sd:.2f}" if is_edited else f"± {spread.unedited_sd:.2f}")
-        for name, spread in evidence.spread.items()
-        if spread.num_seeds > 1
-    ]
-    title = "Change" if is_edited else "Spread without an edit"
-    # A line never breaks within one feature's numbers.
-    listed = " · ".join(text.replace(" ", "\N{NO-BREAK SPACE}") for text in shown)
-    return f"{title} over {num_seeds} seeds, log2: {listed or 'nothing could be measured'}"
+def summary_text(evidence: "Evidence") -> str:
+    """How many features change by more than the spread; without an edit, what the spread is."""
+    seeds = max((change.spread.num_seeds for change in evidence.measured), default=0)
+    known = [change for change in evidence.measured if change.spread.num_seeds > 1]
+    if not known:
+        return "Nothing could be measured on the pictures."
+    if not any(change.spread.change for change in known):
+        return f"Nothing is edited. The spread is what {seeds} noise seeds alone make of each feature."
+    changed = [change for change in known if change.is_changed]
+    return f"<b>{len(changed)} of {len(known)} features change</b> by more than the spread over {seeds} noise seeds."
