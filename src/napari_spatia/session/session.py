@@ -24,6 +24,7 @@ from napari_spatia.progress import Progress, part
 from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.blending import BlendVerbs
 from napari_spatia.session.cell_filter import CellFilter
+from napari_spatia.session.comparing import CompareVerbs
 from napari_spatia.session.history import History
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
 from napari_spatia.session.picturing import PictureVerbs
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
-class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVerbs, PictureVerbs):
+class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, CompareVerbs, PlotVerbs, PictureVerbs):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
     ``jobs`` decides where long work runs (`InlineJobs`: at once; `ThreadJobs`: in the background, errors become
@@ -77,6 +78,7 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVer
         self.select_cell(None)
         self.point_away()
         self._forget_transcripts()
+        self._forget_comparison()
         self._opened, self._palette = opened, {}
         self._unbind()
         self._forget_maps()

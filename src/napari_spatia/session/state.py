@@ -16,6 +16,7 @@ from napari_spatia.inference.edits import Edit
 from napari_spatia.inference.programmes import Programme
 from napari_spatia.session.annotations import Annotations
 from napari_spatia.session.cell_filter import CellFilter, FilteredCells
+from napari_spatia.session.cell_groups import FIRST_GROUPS, CellGroup, Comparison
 from napari_spatia.session.colour import CELL_STYLES, COLORMAP, PERCENT, Lookup
 from napari_spatia.session.history import History
 from napari_spatia.session.jobs import JobStatus
@@ -129,6 +130,7 @@ _SAME_OBJECT = dict.fromkeys(
         "counterfactual",
         "evidence",
         "chosen",
+        "comparison",
         "plot",
         "hovered",
         "transcripts",
@@ -189,6 +191,9 @@ class SessionState:
 
     chosen: "NDArray[np.int64] | None" = None
     """`(n,)` rows of the chosen cells, ascending, not to be written into; None when none is chosen."""
+    groups: tuple[CellGroup, CellGroup] = FIRST_GROUPS
+    """A and B, whose genes are compared."""
+    comparison: Comparison | None = None
     tool: str = ""
     """What a drag on the slide draws: one of `selecting.TOOLS`."""
     plot: Plot | None = None

@@ -6,8 +6,8 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 PLUGIN = "napari-spatia"
 EXPLORER, CELL, CELLS_MAP, ANNOTATE = "Explorer", "Cell", "Cells map", "Annotate"
-TRANSCRIPTS, EXPORT = "Transcripts", "Export"
-DOCKS = (EXPLORER, CELL, CELLS_MAP, ANNOTATE, TRANSCRIPTS, EXPORT)
+COMPARE, TRANSCRIPTS, EXPORT = "Compare", "Transcripts", "Export"
+DOCKS = (EXPLORER, CELL, CELLS_MAP, COMPARE, ANNOTATE, TRANSCRIPTS, EXPORT)
 LEFT_PX, RIGHT_PX = 290, 430
 
 
