@@ -119,3 +119,9 @@ def test_the_table_is_copied_and_saved(filled, ready, qtbot, monkeypatch, tmp_pa
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "t.csv"), ""))
     qtbot.mouseClick(filled.save, Qt.MouseButton.LeftButton)
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 13
+
+
+def test_favourites_have_a_star_in_the_table(filled, ready):
+    gene = genes(filled)[3]
+    ready.toggle_favourite(gene)
+    assert genes(filled)[3] == f"★ {gene}" and filled.table.genes.gene(3) == gene

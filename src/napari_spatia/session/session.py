@@ -25,6 +25,7 @@ from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.blending import BlendVerbs
 from napari_spatia.session.cell_filter import CellFilter
 from napari_spatia.session.comparing import CompareVerbs
+from napari_spatia.session.favourites import FavouriteVerbs
 from napari_spatia.session.history import History
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
 from napari_spatia.session.picturing import PictureVerbs
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
 DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
-class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, CompareVerbs, PlotVerbs, PictureVerbs):
+class Session(
+    TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, CompareVerbs, FavouriteVerbs, PlotVerbs, PictureVerbs
+):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
     ``jobs`` decides where long work runs (`InlineJobs`: at once; `ThreadJobs`: in the background, errors become
@@ -92,6 +95,7 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, Compare
         state.armed_class, state.annotations, state.unsaved_annotations = None, opened.annotations, 0
         state.chosen, state.tool, state.plot = None, "", None
         state.slide = opened.slide
+        self.recall_favourites()
         self._show_first_plot()
         self.colour_by(self._values().default_key)
         self._bind()

@@ -158,6 +158,8 @@ class SessionState:
     prediction: "Prediction | None" = None
     prediction_saved: bool = True
 
+    favourites: tuple[str, ...] = ()
+    """Genes with a star, a person's own on every slide."""
     colour: str | None = None
     shown_range: tuple[float, float] | None = None
     percent: tuple[float, float] = PERCENT

@@ -60,6 +60,7 @@ class CompareDock(Dock):
         self.watch(self._show_ready, "slide", "chosen", "jobs")
         self.watch(self._show_comparison, "comparison")
         self.watch(self._show_colour, "colour", "comparison")
+        self.watch(lambda: self.table.genes.show_favourites(self.state.favourites), "favourites")
 
     def _group_choice(self, side: str) -> QComboBox:
         made = QComboBox()

@@ -1,11 +1,14 @@
 """The genes of a comparison as a table that is sorted by any of its columns."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableView
 
 from napari_spatia.data.differential import GeneTest
+from napari_spatia.widgets.legend_parts import STAR
 
 GENE, AUC = 0, 1
 COLUMNS = (
@@ -27,6 +30,13 @@ class GeneTestModel(QAbstractTableModel):
         super().__init__()
         self._test: GeneTest | None = None
         self._order: NDArray[np.intp] = np.zeros(0, np.intp)
+        self._favourites: frozenset[str] = frozenset()
+
+    def show_favourites(self, genes: Iterable[str]) -> None:
+        """Put a star before the names of these genes."""
+        self._favourites = frozenset(genes)
+        if self.rowCount():
+            self.dataChanged.emit(self.index(0, GENE), self.index(self.rowCount() - 1, GENE))
 
     def show_test(self, test: GeneTest | None) -> None:
         """Replace all rows; they are sorted by `sort`."""
@@ -89,7 +99,7 @@ class GeneTestModel(QAbstractTableModel):
     def _text(self, place: int, column: int) -> str:
         value = self._column(column)[place]
         if column == GENE:
-            return str(value)
+            return f"{STAR} {value}" if value in self._favourites else str(value)
         name, number = COLUMNS[column][0], float(value)
         if name == "p adj.":
             return "< 1e-300" if number < SMALLEST_P else f"{number:.2g}"
