@@ -23,6 +23,7 @@ from napari_spatia.inference.edits import Edit
 from napari_spatia.progress import Progress, part
 from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.blending import BlendVerbs
+from napari_spatia.session.bounding import BoundaryVerbs
 from napari_spatia.session.cell_filter import CellFilter
 from napari_spatia.session.comparing import CompareVerbs
 from napari_spatia.session.favourites import FavouriteVerbs
@@ -42,7 +43,15 @@ DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
 class Session(
-    TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, CompareVerbs, FavouriteVerbs, PlotVerbs, PictureVerbs
+    TranscriptVerbs,
+    AnnotationVerbs,
+    BlendVerbs,
+    SelectVerbs,
+    CompareVerbs,
+    FavouriteVerbs,
+    BoundaryVerbs,
+    PlotVerbs,
+    PictureVerbs,
 ):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
@@ -82,6 +91,7 @@ class Session(
         self.point_away()
         self._forget_transcripts()
         self._forget_comparison()
+        self._forget_polygons()
         self._opened, self._palette = opened, {}
         self._unbind()
         self._forget_maps()

@@ -107,6 +107,14 @@ class TranscriptPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class Polygons:
+    """Outlines in view: ``yx`` `(k, 2)` float32 µm, closed rings with a NaN after each; ``cells`` `(k,)` their rows."""
+
+    yx: NDArray[np.float32] = field(repr=False)
+    cells: NDArray[np.intp] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class CellCrop:
     """The real pixels of a cell: ``image`` `(C, H, W)` float32 in slide units."""
 
@@ -132,6 +140,7 @@ _SAME_OBJECT = dict.fromkeys(
         "chosen",
         "comparison",
         "plot",
+        "polygons",
         "hovered",
         "transcripts",
     ),
@@ -210,6 +219,9 @@ class SessionState:
     transcript_genes: tuple[TranscriptGene, ...] = ()
     """Whose transcripts are to be seen; ``transcripts`` are those in view."""
     transcripts: TranscriptPicture | None = None
+    polygons_shown: bool = False
+    """Whether outlines are drawn as polygons where few cells are in view; ``polygons`` are those in view."""
+    polygons: Polygons | None = None
     goal: Goal | None = None
     """Where the camera was last asked to go."""
 

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_spatia.inference.registry import best_checkpoint, find_checkpoint, list_shipped
+from napari_spatia.session.bounding import MOST_OUTLINED
 from napari_spatia.session.colour import CELL_STYLES
 from napari_spatia.session.session import Session
 from napari_spatia.session.values import GENE_FORMS, MAX_BLENDED, gene_key, genes_of
@@ -61,6 +62,7 @@ class ExplorerDock(Dock):
         self.watch(lambda: self.style.setCurrentIndex(CELL_STYLES.index(self.state.cell_style)), "cell_style")
         self.watch(self._show_chips, "slide", "view_genes", "favourites")
         self.watch(lambda: self.hover.setChecked(self.state.hover_shown), "hover_shown")
+        self.watch(lambda: self.polygons.setChecked(self.state.polygons_shown), "polygons_shown")
 
     # -- slide ----------------------------------------------------------------------------------------------------
 
@@ -194,7 +196,14 @@ class ExplorerDock(Dock):
         self.hover.setToolTip("Show what is known of the cell under the mouse. Key H")
         self.hover.clicked.connect(self.session.show_hover)
         self.bind_key("H", lambda: self.session.show_hover(not self.state.hover_shown))
-        self.body.addWidget(self.hover)
+        self.polygons = QCheckBox("Polygons (P)")
+        self.polygons.setToolTip(
+            f"Outlines of cells and nuclei as crisp lines, where at most {MOST_OUTLINED:,} cells are in view. Key P"
+        )
+        self.polygons.clicked.connect(lambda on: self.attempt(self.session.show_polygons, on))
+        self.bind_key("P", lambda: self.attempt(self.session.show_polygons, not self.state.polygons_shown))
+        self.body.addWidget(row(self.hover, self.polygons))
+        self.body.addWidget(Busy(self, "outlines"))
         self.body.addStretch(0)
 
     def _show_choices(self) -> None:

@@ -13,6 +13,7 @@ from napari_spatia.session.session import Session
 from napari_spatia.session.state import Notice
 from napari_spatia.viewer.camera import Camera
 from napari_spatia.viewer.pointer import Pointer
+from napari_spatia.viewer.polygon_view import PolygonView
 from napari_spatia.viewer.slide_view import SlideView
 from napari_spatia.viewer.transcript_view import TranscriptView
 from napari_spatia.viewer.warm_up import warm_up
@@ -33,6 +34,7 @@ class Host:
     tips: HoverTips
     camera: Camera
     transcripts: TranscriptView
+    polygons: PolygonView
 
     def close(self) -> None:
         """Stop all work and let go of the viewer."""
@@ -43,6 +45,7 @@ class Host:
         self.pointer.close()
         self.camera.close()
         self.transcripts.close()
+        self.polygons.close()
         self.view.close()
         self.session.close()
 
@@ -62,6 +65,7 @@ def host_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path 
         host = Host(
             session, SlideView(viewer, session), delivery, rests, Pointer(viewer, session, rests),
             HoverTips(session.state), Camera(viewer, session, rests), TranscriptView(viewer, session),
+            PolygonView(viewer, session),
         )  # fmt: skip
         weakref.finalize(viewer, host.close).atexit = False
         _hosts[viewer] = host
