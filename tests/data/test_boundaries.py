@@ -60,8 +60,8 @@ def test_some_cells_come_in_the_order_asked_for(slide):
 def test_they_are_read_once_and_anew_when_the_shapes_changed(slide, cache, monkeypatch):
     first = open_boundaries(slide)[0].read(np.array([3]))[0]
     assert len(list(cache.iterdir())) == 2
-    read, keep = [], boundaries.read_shapes
-    monkeypatch.setattr(boundaries, "read_shapes", lambda *args: (read.append(args[1]), keep(*args))[1])
+    read, keep = [], boundaries._read_element
+    monkeypatch.setattr(boundaries, "_read_element", lambda *args: (read.append(args[1]), keep(*args))[1])
     open_boundaries(slide)
     assert read == []
     file = slide.path / "shapes" / "cell_boundaries" / "shapes.parquet"
@@ -76,7 +76,7 @@ def test_they_are_read_once_and_anew_when_the_shapes_changed(slide, cache, monke
 def test_that_circles_are_no_polygons_is_known_the_second_time(build, monkeypatch):
     slide = open_slide(build(shapes="circles"))
     assert open_boundaries(slide) == ()
-    monkeypatch.setattr(boundaries, "read_shapes", lambda *args: pytest.fail("read again"))
+    monkeypatch.setattr(boundaries, "_read_element", lambda *args: pytest.fail("read again"))
     assert open_boundaries(slide) == ()
 
 

@@ -1,7 +1,7 @@
 """The outline of each cell of a slide: its polygon in the store, or traced from the labels where there is none."""
 
-import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
@@ -41,11 +41,13 @@ def _polygons_of(store: SlideStore, name: str, slide: Slide) -> NDArray[np.objec
     if placement is None:
         return None
     frame = read_shapes(store, name)
-    rows = rows_of_cells(frame, store, slide)
+    rows = rows_of_cells(frame.index, store, slide)
     if (rows < 0).any() or "radius" in frame:
         return None
     polygons = outlines(frame.iloc[rows], placement)
-    return polygons if lie_around(polygons, slide.centers_um) else None
+    sample = np.linspace(0, slide.num_cells - 1, min(slide.num_cells, _SAMPLED_CELLS)).astype(int)
+    centers = shapely.points(slide.centers_um[sample][:, ::-1])
+    return polygons if shapely.intersects(polygons[sample], centers).mean() >= _MIN_AGREEMENT else None
 
 
 def shapes_placement(store: SlideStore, name: str, slide: Slide) -> ngff.Placement | None:
@@ -57,21 +59,18 @@ def shapes_placement(store: SlideStore, name: str, slide: Slide) -> ngff.Placeme
     return placement.enlarged(_um_per_unit(store, slide))
 
 
-def lie_around(polygons: NDArray[np.object_], centers_um: NDArray[np.float64]) -> bool:
-    """Whether most of the polygons (x, y) hold the centre (y, x) of their cell, as a sample of them tells."""
-    sample = np.linspace(0, len(polygons) - 1, min(len(polygons), _SAMPLED_CELLS)).astype(int)
-    centers = shapely.points(centers_um[sample][:, ::-1])
-    return bool(shapely.intersects(polygons[sample], centers).mean() >= _MIN_AGREEMENT)
-
-
-def rows_of_cells(frame: gpd.GeoDataFrame, store: SlideStore, slide: Slide) -> NDArray[np.intp]:
-    """`(N,)` row of each cell in a shapes element, by that of the cells' names that finds most; -1 where none does."""
+def rows_of_cells(index: pd.Index, store: SlideStore, slide: Slide) -> NDArray[np.intp]:
+    """`(N,)` row of each cell in a shapes element's ``index``, by that of the cells' names that finds most, or -1."""
+    if pd.api.types.is_integer_dtype(index.dtype):  # no text is made of a million numbers
+        rows = np.asarray(index.get_indexer(slide.instance_id), dtype=np.intp)
+        if (rows >= 0).all():
+            return rows
     column = read_annotation(store, slide.table_name).instance_key
     names = [slide.instance_id.astype(str), slide.cell_id]
     if column in slide.obs:
         names.insert(0, slide.obs[column].astype(str).to_numpy())
-    index = frame.index.astype(str)
-    found = (np.asarray(index.get_indexer(cells), dtype=np.intp) for cells in names)
+    texts = index.astype(str)
+    found = (np.asarray(texts.get_indexer(cells), dtype=np.intp) for cells in names)
     return max(found, key=lambda rows: int((rows >= 0).sum()))
 
 

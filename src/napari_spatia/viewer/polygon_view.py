@@ -70,13 +70,16 @@ class PolygonView:
         """Let go of the session and of the scene."""
         for event in self._heard:
             event.disconnect(self._show)
-        self._take_away()
+        if self.line is not None:
+            self.line.parent = None
+            self.line = None
 
     def _show(self, changed: Any = None) -> None:
         state, viewer = self._session.state, self._viewer()
         scene = None if viewer is None else scene_of(viewer)
         if state.polygons is None or not len(state.polygons.yx) or scene is None:
-            self._take_away()
+            if self.line is not None:
+                self.line.visible = False  # it stays: the first drawing of a new one takes the window some 100 ms
             return
         parts = line_parts(state.polygons, None if state.lookup is None else state.lookup.rgba, state.chosen)
         if self.line is None:
@@ -84,8 +87,4 @@ class PolygonView:
             self.line.order = ON_TOP
         else:
             self.line.set_data(**parts)
-
-    def _take_away(self) -> None:
-        if self.line is not None:
-            self.line.parent = None
-            self.line = None
+            self.line.visible = True

@@ -39,6 +39,7 @@ class GeneChips(QWidget):
         if (genes, favourites) == (tuple(self.chips), self._favourites):
             return
         for chip in self.chips.values():
+            chip.hide()  # at once: it is deleted when the event loop comes to it
             self._flow.removeWidget(chip)
             chip.deleteLater()
         self._favourites = favourites
