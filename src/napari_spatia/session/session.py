@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_spatia.data.export import export_slide
+from napari_spatia.data.gene_columns import is_kept, keep_columns
 from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import SpatiaError
@@ -109,6 +110,23 @@ class Session(
         self._show_first_plot()
         self.colour_by(self._values().default_key)
         self._bind()
+        self._keep_columns(opened)
+
+    def _keep_columns(self, opened: OpenedSlide) -> None:
+        """Keep the genes of a large slide beside it, in the background, for its next opening."""
+        if is_kept(opened.genes):
+            return
+        folder, slide = opened.journal.path.parent, opened.slide
+
+        def accept(kept: Path | None) -> None:
+            if kept is None:
+                self._say(f"There is no room in {folder} to keep genes for the next opening; it will take longer.")
+
+        self.jobs.submit(
+            "gene columns",
+            lambda progress: keep_columns(folder, slide.table_name, slide.counts, opened.genes, progress),
+            accept,
+        )
 
     # -- the model ------------------------------------------------------------------------------------------------
 

@@ -71,7 +71,13 @@ class ExplorerDock(Dock):
         self.slide_label.setWordWrap(True)
         self.slide_hint = hint(NO_SLIDE)
         self.open_button = button("Open slide…", "Open a SpatialData .zarr folder", self._ask_slide)
-        for widget in (heading("Slide"), self.slide_hint, self.slide_label, self.open_button, Busy(self, "open")):
+        for widget in (
+            heading("Slide"),
+            self.slide_hint,
+            self.slide_label,
+            self.open_button,
+            Busy(self, "open", "gene columns"),
+        ):
             self.body.addWidget(widget)
         self.body.addWidget(line())
 
