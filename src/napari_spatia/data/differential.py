@@ -85,7 +85,7 @@ def compare_genes(
     auc, p = _rank(a, b, part(progress, 0.3, 1.0))
     order = np.argsort(-auc, kind="stable")
     return GeneTest(
-        genes=tuple(genes[idx] for idx in order),
+        genes=tuple(str(genes[idx]) for idx in order),
         auc=auc[order],
         log2_fc=_log2_fc(in_a, in_b)[order],
         p_adjusted=np.asarray(false_discovery_control(p))[order],
