@@ -251,7 +251,7 @@ def test_a_gene_of_the_view_gets_a_star_by_its_menu(dock, ready):
 def test_polygons_are_switched_by_box_and_key(put, transcript_session, qtbot):
     dock = put(ExplorerDock, transcript_session)
     transcript_session.see(transcript_session.slide.image.extent_um)
-    qtbot.mouseClick(dock.polygons, Qt.MouseButton.LeftButton)
+    dock.polygons.click()
     assert transcript_session.state.polygons is not None and dock.polygons.isChecked()
     qtbot.keyClick(dock, Qt.Key.Key_P)
     assert transcript_session.state.polygons is None and not dock.polygons.isChecked()
