@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog, QInputDialog
 
@@ -217,6 +217,8 @@ def test_a_class_of_the_annotation_is_renamed_in_the_legend(dock, ready, qtbot, 
 
 
 def test_a_star_makes_the_gene_on_screen_a_favourite(dock, ready, qtbot):
+    with qtbot.waitActive(dock):
+        dock.activateWindow()
     assert not dock.star.isEnabled() and not dock.favourites.isVisible()
     ready.colour_by("normalised:GENE5")
     assert dock.star.isEnabled() and dock.star.text() == "☆"
@@ -228,11 +230,11 @@ def test_a_star_makes_the_gene_on_screen_a_favourite(dock, ready, qtbot):
     ready.colour_by("gene:GENE1")
     qtbot.mouseClick(dock.favourites.chips["GENE5"], Qt.MouseButton.LeftButton)
     assert ready.state.colour == "gene:GENE5"
-    qtbot.keyClick(dock, Qt.Key.Key_F)
+    qtbot.keyClick(dock.legend, Qt.Key.Key_F)
     assert ready.state.favourites == () and not dock.favourites.isVisible()
     ready.blend_genes(["GENE1", "GENE2"])
     assert not dock.star.isEnabled()
-    qtbot.keyClick(dock, Qt.Key.Key_F)
+    qtbot.keyClick(dock.legend, Qt.Key.Key_F)
     assert ready.state.favourites == (), "F stars one gene"
 
 
@@ -250,10 +252,12 @@ def test_a_gene_of_the_view_gets_a_star_by_its_menu(dock, ready):
 
 def test_polygons_are_switched_by_box_and_key(put, transcript_session, qtbot):
     dock = put(ExplorerDock, transcript_session)
+    with qtbot.waitActive(dock):
+        dock.activateWindow()
     transcript_session.see(transcript_session.slide.image.extent_um)
-    dock.polygons.click()
+    qtbot.mouseClick(dock.polygons, Qt.MouseButton.LeftButton, pos=QPoint(8, dock.polygons.height() // 2))
     assert transcript_session.state.polygons is not None and dock.polygons.isChecked()
-    qtbot.keyClick(dock, Qt.Key.Key_P)
+    qtbot.keyClick(dock.legend, Qt.Key.Key_P)
     assert transcript_session.state.polygons is None and not dock.polygons.isChecked()
 
 
