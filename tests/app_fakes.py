@@ -20,11 +20,11 @@ from napari_spatia.inference.evidence import Evidence, MeasuredChange, RealCell,
 from napari_spatia.inference.groups import Groups
 from napari_spatia.inference.screen import (
     ComparedCell,
-    Comparison,
     Drawn,
     Grid,
     Screen,
     ScreenPlan,
+    SideBySide,
     Strip,
     readable_features,
 )
@@ -184,12 +184,12 @@ class FakeScreener:
         )
         return Grid(cell, edit, *keys, doses_a, doses_b, self._draw(cell, Edit()), drawn, self.features)
 
-    def compare(self, cell: Any, other_id: str, edit: Edit, progress: Any) -> Comparison:
+    def set_beside(self, cell: Any, other_id: str, edit: Edit, progress: Any) -> SideBySide:
         pairs = [
             ComparedCell(one, self._draw(one, Edit(), progress), self._draw(one, edit, progress))
             for one in (cell, self.editor.select(other_id, cell.nfe))
         ]
-        return Comparison(edit, (pairs[0], pairs[1]), self.features)
+        return SideBySide(edit, (pairs[0], pairs[1]), self.features)
 
     def screen(self, plan: ScreenPlan, folder: Path | None, progress: Any) -> Screen:
         """The gene number g of the plan changes every feature by g / 2 × (-1)^g."""

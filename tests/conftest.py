@@ -6,6 +6,7 @@ from pathlib import Path
 # Before anything imports Qt: a test that draws is marked gl and gets a display (scripts/test.sh), the others need none.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import platformdirs
 import pytest
 
 import app_fakes
@@ -21,6 +22,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if "gl" in item.keywords:
                 item.add_marker(needs_display)
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path, monkeypatch):
+    """Where a person's settings (favourite genes) lie in a test: nothing of who runs it is read or changed."""
+    monkeypatch.setattr(platformdirs, "user_config_path", lambda name: tmp_path / "settings" / name)
+    return tmp_path / "settings"
 
 
 @pytest.fixture(scope="session")

@@ -72,8 +72,8 @@ def test_a_grid_has_one_gene_down_and_the_other_across(screener, cell):
 
 
 def test_two_cells_get_the_same_edit_in_as_many_passes(screener, cell):
-    comparison = screener.compare(cell, OTHER, Edit((("GENE1", 3.0),)))
-    first, second = comparison.cells
+    side_by_side = screener.set_beside(cell, OTHER, Edit((("GENE1", 3.0),)))
+    first, second = side_by_side.cells
     assert (first.cell.cell_id, second.cell.cell_id) == (CELL, OTHER) and second.cell.nfe == cell.nfe
     alone = screener.editor.render(second.cell, {"GENE1": 3.0})
     assert np.allclose(second.after.image, alone.image, rtol=1e-4, atol=1e-4 * np.ptp(alone.image))

@@ -45,8 +45,8 @@ def test_a_grid_and_a_comparison(session):
     assert (grid.doses_a, grid.doses_b) == ((0, 1), (0, 2, 4))
     assert dict(grid.drawn[1][2].edit.active().terms) == {"GENE1": 1.0, "GENE2": 4.0}
     session.set_log2_fc("GENE1", 3.0)
-    session.compare("cell-7")
-    first, second = session.state.comparison.cells
+    session.set_beside("cell-7")
+    first, second = session.state.side_by_side.cells
     assert (first.cell.cell_id, second.cell.cell_id) == ("cell-5", "cell-7")
     assert second.after.features["cell_area"] - second.before.features["cell_area"] == 3.0
 
@@ -79,12 +79,12 @@ def test_a_gene_of_the_screen_goes_onto_a_slider_of_the_screened_cell(session):
     [
         (lambda s: s.sweep("GENE11"), PanelError, "'GENE11' is not in the panel"),
         (lambda s: s.sweep("GENE1", [1.0]), SpatiaError, "Doses of 'GENE1' are 1; expected 2 to 49"),
-        (lambda s: s.sweep("GENE1", [0.0, 9.0]), SpatiaError, "from -4 to 4"),
+        (lambda s: s.sweep("GENE1", [0.0, 17.0]), SpatiaError, "from -16 to 16"),
         (lambda s: s.sweep("GENE1", [0.0, float("nan")]), SpatiaError, "Doses of 'GENE1'"),
         (lambda s: s.grid("GENE1", "GENE1"), SpatiaError, "named twice"),
         (lambda s: s.grid("GENE1", "GENE2", np.linspace(-4, 4, 8)), SpatiaError, "8 x 8 pictures are too many"),
-        (lambda s: s.compare("cell-5"), SpatiaError, "is the selected cell"),
-        (lambda s: s.compare("cell-99"), CellError, "'cell-99' is not on slide 'small' \\(16 cells\\)"),
+        (lambda s: s.set_beside("cell-5"), SpatiaError, "is the selected cell"),
+        (lambda s: s.set_beside("cell-99"), CellError, "'cell-99' is not on slide 'small' \\(16 cells\\)"),
         (lambda s: s.screen(["cell-1", "nowhere"]), CellError, "'nowhere'"),
         (lambda s: s.screen(genes=["GENE1", "GENE11"]), PanelError, "'GENE11'"),
         (lambda s: s.screen([]), SpatiaError, "at least one cell"),
@@ -119,11 +119,11 @@ def test_what_was_drawn_stays_with_another_cell_and_goes_with_another_slide_or_m
         session.sweep("GENE1")
         session.grid("GENE1", "GENE2")
         session.screen()
-        session.compare(session.slide.cell_id[6])
+        session.set_beside(session.slide.cell_id[6])
 
     def there():
         state = session.state
-        return [each is not None for each in (state.strip, state.grid, state.screen, state.comparison)]
+        return [each is not None for each in (state.strip, state.grid, state.screen, state.side_by_side)]
 
     draw()
     session.select_cell("cell-2")

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog, QInputDialog
 
@@ -214,3 +214,54 @@ def test_a_class_of_the_annotation_is_renamed_in_the_legend(dock, ready, qtbot, 
     monkeypatch.setattr(QInputDialog, "getText", lambda *_, text: ("", False))
     rename.trigger()
     assert ready.state.annotations.names == ("B cell",), "a person changed their mind"
+
+
+def test_a_star_makes_the_gene_on_screen_a_favourite(dock, ready, qtbot):
+    with qtbot.waitActive(dock):
+        dock.activateWindow()
+    assert not dock.star.isEnabled() and not dock.favourites.isVisible()
+    ready.colour_by("normalised:GENE5")
+    assert dock.star.isEnabled() and dock.star.text() == "☆"
+    qtbot.mouseClick(dock.star, Qt.MouseButton.LeftButton)
+    assert ready.state.favourites == ("GENE5",) and dock.star.text() == "★"
+    assert dock.choice.itemData(0) == "gene:GENE5" and not dock.choice.itemIcon(0).isNull()
+    assert dock.choice.itemIcon(1).isNull() and dock.choice.currentText() == "GENE5"
+    assert dock.favourites.isVisible() and [chip.text() for chip in dock.favourites.chips.values()] == ["★ GENE5"]
+    ready.colour_by("gene:GENE1")
+    qtbot.mouseClick(dock.favourites.chips["GENE5"], Qt.MouseButton.LeftButton)
+    assert ready.state.colour == "gene:GENE5"
+    qtbot.keyClick(dock.legend, Qt.Key.Key_F)
+    assert ready.state.favourites == () and not dock.favourites.isVisible()
+    ready.blend_genes(["GENE1", "GENE2"])
+    assert not dock.star.isEnabled()
+    qtbot.keyClick(dock.legend, Qt.Key.Key_F)
+    assert ready.state.favourites == (), "F stars one gene"
+
+
+def test_a_gene_of_the_view_gets_a_star_by_its_menu(dock, ready):
+    ready.see((24.0, 0.0, 32.0, 32.0))
+    ready.show_view_genes()
+    (add,) = dock.chips.chips["GENE0"].actions()
+    add.trigger()
+    assert ready.state.favourites == ("GENE0",) and dock.chips.chips["GENE0"].text() == "★ GENE0"
+    (remove,) = dock.chips.chips["GENE0"].actions()
+    assert remove.text() == "Remove from favourites"
+    remove.trigger()
+    assert ready.state.favourites == () and dock.chips.chips["GENE0"].text() == "GENE0"
+
+
+def test_polygons_are_switched_by_box_and_key(put, transcript_session, qtbot):
+    dock = put(ExplorerDock, transcript_session)
+    with qtbot.waitActive(dock):
+        dock.activateWindow()
+    transcript_session.see(transcript_session.slide.image.extent_um)
+    qtbot.mouseClick(dock.polygons, Qt.MouseButton.LeftButton, pos=QPoint(8, dock.polygons.height() // 2))
+    assert transcript_session.state.polygons is not None and dock.polygons.isChecked()
+    qtbot.keyClick(dock.legend, Qt.Key.Key_P)
+    assert transcript_session.state.polygons is None and not dock.polygons.isChecked()
+
+
+def test_favourites_of_another_panel_have_no_chip(dock, ready):
+    for gene in ("GENE3", "ELSEWHERE"):
+        ready.toggle_favourite(gene)
+    assert list(dock.favourites.chips) == ["GENE3"]

@@ -7,7 +7,7 @@ from qtpy.QtGui import QGuiApplication
 
 from napari_spatia.widgets.measure_table import number_text, signed
 from napari_spatia.widgets.plots import padded, ticks
-from napari_spatia.widgets.screens_dock import COMPARE, GRID, SCREEN, STRIP, ScreensDock
+from napari_spatia.widgets.screens_dock import GRID, SCREEN, SIDE_BY_SIDE, STRIP, ScreensDock
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -46,10 +46,10 @@ def test_empty_states_lead_on(put, empty, small_slide):
 
 
 def test_only_the_page_of_the_tab_is_shown(dock):
-    for name in (GRID, SCREEN, COMPARE, STRIP):
+    for name in (GRID, SCREEN, SIDE_BY_SIDE, STRIP):
         page = open_page(dock, name)
         assert [each for each in dock.pages.values() if each.isVisible()] == [page]
-        assert dock.feature.isVisible() == (name != COMPARE)
+        assert dock.feature.isVisible() == (name != SIDE_BY_SIDE)
 
 
 def test_a_strip_has_marked_pictures_and_a_curve_of_the_chosen_feature(dock, ready):
@@ -170,7 +170,7 @@ def test_a_type_is_said_not_to_depend_on_noise(dock, ready):
 
 def test_two_cells_beside_each_other(dock, ready, qtbot):
     ready.set_log2_fc("GENE1", 2.0)
-    page = open_page(dock, COMPARE)
+    page = open_page(dock, SIDE_BY_SIDE)
     assert not page.nearest.isEnabled()
     page.other.chosen.emit("cell-7")
     assert [view.shown.is_counterfactual for view in shown(page.pictures)] == [False, False, True] * 2
@@ -183,7 +183,7 @@ def test_two_cells_beside_each_other(dock, ready, qtbot):
     ]
     ready.examine()
     page.nearest.click()
-    assert ready.state.comparison.cells[1].cell.cell_id == "cell-0"
+    assert ready.state.side_by_side.cells[1].cell.cell_id == "cell-0"
 
 
 @pytest.mark.parametrize(

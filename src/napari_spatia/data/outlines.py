@@ -1,7 +1,7 @@
 """The outline of each cell of a slide: its polygon in the store, or traced from the labels where there is none."""
 
-import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
@@ -36,33 +36,42 @@ def cell_outlines(slide: Slide, progress: Progress = silent) -> NDArray[np.objec
 
 
 def _polygons_of(store: SlideStore, name: str, slide: Slide) -> NDArray[np.object_] | None:
-    """`(N,)` polygons of one shapes element in µm, or None when it does not hold the slide's cells."""
-    transforms = store.transforms("shapes", name)
-    if slide.coordinate_system not in ngff.coordinate_systems(transforms):
+    """`(N,)` polygons of one shapes element in µm, or None when it does not hold each of the slide's cells."""
+    placement = shapes_placement(store, name, slide)
+    if placement is None:
         return None
     frame = read_shapes(store, name)
-    rows = _rows_of_cells(frame, store, slide)
-    if rows is None or "radius" in frame:
+    rows = rows_of_cells(frame.index, store, slide)
+    if (rows < 0).any() or "radius" in frame:
         return None
-    placement = ngff.placement(transforms, slide.coordinate_system, f"shapes/{name}")
-    polygons = outlines(frame.iloc[rows], placement.enlarged(_um_per_unit(store, slide)))
+    polygons = outlines(frame.iloc[rows], placement)
     sample = np.linspace(0, slide.num_cells - 1, min(slide.num_cells, _SAMPLED_CELLS)).astype(int)
     centers = shapely.points(slide.centers_um[sample][:, ::-1])
     return polygons if shapely.intersects(polygons[sample], centers).mean() >= _MIN_AGREEMENT else None
 
 
-def _rows_of_cells(frame: gpd.GeoDataFrame, store: SlideStore, slide: Slide) -> NDArray[np.intp] | None:
-    """`(N,)` row of each cell in a shapes element, by any of the cells' names, or None when one is missing."""
+def shapes_placement(store: SlideStore, name: str, slide: Slide) -> ngff.Placement | None:
+    """From the frame of one shapes element to the slide's µm; None where it is not in the slide's system."""
+    transforms = store.transforms("shapes", name)
+    if slide.coordinate_system not in ngff.coordinate_systems(transforms):
+        return None
+    placement = ngff.placement(transforms, slide.coordinate_system, f"shapes/{name}")
+    return placement.enlarged(_um_per_unit(store, slide))
+
+
+def rows_of_cells(index: pd.Index, store: SlideStore, slide: Slide) -> NDArray[np.intp]:
+    """`(N,)` row of each cell in a shapes element's ``index``, by that of the cells' names that finds most, or -1."""
+    if pd.api.types.is_integer_dtype(index.dtype):  # no text is made of a million numbers
+        rows = np.asarray(index.get_indexer(slide.instance_id), dtype=np.intp)
+        if (rows >= 0).all():
+            return rows
     column = read_annotation(store, slide.table_name).instance_key
     names = [slide.instance_id.astype(str), slide.cell_id]
     if column in slide.obs:
         names.insert(0, slide.obs[column].astype(str).to_numpy())
-    index = frame.index.astype(str)
-    for cells in names:
-        rows = index.get_indexer(cells)
-        if (rows >= 0).all():
-            return np.asarray(rows, dtype=np.intp)
-    return None
+    texts = index.astype(str)
+    found = (np.asarray(texts.get_indexer(cells), dtype=np.intp) for cells in names)
+    return max(found, key=lambda rows: int((rows >= 0).sum()))
 
 
 def _um_per_unit(store: SlideStore, slide: Slide) -> float:

@@ -30,9 +30,16 @@ class GeneSums:
 
 
 def sum_genes(
-    counts: csr_matrix, totals: NDArray[np.float32], rows: NDArray[np.intp], progress: Progress = silent
+    counts: csr_matrix,
+    totals: NDArray[np.float32],
+    rows: NDArray[np.intp],
+    progress: Progress = silent,
+    logged: bool = True,
 ) -> GeneSums:
-    """Sums over the cells ``rows`` of `(N, G)` counts with ``totals`` `(N,)`, in parts, so that no copy grows large."""
+    """Sums over the cells ``rows`` of `(N, G)` counts with ``totals`` `(N,)`, in parts, so that no copy grows large.
+
+    Not ``logged``, the expression is that before the logarithm: counts scaled to `TARGET_LIBRARY`.
+    """
     num_genes = counts.shape[1]
     expression, expressing = np.zeros(num_genes), np.zeros(num_genes, np.int64)
     for first in range(0, len(rows), ROWS_AT_ONCE):
@@ -40,7 +47,8 @@ def sum_genes(
         taken = rows[first : first + ROWS_AT_ONCE]
         some = counts[taken]
         factor = np.repeat(TARGET_LIBRARY / np.maximum(totals[taken], 1), np.diff(some.indptr))
-        expression += np.bincount(some.indices, np.log1p(some.data * factor), minlength=num_genes)
+        scaled = some.data * factor
+        expression += np.bincount(some.indices, np.log1p(scaled) if logged else scaled, minlength=num_genes)
         expressing += np.bincount(some.indices[some.data > 0], minlength=num_genes)
     return GeneSums(expression, expressing, len(rows))
 

@@ -85,7 +85,7 @@ class ComparedCell:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class SideBySide:
     """Two cells under the same edit."""
 
     edit: Edit

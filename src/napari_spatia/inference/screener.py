@@ -14,11 +14,11 @@ from napari_spatia.inference.programmes import Programme
 from napari_spatia.inference.screen import (
     TYPE,
     ComparedCell,
-    Comparison,
     Drawn,
     Grid,
     Screen,
     ScreenPlan,
+    SideBySide,
     Strip,
     readable_features,
 )
@@ -69,14 +69,14 @@ class Screener:
         rows = tuple(tuple(drawn[start : start + width]) for start in range(0, len(drawn), width))
         return Grid(cell, edit, *keys, tuple(doses_a), tuple(doses_b), before, rows, self.features)
 
-    def compare(self, cell: "SelectedCell", other_id: str, edit: Edit, progress: Progress = silent) -> Comparison:
+    def set_beside(self, cell: "SelectedCell", other_id: str, edit: Edit, progress: Progress = silent) -> SideBySide:
         """The cell and another one under the same edit, in as many passes."""
         other = self.editor.select(other_id, cell.nfe, part(progress, 0.0, 0.4))
         pairs = []
         for number, one in enumerate((cell, other)):
             before, after = self._draw(one, [Edit(), edit], part(progress, 0.4 + 0.3 * number, 0.7 + 0.3 * number))
             pairs.append(ComparedCell(one, before, after))
-        return Comparison(edit, (pairs[0], pairs[1]), self.features)
+        return SideBySide(edit, (pairs[0], pairs[1]), self.features)
 
     def screen(self, plan: ScreenPlan, folder: Path | None = None, progress: Progress = silent) -> Screen:
         """Every gene of ``plan`` in every cell; what a file in ``folder`` already holds is not drawn again.

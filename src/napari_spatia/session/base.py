@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_spatia.data.boundaries import Boundaries
 from napari_spatia.data.colors import Rgb
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.transcripts import TranscriptIndex
@@ -40,6 +41,7 @@ class SessionBase:
         self._resolver: EditResolver | None = None
         self._preview: SelectedCell | None = None
         self._transcripts: TranscriptIndex | None = None
+        self._boundaries: tuple[Boundaries, ...] = ()
         self._palette: dict[str, Rgb] = {}
         self._colour_before: str | None = None
         self._reads_asked = self._reads_done = 0

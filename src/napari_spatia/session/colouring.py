@@ -13,15 +13,15 @@ from napari_spatia.progress import Progress
 from napari_spatia.session.base import SessionBase
 from napari_spatia.session.blend import lookup_blend
 from napari_spatia.session.colour import CELL_STYLES, COLORMAPS, PERCENT, LegendRow, Lookup, Painting, paint, to_hex
-from napari_spatia.session.values import ANNOTATION, ColourChoice, Values, ValueSource, is_blend
+from napari_spatia.session.values import ANNOTATION, ColourChoice, Values, ValueSource, is_blend, starred_first
 
 
 class ColourVerbs(SessionBase):
     """Colour by a key, its range and colour map, and which categories are painted in which colours."""
 
     def colour_choices(self) -> tuple[ColourChoice, ...]:
-        """All that the cells of the open slide can be coloured by."""
-        return self._values().choices() if self._opened else ()
+        """All that the cells of the open slide can be coloured by, favourite genes first."""
+        return starred_first(self._values().choices(), self.state.favourites) if self._opened else ()
 
     def gene_forms(self) -> tuple[ColourChoice, ...]:
         """The forms of the gene that the cells are coloured by (counts, normalised, imputed); none without a gene."""

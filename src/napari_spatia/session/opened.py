@@ -13,6 +13,7 @@ from scipy.sparse import csc_matrix
 from napari_spatia.data.chunks import SlidePixels
 from napari_spatia.data.colors import Rgb, from_hex, palette_color
 from napari_spatia.data.crops import read_crops
+from napari_spatia.data.gene_columns import read_columns
 from napari_spatia.data.io import open_slide
 from napari_spatia.data.keys import (
     OBS_ANNOTATION,
@@ -48,9 +49,9 @@ TOP_GENES = 8
 
 @dataclass(frozen=True, slots=True)
 class OpenedSlide:
-    """A slide and what is derived from it once: gene columns, all counts of each cell, row and id finders, pixels that
-    stay in memory, means of genes, names of points, display limits, stored colours of columns' categories, number of
-    components of each obsm array, stored results.
+    """A slide and what is derived from it once: gene columns (mapped where an earlier session kept them), all counts of
+    each cell, row and id finders, pixels that stay in memory, means of genes, names of points, display limits, stored
+    colours of columns' categories, number of components of each obsm array, stored results.
     """
 
     slide: Slide
@@ -82,12 +83,13 @@ def read_opened(
 def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progress = silent) -> OpenedSlide:
     """What the session keeps beside a slide that is already open."""
     progress(0.5, "indexing genes and cells")
-    journal = Journal((sidecar or sidecar_folder(slide.path)) / f"annotations-{slide.table_name}.jsonl")
+    folder = sidecar or sidecar_folder(slide.path)
+    journal = Journal(folder / f"annotations-{slide.table_name}.jsonl")
     pixels = SlidePixels.of(slide)
     totals = np.asarray(slide.counts.sum(axis=1), np.float32).ravel()
     opened = OpenedSlide(
         slide=slide,
-        genes=slide.counts.tocsc(),
+        genes=read_columns(folder, slide.table_name, slide.counts),
         totals=totals,
         position=pd.Index(slide.cell_id),
         index=InstanceIndex.from_ids(slide.instance_id),

@@ -16,7 +16,7 @@ from napari_spatia.session.state import LOG2_FC_LIMIT
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import SelectedCell
-    from napari_spatia.inference.screen import Comparison, Grid, Screen, Strip
+    from napari_spatia.inference.screen import Grid, Screen, SideBySide, Strip
     from napari_spatia.inference.screener import Screener
 
 T = TypeVar("T")
@@ -24,11 +24,11 @@ PARTS_OF_WAY = (0.0, 0.25, 0.5, 0.75, 1.0)
 """In the place of doses, towards a cell type."""
 MOST_PICTURES = 49
 """In a strip or a grid: all of them are kept and shown."""
-KINDS = ("sweep", "grid", "compare", "screen")
+KINDS = ("sweep", "grid", "set_beside", "screen")
 
 
 class ScreenVerbs(EditVerbs):
-    """What is drawn beside the one edit of the Cell dock: ``state.strip``, ``grid``, ``comparison`` and ``screen``."""
+    """What is drawn beside the edit of the Cell dock: ``state.strip``, ``grid``, ``side_by_side`` and ``screen``."""
 
     def sweep(self, key: str, values: Sequence[float] | None = None) -> None:
         """Draw the selected cell at doses of one gene (or programme, or way towards a type), the rest of its edit kept.
@@ -69,17 +69,17 @@ class ScreenVerbs(EditVerbs):
             "grid", lambda progress: screener.grid(cell, edit, (key_a, key_b), doses_a, doses_b, progress), accept
         )
 
-    def compare(self, cell_id: str) -> None:
-        """Draw another cell under the edit of the selected one; the result is ``state.comparison``."""
+    def set_beside(self, cell_id: str) -> None:
+        """Draw another cell under the edit of the selected one; the result is ``state.side_by_side``."""
         cell, screener, edit = self._need_cell(), self._screener(), self.state.edit.present.active()
         self._check_cells([cell_id])
         if cell_id == cell.cell_id:
             raise SpatiaError(f"Cell '{cell_id}' is the selected cell. Name another one to compare it with.")
 
-        def accept(comparison: "Comparison") -> None:
-            self.state.comparison = comparison
+        def accept(side_by_side: "SideBySide") -> None:
+            self.state.side_by_side = side_by_side
 
-        self._submit("compare", lambda progress: screener.compare(cell, cell_id, edit, progress), accept)
+        self._submit("set_beside", lambda progress: screener.set_beside(cell, cell_id, edit, progress), accept)
 
     def screen(
         self,
@@ -176,7 +176,7 @@ class ScreenVerbs(EditVerbs):
         """Before another slide or checkpoint: what was drawn of the old ones goes."""
         for kind in KINDS:
             self.jobs.cancel(kind)
-        self.state.strip = self.state.grid = self.state.comparison = self.state.screen = None
+        self.state.strip = self.state.grid = self.state.side_by_side = self.state.screen = None
 
     def save_measures(self, path: str | Path) -> None:
         """Write the table of what the edit changed, with the cell and the edit in each row, as CSV."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_spatia.data.export import export_slide
+from napari_spatia.data.gene_columns import is_kept, keep_columns
 from napari_spatia.data.picture import channel_colours
 from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.data.slide import Slide
@@ -25,7 +26,10 @@ from napari_spatia.inference.edits import Edit
 from napari_spatia.progress import Progress, part
 from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.blending import BlendVerbs
+from napari_spatia.session.bounding import BoundaryVerbs
 from napari_spatia.session.cell_filter import CellFilter
+from napari_spatia.session.comparing import CompareVerbs
+from napari_spatia.session.favourites import FavouriteVerbs
 from napari_spatia.session.history import History
 from napari_spatia.session.neighbours import NeighbourVerbs
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
@@ -48,6 +52,9 @@ class Session(
     TranscriptVerbs,
     AnnotationVerbs,
     BlendVerbs,
+    CompareVerbs,
+    FavouriteVerbs,
+    BoundaryVerbs,
     NeighbourVerbs,
     PresetVerbs,
     WalkVerbs,
@@ -93,6 +100,8 @@ class Session(
         self._forget_screens()
         self.point_away()
         self._forget_transcripts()
+        self._forget_comparison()
+        self._forget_polygons()
         self._opened, self._palette = opened, {}
         self._unbind()
         self._forget_maps()
@@ -106,9 +115,27 @@ class Session(
         state.armed_class, state.annotations, state.unsaved_annotations = None, opened.annotations, 0
         state.chosen, state.tool, state.plot, state.walk = None, "", None, ""
         state.slide = opened.slide
+        self.recall_favourites()
         self._show_first_plot()
         self.colour_by(self._values().default_key)
         self._bind()
+        self._keep_columns(opened)
+
+    def _keep_columns(self, opened: OpenedSlide) -> None:
+        """Keep the genes of a large slide beside it, in the background, for its next opening."""
+        if is_kept(opened.genes):
+            return
+        folder, slide = opened.journal.path.parent, opened.slide
+
+        def accept(kept: Path | None) -> None:
+            if kept is None:
+                self._say(f"There is no room in {folder} to keep genes for the next opening; it will take longer.")
+
+        self.jobs.submit(
+            "gene columns",
+            lambda progress: keep_columns(folder, slide.table_name, slide.counts, opened.genes, progress),
+            accept,
+        )
 
     # -- the model ------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from napari_spatia.inference.edits import Edit
 from napari_spatia.inference.programmes import Programme
 from napari_spatia.session.annotations import Annotations
 from napari_spatia.session.cell_filter import CellFilter, FilteredCells
+from napari_spatia.session.cell_groups import FIRST_GROUPS, CellGroup, Comparison
 from napari_spatia.session.colour import CELL_STYLES, COLORMAP, PERCENT, Lookup
 from napari_spatia.session.gene_range import GeneRange
 from napari_spatia.session.history import History
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from napari_spatia.inference.prediction import Prediction
     from napari_spatia.inference.predictor import CheckpointInfo
     from napari_spatia.inference.resolve import ResolvedEdit
-    from napari_spatia.inference.screen import Comparison, Grid, Screen, Strip
+    from napari_spatia.inference.screen import Grid, Screen, SideBySide, Strip
     from napari_spatia.inference.sensitivity import Sensitivity
 
 PROGRAMME_LIMIT = 4.0
@@ -113,6 +114,14 @@ class TranscriptPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class Polygons:
+    """Outlines in view: ``yx`` `(k, 2)` float32 µm, closed rings with a NaN after each; ``cells`` `(k,)` their rows."""
+
+    yx: NDArray[np.float32] = field(repr=False)
+    cells: NDArray[np.intp] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class CellCrop:
     """The real pixels of a cell: ``image`` `(C, H, W)` float32 in slide units."""
 
@@ -139,10 +148,12 @@ _SAME_OBJECT = dict.fromkeys(
         "sensitivity",
         "strip",
         "grid",
-        "comparison",
+        "side_by_side",
         "screen",
         "chosen",
+        "comparison",
         "plot",
+        "polygons",
         "hovered",
         "transcripts",
     ),
@@ -173,6 +184,8 @@ class SessionState:
     prediction: "Prediction | None" = None
     prediction_saved: bool = True
 
+    favourites: tuple[str, ...] = ()
+    """Genes with a star, a person's own on every slide."""
     colour: str | None = None
     shown_range: tuple[float, float] | None = None
     percent: tuple[float, float] = PERCENT
@@ -210,13 +223,16 @@ class SessionState:
     strip: "Strip | None" = None
     """The newest dose strip; this and the three below stay when another cell is selected."""
     grid: "Grid | None" = None
-    comparison: "Comparison | None" = None
+    side_by_side: "SideBySide | None" = None
     screen: "Screen | None" = None
     feature: str = "cell_area"
     """Key of the feature that curves show and a screen is ranked by."""
 
     chosen: "NDArray[np.int64] | None" = None
     """`(n,)` rows of the chosen cells, ascending, not to be written into; None when none is chosen."""
+    groups: tuple[CellGroup, CellGroup] = FIRST_GROUPS
+    """A and B, whose genes are compared."""
+    comparison: Comparison | None = None
     tool: str = ""
     """What the mouse does on the slide: one of `selecting.TOOLS`."""
     neighbours: tuple[str, ...] = ()
@@ -237,6 +253,9 @@ class SessionState:
     transcript_genes: tuple[TranscriptGene, ...] = ()
     """Whose transcripts are to be seen; ``transcripts`` are those in view."""
     transcripts: TranscriptPicture | None = None
+    polygons_shown: bool = False
+    """Whether outlines are drawn as polygons where few cells are in view; ``polygons`` are those in view."""
+    polygons: Polygons | None = None
     goal: Goal | None = None
     """Where the camera was last asked to go."""
 

@@ -71,11 +71,21 @@ def is_blend(key: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ColourChoice:
-    """One entry of *colour by*: its key, its name on screen, and the group it is listed in."""
+    """One entry of *colour by*: its key, its name on screen, the group it is listed in, and whether it has a star."""
 
     key: str
     label: str
     group: str
+    starred: bool = False
+
+
+def starred_first(choices: Sequence[ColourChoice], favourites: Sequence[str]) -> tuple[ColourChoice, ...]:
+    """The choices that are ``favourites`` (genes) with a star, in the order of these, before all others."""
+    place: dict[tuple[str, ...], int] = {(gene,): number for number, gene in enumerate(favourites)}
+    starred = [choice for choice in choices if genes_of(choice.key)[1] in place]
+    starred.sort(key=lambda choice: place[genes_of(choice.key)[1]])
+    others = (choice for choice in choices if genes_of(choice.key)[1] not in place)
+    return (*(replace(choice, starred=True) for choice in starred), *others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 PLUGIN = "napari-spatia"
 EXPLORER, CELL, CELLS_MAP, ANNOTATE = "Explorer", "Cell", "Cells map", "Annotate"
-SCREENS, TRANSCRIPTS, EXPORT = "Screens", "Transcripts", "Export"
-DOCKS = (EXPLORER, CELL, SCREENS, CELLS_MAP, ANNOTATE, TRANSCRIPTS, EXPORT)
+SCREENS, COMPARE, TRANSCRIPTS, EXPORT = "Screens", "Compare", "Transcripts", "Export"
+DOCKS = (EXPLORER, CELL, SCREENS, CELLS_MAP, COMPARE, ANNOTATE, TRANSCRIPTS, EXPORT)
 LEFT_PX, RIGHT_PX = 290, 430
 
 

@@ -6,6 +6,7 @@ from qtpy.QtCore import QStringListModel, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QCompleter, QSizePolicy
 
 from napari_spatia.session.values import ColourChoice
+from napari_spatia.widgets.legend_parts import star_icon
 
 
 class ColourSearch(QComboBox):
@@ -37,7 +38,10 @@ class ColourSearch(QComboBox):
         self.clear()
         for entry in choices:
             self.addItem(entry.label, entry.key)
-            self.setItemData(self.count() - 1, entry.group, Qt.ItemDataRole.ToolTipRole)
+            about = f"Favourite · {entry.group}" if entry.starred else entry.group
+            self.setItemData(self.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
+            if entry.starred:
+                self.setItemIcon(self.count() - 1, star_icon())
         self.setCurrentIndex(-1)
         self.blockSignals(False)
         self._names.setStringList([entry.label for entry in choices])

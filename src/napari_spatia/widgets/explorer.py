@@ -15,17 +15,22 @@ from qtpy.QtWidgets import (
 )
 
 from napari_spatia.inference.registry import best_checkpoint, find_checkpoint, list_shipped
+from napari_spatia.session.bounding import MOST_OUTLINED
 from napari_spatia.session.colour import CELL_STYLES
 from napari_spatia.session.session import Session
-from napari_spatia.session.values import GENE_FORMS, MAX_BLENDED, genes_of
+from napari_spatia.session.values import GENE_FORMS, MAX_BLENDED, gene_key, genes_of
 from napari_spatia.widgets.chosen import TOOLS, Chosen
 from napari_spatia.widgets.colour_search import ColourSearch
 from napari_spatia.widgets.filters import Filters
 from napari_spatia.widgets.gene_chips import GeneChips
 from napari_spatia.widgets.legend import Legend
+from napari_spatia.widgets.legend_parts import NO_STAR, STAR
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, row
 
 PLUS_PX = 28
+MOST_FAVOURITES = 12
+"""Favourites that have a chip; all stand first in the list of genes."""
+STAR_TIP = "Make the gene on screen a favourite, or no longer (F). Favourites stand first in lists, on every slide"
 OTHER_FOLDER = "Other folder…"
 TO_COLOUR, TO_BLEND = "Type, cluster, gene, column…", "Gene to blend with…"
 NO_SLIDE = (
@@ -51,12 +56,13 @@ class ExplorerDock(Dock):
         self.watch(self._show_slide, "slide")
         self.watch(self._show_loaded, "checkpoint")
         self.watch(self._show_model, "slide", "checkpoint", "bound", "notes", "prediction", "prediction_saved", "jobs")
-        self.watch(self._show_choices, "slide", "prediction")
+        self.watch(self._show_choices, "slide", "prediction", "favourites")
         self.watch(self._show_colour, "colour", "lookup")
         self.watch(self._show_opacity, "opacity")
         self.watch(lambda: self.style.setCurrentIndex(CELL_STYLES.index(self.state.cell_style)), "cell_style")
-        self.watch(lambda: self.chips.show_genes(self.state.view_genes), "view_genes")
+        self.watch(self._show_chips, "slide", "view_genes", "favourites")
         self.watch(lambda: self.hover.setChecked(self.state.hover_shown), "hover_shown")
+        self.watch(lambda: self.polygons.setChecked(self.state.polygons_shown), "polygons_shown")
 
     # -- slide ----------------------------------------------------------------------------------------------------
 
@@ -65,7 +71,13 @@ class ExplorerDock(Dock):
         self.slide_label.setWordWrap(True)
         self.slide_hint = hint(NO_SLIDE)
         self.open_button = button("Open slide…", "Open a SpatialData .zarr folder", self._ask_slide)
-        for widget in (heading("Slide"), self.slide_hint, self.slide_label, self.open_button, Busy(self, "open")):
+        for widget in (
+            heading("Slide"),
+            self.slide_hint,
+            self.slide_label,
+            self.open_button,
+            Busy(self, "open", "gene columns"),
+        ):
             self.body.addWidget(widget)
         self.body.addWidget(line())
 
@@ -152,8 +164,17 @@ class ExplorerDock(Dock):
         self.forms = QButtonGroup(self)
         self.forms.buttonClicked.connect(lambda pressed: self._choose_key(str(pressed.property("key"))))
         self.forms_row = row(*(self._form_button(name) for name in GENE_FORMS.values()))
-        self.chips = GeneChips()
-        self.chips.chosen.connect(lambda gene: self._choose_key(f"gene:{gene}"))
+        self.star = button(NO_STAR, STAR_TIP, self._toggle_star)
+        self.star.setAccessibleName("Favourite gene")
+        self.star.setFixedWidth(PLUS_PX)
+        self.bind_key("F", self._toggle_star)
+        self.favourites = GeneChips("Favourites:", "Genes with a star, your own on every slide")
+        self.chips = GeneChips(
+            "In this view:", "Genes that the cells on screen express more than all others, the most telling first"
+        )
+        for chips in (self.favourites, self.chips):
+            chips.chosen.connect(self._choose_gene)
+            chips.starred.connect(lambda gene: self.attempt(self.session.toggle_favourite, gene))
         self.legend = Legend(self)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
@@ -161,7 +182,8 @@ class ExplorerDock(Dock):
         self.opacity.valueChanged.connect(lambda percent: setattr(self.state, "opacity", percent / 100))
 
         self.body.addWidget(heading("Colour cells by"))
-        self.body.addWidget(row(self.choice, self.blend_button))
+        self.body.addWidget(row(self.choice, self.star, self.blend_button))
+        self.body.addWidget(self.favourites)
         self.body.addWidget(self.chips)
         self.body.addWidget(self.forms_row)
         self.body.addWidget(self.legend, 1)
@@ -180,7 +202,14 @@ class ExplorerDock(Dock):
         self.hover.setToolTip("Show what is known of the cell under the mouse. Key H")
         self.hover.clicked.connect(self.session.show_hover)
         self.bind_key("H", lambda: self.session.show_hover(not self.state.hover_shown))
-        self.body.addWidget(self.hover)
+        self.polygons = QCheckBox("Polygons (P)")
+        self.polygons.setToolTip(
+            f"Outlines of cells and nuclei as crisp lines, where at most {MOST_OUTLINED:,} cells are in view. Key P"
+        )
+        self.polygons.clicked.connect(lambda on: self.attempt(self.session.show_polygons, on))
+        self.bind_key("P", lambda: self.attempt(self.session.show_polygons, not self.state.polygons_shown))
+        self.body.addWidget(row(self.hover, self.polygons))
+        self.body.addWidget(Busy(self, "outlines"))
         self.body.addStretch(0)
 
     def _show_choices(self) -> None:
@@ -190,6 +219,22 @@ class ExplorerDock(Dock):
         for widget in (self.choice, self.opacity_row):
             widget.setEnabled(bool(choices))
         self._show_colour()
+
+    def _show_chips(self) -> None:
+        """The favourites that this slide measures, the first of many; below them the genes of the view."""
+        state = self.state
+        measured = [gene for gene in state.favourites if state.slide is not None and gene in state.slide.panel]
+        self.favourites.show_genes(tuple(measured[:MOST_FAVOURITES]), state.favourites)
+        self.chips.show_genes(state.view_genes, state.favourites)
+
+    def _choose_gene(self, gene: str) -> None:
+        self._choose_key(gene_key([gene]))
+
+    def _toggle_star(self) -> None:
+        """Set or take off the star of the gene on screen."""
+        _, genes = genes_of(self.state.colour)
+        if len(genes) == 1:
+            self.attempt(self.session.toggle_favourite, genes[0])
 
     def _tell_unknown(self, name: str) -> None:
         self.session.tell_error(f"Nothing on this slide is called '{name}'. Type a part of a gene or column name.")
@@ -222,8 +267,11 @@ class ExplorerDock(Dock):
         listed = next(iter(forms.values()), self.state.colour)  # of a gene the list has its first form
         self.choice.show_key(listed)
         self.choice.lineEdit().setPlaceholderText(TO_COLOUR)
+        genes = genes_of(self.state.colour)[1]
         self.blend_button.setChecked(False)
-        self.blend_button.setEnabled(1 <= len(genes_of(self.state.colour)[1]) < MAX_BLENDED)
+        self.blend_button.setEnabled(1 <= len(genes) < MAX_BLENDED)
+        self.star.setText(STAR if len(genes) == 1 and genes[0] in self.state.favourites else NO_STAR)
+        self.star.setEnabled(len(genes) == 1)
         self.forms_row.setVisible(len(forms) > 1)
         for form in self.forms.buttons():
             form.setVisible(form.text() in forms)

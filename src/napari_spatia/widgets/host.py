@@ -14,6 +14,7 @@ from napari_spatia.session.state import Notice
 from napari_spatia.viewer.camera import Camera
 from napari_spatia.viewer.neighbour_view import NeighbourView
 from napari_spatia.viewer.pointer import Pointer
+from napari_spatia.viewer.polygon_view import PolygonView
 from napari_spatia.viewer.slide_view import SlideView
 from napari_spatia.viewer.transcript_view import TranscriptView
 from napari_spatia.viewer.warm_up import warm_up
@@ -35,6 +36,7 @@ class Host:
     camera: Camera
     transcripts: TranscriptView
     neighbours: NeighbourView
+    polygons: PolygonView
 
     def close(self) -> None:
         """Stop all work and let go of the viewer."""
@@ -46,6 +48,7 @@ class Host:
         self.camera.close()
         self.transcripts.close()
         self.neighbours.close()
+        self.polygons.close()
         self.view.close()
         self.session.close()
 
@@ -66,6 +69,7 @@ def host_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path 
             session, SlideView(viewer, session), delivery, rests, Pointer(viewer, session, rests),
             HoverTips(session.state), Camera(viewer, session, rests), TranscriptView(viewer, session),
             NeighbourView(viewer, session),
+            PolygonView(viewer, session),
         )  # fmt: skip
         weakref.finalize(viewer, host.close).atexit = False
         _hosts[viewer] = host

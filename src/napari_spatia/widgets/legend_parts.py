@@ -2,14 +2,16 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import Signal
-from qtpy.QtGui import QColor, QIcon, QImage, QPixmap
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QImage, QPainter, QPixmap
 from qtpy.QtWidgets import QColorDialog, QComboBox, QSizePolicy, QWidget
 
 from napari_spatia.data.colors import Rgb
 from napari_spatia.session.colour import PERCENT
 
 SWATCH_PX = 12
+STAR, NO_STAR, STAR_PX = "★", "☆", 14
+STAR_COLOUR: Rgb = (214, 150, 20)
 CHOSEN = "Chosen"
 PERCENTILES = {"1–99 %": PERCENT, "5–95 %": (5.0, 95.0), "0.1–99.9 %": (0.1, 99.9), "All values": (0.0, 100.0)}
 """Ends of the colours that are offered by name."""
@@ -19,6 +21,20 @@ def swatch(colour: Rgb) -> QIcon:
     """A small square in a category's colour."""
     pixmap = QPixmap(SWATCH_PX, SWATCH_PX)
     pixmap.fill(QColor(*colour))
+    return QIcon(pixmap)
+
+
+def star_icon() -> QIcon:
+    """The star of a favourite, in a colour that reads on light and dark."""
+    pixmap = QPixmap(STAR_PX, STAR_PX)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    font = painter.font()
+    font.setPixelSize(STAR_PX)
+    painter.setFont(font)
+    painter.setPen(QColor(*STAR_COLOUR))
+    painter.drawText(pixmap.rect(), Qt.AlignmentFlag.AlignCenter, STAR)
+    painter.end()
     return QIcon(pixmap)
 
 

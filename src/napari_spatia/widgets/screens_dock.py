@@ -4,16 +4,16 @@ from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy, QTabBar
 
 from napari_spatia.inference.screen import readable_features
 from napari_spatia.session.session import Session
-from napari_spatia.widgets.compare_page import ComparePage
 from napari_spatia.widgets.parts import Dock, hint, row
 from napari_spatia.widgets.screen_page import ScreenPage
+from napari_spatia.widgets.side_by_side_page import SideBySidePage
 from napari_spatia.widgets.sweep_pages import GridPage, StripPage
 
 NO_SLIDE = "Open a slide first; then click a cell."
 NO_MODEL = "Load a model in the Explorer to edit the genes of a cell."
 NO_CELL = "Click a cell on the slide."
 WAIT = "The cell is being read."
-STRIP, GRID, SCREEN, COMPARE = "Dose strip", "Grid", "Screen", "Compare"
+STRIP, GRID, SCREEN, SIDE_BY_SIDE = "Dose strip", "Grid", "Screen", "Side by side"
 
 
 class ScreensDock(Dock):
@@ -36,10 +36,10 @@ class ScreensDock(Dock):
         self.feature_row = row(label, self.feature)
         for widget in (self.tabs, self.hint, self.feature_row):
             self.body.addWidget(widget)
-        self.strip, self.grid, self.screen, self.compare = (
-            page(self) for page in (StripPage, GridPage, ScreenPage, ComparePage)
+        self.strip, self.grid, self.screen, self.side_by_side = (
+            page(self) for page in (StripPage, GridPage, ScreenPage, SideBySidePage)
         )
-        self.pages = {STRIP: self.strip, GRID: self.grid, SCREEN: self.screen, COMPARE: self.compare}
+        self.pages = {STRIP: self.strip, GRID: self.grid, SCREEN: self.screen, SIDE_BY_SIDE: self.side_by_side}
         for name, page in self.pages.items():
             self.tabs.addTab(name)
             self.body.addWidget(page)
@@ -61,7 +61,7 @@ class ScreensDock(Dock):
         self.hint.setText(missing)
         self.hint.setVisible(bool(missing))
         ready = state.checkpoint is not None and state.slide is not None
-        compares = self.tabs.currentIndex() == list(self.pages).index(COMPARE)
+        compares = self.tabs.currentIndex() == list(self.pages).index(SIDE_BY_SIDE)
         self.feature_row.setVisible(ready and not compares)  # two cells are compared in all features
         for number, page in enumerate(self.pages.values()):
             page.setVisible(ready and number == self.tabs.currentIndex())

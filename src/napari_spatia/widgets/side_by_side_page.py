@@ -2,7 +2,7 @@
 
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_spatia.inference.screen import ComparedCell, Comparison
+from napari_spatia.inference.screen import ComparedCell, SideBySide
 from napari_spatia.widgets.cell_search import CellSearch
 from napari_spatia.widgets.drawn_pictures import Captioned, PictureFlow, stained
 from napari_spatia.widgets.measure_table import CopyTable, feature_text, number_text
@@ -12,7 +12,7 @@ from napari_spatia.widgets.screens_parts import captioned, chosen_feature, edit_
 HOW = "Draws another cell under the edit of the selected one: type its id, or take the real cell nearest to the edit."
 
 
-class ComparePage(QWidget):
+class SideBySidePage(QWidget):
     """Real, zero edit and counterfactual of each cell, and their features beside each other."""
 
     def __init__(self, dock: Dock) -> None:
@@ -32,43 +32,43 @@ class ComparePage(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         controls = row(self.other, self.nearest)
-        for widget in (controls, Busy(dock, "compare"), self.how, self.title, self.pictures, self.table, self.copy):
+        for widget in (controls, Busy(dock, "set_beside"), self.how, self.title, self.pictures, self.table, self.copy):
             layout.addWidget(widget)
-        dock.watch(self._show, "comparison", "limits", "feature")
+        dock.watch(self._show, "side_by_side", "limits", "feature")
         dock.watch(lambda: self.nearest.setEnabled(dock.state.evidence is not None), "evidence")
 
     def _compare(self, typed: str) -> None:
         found = self._dock.session.find_cells(typed)
-        self._dock.attempt(self._dock.session.compare, found[0] if len(found) == 1 else typed)
+        self._dock.attempt(self._dock.session.set_beside, found[0] if len(found) == 1 else typed)
 
     def _compare_nearest(self) -> None:
         evidence = self._dock.state.evidence
         if evidence is not None and evidence.nearest:
-            self._dock.attempt(self._dock.session.compare, evidence.nearest[0].cell_id)
+            self._dock.attempt(self._dock.session.set_beside, evidence.nearest[0].cell_id)
 
     def _show(self) -> None:
-        comparison = self._dock.state.comparison
-        self.how.setVisible(comparison is None)
+        side_by_side = self._dock.state.side_by_side
+        self.how.setVisible(side_by_side is None)
         for widget in (self.title, self.pictures, self.table, self.copy):
-            widget.setVisible(comparison is not None)
-        if comparison is not None:
-            self._show_comparison(comparison)
+            widget.setVisible(side_by_side is not None)
+        if side_by_side is not None:
+            self._show_side_by_side(side_by_side)
 
-    def _show_comparison(self, comparison: Comparison) -> None:
-        first, second = (one.cell.cell_id for one in comparison.cells)
-        self.title.setText(f"<b>{first}</b> above, <b>{second}</b> below: {edit_text(comparison.edit)}")
-        self.pictures.show_pictures([each for one in comparison.cells for each in self._pictures(one, comparison)])
+    def _show_side_by_side(self, side_by_side: SideBySide) -> None:
+        first, second = (one.cell.cell_id for one in side_by_side.cells)
+        self.title.setText(f"<b>{first}</b> above, <b>{second}</b> below: {edit_text(side_by_side.edit)}")
+        self.pictures.show_pictures([each for one in side_by_side.cells for each in self._pictures(one, side_by_side)])
         self.table.show_rows(
             ("Feature", first, second),
             [
-                (feature_text(feature), *(_change(one, feature.key) for one in comparison.cells))
-                for feature in comparison.features
+                (feature_text(feature), *(_change(one, feature.key) for one in side_by_side.cells))
+                for feature in side_by_side.features
             ],
         )
 
-    def _pictures(self, one: ComparedCell, comparison: Comparison) -> tuple[Captioned, ...]:
+    def _pictures(self, one: ComparedCell, side_by_side: SideBySide) -> tuple[Captioned, ...]:
         cell, limits = one.cell, limits_of(self._dock.state, one.cell)
-        feature = chosen_feature(comparison.features, self._dock.state.feature)
+        feature = chosen_feature(side_by_side.features, self._dock.state.feature)
         real = stained(cell.real, cell.channels, limits)
         return (
             Captioned(real, "Real", f"Cell {cell.cell_id} as it is on the slide", is_counterfactual=False),
