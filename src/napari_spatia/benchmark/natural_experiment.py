@@ -5,9 +5,10 @@
 Within a type, a held-out cell rich in gene g is matched with one that lacks it and is like it in all other genes, in
 their total and in its niche. The mean difference of their real features, less what their remaining differences explain
 (Abadie & Imbens 2011, bias-corrected matching), is the observed shift of g. The edit raises g in the poor cell to its
-partner's value, and the shift of pictures drawn from the same noise before and after is the predicted one. Scores
-are Pearson's over genes, with a bootstrap interval over genes. Rows: ``model``, ``ridge`` (log2 counts → feature,
-fitted on training cells), ``shuffled`` (the model's shifts given to other genes). Observed shifts are noisy:
+partner's value, and the shift from its zero edit to its counterfactual is the predicted one. Scores are Pearson's
+over genes, with a bootstrap interval over genes. Rows: ``model``, ``from_noise`` (pictures of the poor cell's
+expression and of the edited one, both from the same random noise), ``ridge`` (log2 counts → feature, fitted on
+training cells), ``shuffled`` (the model's shifts given to other genes). Observed shifts are noisy:
 ``reliability`` is that of their split halves, and its root is the highest score that a perfect model could reach.
 
 Genes are chosen by the number of matched pairs alone.
@@ -40,6 +41,7 @@ from napari_spatia.benchmark.report import (
 )
 from napari_spatia.data.morphology import nucleus_mask
 from napari_spatia.errors import SpatiaError
+from napari_spatia.inference.perturb import CellEditor
 from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
 from napari_spatia.progress import Progress, part, silent
 
@@ -150,10 +152,23 @@ def real_features(
     return names, rows
 
 
-def predicted_shift(bound: BoundSlide, pairs: Pairs, design: Design) -> NDArray[np.float64]:
-    """`(F,)` mean change of drawn pictures of some poor cells when the gene is raised to each one's partner's value."""
-    some = np.random.default_rng([design.seed, pairs.gene]).permutation(len(pairs.poor))[: design.cells_per_gene]
-    jobs = np.array([(pair, sample) for pair in some for sample in range(design.samples)])
+def edited_shift(editor: CellEditor, pairs: Pairs, design: Design) -> NDArray[np.float64]:
+    """`(F,)` mean change of some poor cells when the gene is raised to each one's partner's value."""
+    bound, changes = editor.bound, []
+    info, gene = bound.predictor.info, bound.predictor.info.panel.genes[pairs.gene]
+    for pair in _some(pairs, design):
+        poor, rich = pairs.poor[pair], pairs.rich[pair]
+        cell = editor.select(str(bound.slide.cell_id[poor]), design.nfe)
+        edited = editor.render(cell, {gene: float(bound.values[rich, pairs.gene])})
+        images = bound.scale.standardise(np.stack([cell.zero_edit, edited.image]))
+        found = picture_features(images, np.stack([cell.mask, edited.mask >= 0.5]), info.channels, info.um_per_px)
+        changes.append(np.diff(np.stack(list(found.values()), axis=1), axis=0)[0])
+    return np.nanmean(changes, axis=0)
+
+
+def drawn_shift(bound: BoundSlide, pairs: Pairs, design: Design) -> NDArray[np.float64]:
+    """As `edited_shift`, of pictures that are drawn from random noise: the same before and after."""
+    jobs = np.array([(pair, sample) for pair in _some(pairs, design) for sample in range(design.samples)])
     changes = []
     for job, _ in in_chunks(jobs, PICTURES_AT_ONCE, silent):
         poor, rich = pairs.poor[job[:, 0]], pairs.rich[job[:, 0]]
@@ -164,6 +179,11 @@ def predicted_shift(bound: BoundSlide, pairs: Pairs, design: Design) -> NDArray[
         drawn = [_drawn_features(bound, poor, values, white, design.nfe) for values in (before, after)]
         changes.append(drawn[1] - drawn[0])
     return np.nanmean(np.concatenate(changes), axis=0)
+
+
+def _some(pairs: Pairs, design: Design) -> NDArray[np.intp]:
+    """Which pairs of a gene are edited."""
+    return np.random.default_rng([design.seed, pairs.gene]).permutation(len(pairs.poor))[: design.cells_per_gene]
 
 
 def ridge_shifts(
@@ -181,9 +201,10 @@ def ridge_shifts(
 
 
 def natural_experiment(
-    bound: BoundSlide, held_out: HeldOut, design: Design, progress: Progress = silent
+    editor: CellEditor, held_out: HeldOut, design: Design, progress: Progress = silent
 ) -> dict[str, Any]:
     """Scores per feature and of all together; see the top of this file."""
+    bound = editor.bound
     types, types_from = types_of_cells(bound)
     names, own = real_features(bound, held_out.scored, part(progress, 0.0, 0.1))
     progress(0.1, "matching cells")
@@ -195,11 +216,11 @@ def natural_experiment(
         )
     unit = _spread_within_types(own, types[held_out.scored])
     observed = np.stack([p.shift() for p in pairs]) / unit
-    predicted = np.empty_like(observed)
+    rows = {"model": np.empty_like(observed), "from_noise": np.empty_like(observed)}
     for number, p in enumerate(pairs):
-        predicted[number] = predicted_shift(bound, p, design) / unit
+        rows["model"][number] = edited_shift(editor, p, design) / unit
+        rows["from_noise"][number] = drawn_shift(bound, p, design) / unit
         progress(0.15 + 0.75 * (number + 1) / len(pairs), f"editing {len(pairs)} genes")
-    rows = {"model": predicted}
     if len(held_out.reference):
         _, learn = real_features(bound, held_out.reference, part(progress, 0.9, 1.0))
         rows["ridge"] = ridge_shifts(bound, held_out.reference, learn, pairs) / unit
@@ -330,7 +351,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = benchmark_parser("natural_experiment", __doc__)
     parser.add_argument("--cells", type=int, metavar="N", help="match at most so many cells")
     parser.add_argument("--cells-per-gene", type=int, default=32, metavar="N", help="poor cells edited a gene (32)")
-    parser.add_argument("--samples", type=int, default=2, help="pictures of each, before and after (default 2)")
+    parser.add_argument("--samples", type=int, default=2, help="pictures of each from noise, before and after (2)")
     parser.add_argument("--nfe", type=int, default=DEFAULT_NFE, help="decoder passes a picture (default 4)")
     parser.add_argument("--genes", type=int, default=150, metavar="N", help="at most the N genes with the most pairs")
     add_training_cells(parser)
@@ -339,7 +360,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     design = Design(options.cells_per_gene, options.samples, options.nfe, options.genes, options.seed)
     with report_errors():
         bound, held_out = open_for_benchmark(options, options.cells, options.training_cells)
-        found = natural_experiment(bound, held_out, design, printed_progress())
+        found = natural_experiment(CellEditor(bound), held_out, design, printed_progress())
         about = {"slide": bound.slide.name, "precision": bound.predictor.precision}
         print(json.dumps({"benchmark": "natural_experiment", **about, **found}))
 
