@@ -94,13 +94,8 @@ def found_with(monkeypatch):
 
     def run(gain, **design):
         held_out, editor = HeldOut(np.arange(400), np.arange(400, NUM_CELLS), "a test"), LawfulEditor(LawfulBound(gain))
-        return json.loads(
-            json.dumps(
-                natural_experiment(
-                    LawfulEditor(LawfulBound(gain)), held_out, Design(cells_per_gene=4, samples=1, **design)
-                )
-            )
-        )
+        found = natural_experiment(editor, held_out, Design(cells_per_gene=4, samples=1, **design))
+        return json.loads(json.dumps(found))
 
     return run
 
