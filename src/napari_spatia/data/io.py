@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_spatia.data import keys, ngff
 from napari_spatia.data.centers import place_centers
-from napari_spatia.data.elements import SlideStore, choose, damage_named, open_store, read_levels
+from napari_spatia.data.elements import SlideStore, choose, damage_named, lazy, open_store, stored_levels
 from napari_spatia.data.ngff import Placement
 from napari_spatia.data.rasterize import rasterize_shapes
 from napari_spatia.data.regions import label_centroids
@@ -202,9 +202,9 @@ def _choose_frame(
 
 
 def _raster(frame: _Frame, kind: str, name: str) -> Raster:
-    levels, _ = read_levels(frame.store, kind, name)
+    stored = stored_levels(frame.store, kind, name)
     where = frame.placement(kind, name)
-    return Raster(levels, where.scale, where.shift)
+    return Raster(tuple(lazy(level) for level in stored), where.scale, where.shift, stored)
 
 
 def _read_image(frame: _Frame, name: str) -> tuple[Raster, tuple[str, ...]]:

@@ -83,7 +83,7 @@ def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progr
     """What the session keeps beside a slide that is already open."""
     progress(0.5, "indexing genes and cells")
     journal = Journal((sidecar or sidecar_folder(slide.path)) / f"annotations-{slide.table_name}.jsonl")
-    pixels = SlidePixels.of(slide)
+    pixels = SlidePixels.of(slide.image, slide.labels)
     totals = np.asarray(slide.counts.sum(axis=1), np.float32).ravel()
     opened = OpenedSlide(
         slide=slide,
