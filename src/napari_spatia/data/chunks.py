@@ -83,7 +83,7 @@ class ChunkedPixels:
         keys = keys if isinstance(keys, tuple) else (keys,)
         keys = (*keys, *(slice(None),) * (2 - len(keys)))
         spans = [_span(key, length) for key, length in zip(keys, self.shape, strict=True)]
-        window = np.zeros([stop - start for start, stop in spans], self.dtype)
+        window = np.empty([stop - start for start, stop in spans], self.dtype)
         for block, chunk in self._chunks(spans):
             inside = [_overlap(self._edges[axis], block[axis], spans[axis]) for axis in (0, 1)]
             window[tuple(to for to, _ in inside)] = chunk[(*self._place, *(of for _, of in inside))]

@@ -15,19 +15,23 @@ from napari_spatia.session.session import Session
 from napari_spatia.viewer import layers as specs
 from napari_spatia.viewer.lasso import Lasso
 from napari_spatia.viewer.overlay import ColourSource
+from napari_spatia.viewer.pointer import Rest, at_once
 
 SESSION_KEY = "spatia_session"
 """Where the overlay's metadata keeps its session, for who saves the layer."""
 CLICK_RADIUS_PX = 4
 """A press and a release closer than this on the screen are a click, farther apart a pan."""
+THUMBNAIL_REST_MS = 400
+"""How long the colours must rest before the list of layers shows them."""
 
 
 class SlideView:
     """Shows a session in a viewer. Everything here runs on the thread that owns the viewer."""
 
-    def __init__(self, viewer: ViewerModel, session: Session) -> None:
+    def __init__(self, viewer: ViewerModel, session: Session, rest: Rest = at_once) -> None:
         self._viewer = weakref.ref(viewer)
         self.session = session
+        self._rest = rest
         self._source = ColourSource()
         self._layers: list[Layer] = []
         self._colours: Image | None = None
@@ -133,9 +137,15 @@ class SlideView:
         self._source.style = state.cell_style
         self._source.table = self.session.opened.index.table(dim_others(lookup.rgba, state.chosen))
         if self._colours.visible:
-            self._colours.refresh(extent=False, highlight=False)
+            self._colours.refresh(extent=False, highlight=False, thumbnail=False)
+            self._rest("thumbnail", THUMBNAIL_REST_MS, self._show_thumbnail)
         else:
             self._colours.visible = True  # napari then refreshes the layer itself
+
+    def _show_thumbnail(self) -> None:
+        """The overlay in the list of layers, once the colours rest: the list is drawn anew with the whole window."""
+        if self._colours is not None and self._viewer() is not None:
+            self._colours.refresh(extent=False, highlight=False, data_displayed=False)
 
     def _show_opacity(self, opacity: float) -> None:
         if self._colours is not None:

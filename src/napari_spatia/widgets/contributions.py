@@ -27,7 +27,7 @@ from napari_spatia.widgets.cell_dock import CellDock
 from napari_spatia.widgets.embedding_dock import EmbeddingDock
 from napari_spatia.widgets.explorer import ExplorerDock
 from napari_spatia.widgets.export_dock import ExportDock
-from napari_spatia.widgets.host import session_for
+from napari_spatia.widgets.host import host_for, session_for
 from napari_spatia.widgets.transcripts_dock import TranscriptsDock
 
 NO_LAYERS: list[tuple[Any, ...]] = [(None,)]
@@ -41,7 +41,8 @@ class Explorer(ExplorerDock):
     """The Explorer dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        host = host_for(napari_viewer)
+        super().__init__(host.session, host.rests)
 
 
 class Cell(CellDock):
@@ -55,7 +56,8 @@ class CellsMap(EmbeddingDock):
     """The Cells map dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        host = host_for(napari_viewer)
+        super().__init__(host.session, host.rests)
 
 
 class Annotate(AnnotateDock):

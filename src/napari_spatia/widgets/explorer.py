@@ -18,6 +18,7 @@ from napari_spatia.inference.registry import best_checkpoint, find_checkpoint, l
 from napari_spatia.session.colour import CELL_STYLES
 from napari_spatia.session.session import Session
 from napari_spatia.session.values import GENE_FORMS, MAX_BLENDED, genes_of
+from napari_spatia.viewer.pointer import Rest, at_once
 from napari_spatia.widgets.chosen import TOOLS, Chosen
 from napari_spatia.widgets.colour_search import ColourSearch
 from napari_spatia.widgets.filters import Filters
@@ -43,8 +44,8 @@ FORM_TIPS = {
 class ExplorerDock(Dock):
     """What is open and how its cells are coloured."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
+    def __init__(self, session: Session, rest: Rest = at_once) -> None:
+        super().__init__(session, rest)
         self._build_slide()
         self._build_model()
         self._build_colour()
@@ -52,7 +53,7 @@ class ExplorerDock(Dock):
         self.watch(self._show_loaded, "checkpoint")
         self.watch(self._show_model, "slide", "checkpoint", "bound", "notes", "prediction", "prediction_saved", "jobs")
         self.watch(self._show_choices, "slide", "prediction")
-        self.watch(self._show_colour, "colour", "lookup")
+        self.watch_late(self._show_colour, "colour", "lookup")
         self.watch(self._show_opacity, "opacity")
         self.watch(lambda: self.style.setCurrentIndex(CELL_STYLES.index(self.state.cell_style)), "cell_style")
         self.watch(lambda: self.chips.show_genes(self.state.view_genes), "view_genes")
