@@ -94,7 +94,7 @@ def test_chunks_that_were_not_read_for_longest_go():
 
 
 def test_pixels_of_a_slide_are_its_stains_and_labels(small_slide):
-    pixels = SlidePixels.of(small_slide.image, small_slide.labels)
+    pixels = SlidePixels.of_image(small_slide.image).with_labels(small_slide.labels)
     for level, (image, labels) in enumerate(zip(small_slide.image.levels, small_slide.labels.levels, strict=True)):
         assert np.array_equal(pixels.labels[level], np.asarray(labels))
         assert all(np.array_equal(stain[level], np.asarray(image)[idx]) for idx, stain in enumerate(pixels.stains))

@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -135,18 +135,23 @@ class ChunkedPixels:
 class SlidePixels:
     """The pixels of a slide that share their room in memory: ``stains`` by channel and level, ``labels`` by level."""
 
+    kept: KeptChunks
     stains: tuple[tuple[ChunkedPixels, ...], ...]
-    labels: tuple[ChunkedPixels, ...]
+    labels: tuple[ChunkedPixels, ...] = ()
 
     @classmethod
-    def of(cls, image: Raster, labels: Raster) -> Self:
-        """Those of one slide; nothing is read yet."""
+    def of_image(cls, image: Raster) -> Self:
+        """Those of the stains; nothing is read yet."""
         kept = KeptChunks()
         num_channels = image.levels[0].shape[0]
         stains = tuple(
             tuple(ChunkedPixels(level, kept, channel) for level in image.sources) for channel in range(num_channels)
         )
-        return cls(stains, tuple(ChunkedPixels(level, kept) for level in labels.sources))
+        return cls(kept, stains)
+
+    def with_labels(self, labels: Raster) -> Self:
+        """These and the labels'; nothing is read yet."""
+        return replace(self, labels=tuple(ChunkedPixels(level, self.kept) for level in labels.sources))
 
 
 def _block_of(edges: NDArray[np.intp], place: int) -> int:

@@ -25,7 +25,14 @@ from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.blending import BlendVerbs
 from napari_spatia.session.cell_filter import CellFilter
 from napari_spatia.session.history import History
-from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
+from napari_spatia.session.opened import (
+    OpenedSlide,
+    SlidePicture,
+    derive,
+    read_opened,
+    read_picture,
+    with_annotations,
+)
 from napari_spatia.session.picturing import PictureVerbs
 from napari_spatia.session.plotting import PlotVerbs
 from napari_spatia.session.selecting import SelectVerbs
@@ -47,10 +54,25 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVer
     """
 
     def open(self, path: str | Path, **choices: Any) -> None:
-        """Open a slide; ``choices`` are the keywords of `open_slide` (image, labels, table, …)."""
+        """Open a slide; ``choices`` are the keywords of `open_slide` (image, labels, table, …).
+
+        Where no other is open, its stains are in ``state.opening`` at once, its cells as soon as they have been read.
+        """
+        where = Path(path)
+
+        def accept(picture: SlidePicture) -> None:
+            self.state.opening = picture
+            self._open(where, choices, picture)
+
+        if self.state.slide is None:
+            self.jobs.submit("open", lambda progress: read_picture(where, choices), accept)
+        else:
+            self._open(where, choices)
+
+    def _open(self, path: Path, choices: dict[str, Any], picture: SlidePicture | None = None) -> None:
         self.jobs.submit(
             "open",
-            lambda progress: read_opened(Path(path), choices, self._backend, self._sidecar, progress),
+            lambda progress: read_opened(path, choices, self._backend, self._sidecar, progress, picture),
             self._take_slide,
         )
 
@@ -90,8 +112,10 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVer
         state.armed_class, state.annotations, state.unsaved_annotations = None, opened.annotations, 0
         state.chosen, state.tool, state.plot = None, "", None
         state.slide = opened.slide
+        state.opening = None
         self._show_first_plot()
         self.colour_by(self._values().default_key)
+        self.jobs.submit("prepare", lambda progress: opened.prepare(), lambda done: None)
         self._bind()
 
     # -- the model ------------------------------------------------------------------------------------------------

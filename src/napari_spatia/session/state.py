@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_spatia.inference.prediction import Prediction
     from napari_spatia.inference.predictor import CheckpointInfo
     from napari_spatia.inference.resolve import ResolvedEdit
+    from napari_spatia.session.opened import SlidePicture
 
 LOG2_FC_LIMIT = 4.0
 
@@ -117,6 +118,7 @@ class CellCrop:
 
 _SAME_OBJECT = dict.fromkeys(
     (
+        "opening",
         "slide",
         "limits",
         "checkpoint",
@@ -145,6 +147,8 @@ class SessionState:
     if TYPE_CHECKING:
         events: ClassVar[SignalGroup]
 
+    opening: "SlidePicture | None" = None
+    """The stains of a slide whose cells are still being read, while no other slide is open."""
     slide: Slide | None = None
     limits: "NDArray[np.float32] | None" = None
     """`(C, 2)` slide units shown as black and as full colour, on the slide and in every crop."""

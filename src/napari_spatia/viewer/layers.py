@@ -17,6 +17,7 @@ from napari_spatia.data.crops import read_masks
 from napari_spatia.data.picture import channel_colours
 from napari_spatia.data.slide import Raster, Slide
 from napari_spatia.session.colour import to_hex
+from napari_spatia.session.opened import SlidePicture
 from napari_spatia.viewer.overlay import ColourSource, PaintedLevel
 
 CELLS, COLOURS, SELECTED = "cell outlines", "cell colours", "selected cell"
@@ -48,7 +49,7 @@ def placed(raster: Raster) -> dict[str, Any]:
 
 
 def channel_specs(
-    slide: Slide, limits: NDArray[np.float32], stains: Sequence[Sequence[Any]] | None = None
+    slide: Slide | SlidePicture, limits: NDArray[np.float32], stains: Sequence[Sequence[Any]] | None = None
 ) -> tuple[LayerSpec, ...]:
     """One additive image layer per stain, in the stain's colour; ``limits`` `(C, 2)` in slide units.
 

@@ -1,7 +1,7 @@
 """The adapter between one session and one napari viewer: state events in, layers out; clicks in, verbs out."""
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -13,9 +13,11 @@ from napari.utils.events import Event
 from napari_spatia.session.colour import dim_others
 from napari_spatia.session.session import Session
 from napari_spatia.viewer import layers as specs
+from napari_spatia.viewer.first_look import FirstLook
 from napari_spatia.viewer.lasso import Lasso
 from napari_spatia.viewer.overlay import ColourSource
 from napari_spatia.viewer.pointer import Rest, at_once
+from napari_spatia.viewer.turns import in_turns
 
 SESSION_KEY = "spatia_session"
 """Where the overlay's metadata keeps its session, for who saves the layer."""
@@ -46,6 +48,7 @@ class SlideView:
         viewer.mouse_drag_callbacks.append(self._on_press)
         viewer.layers.events.removed.connect(self._forget)
         self._lasso = Lasso(viewer, session)
+        self._first_look = FirstLook(viewer, session)
         if session.state.slide is not None:
             self._show_slide()
 
@@ -58,6 +61,7 @@ class SlideView:
     def close(self) -> None:
         """Let go of the viewer and the session; the layers stay."""
         self._lasso.close()
+        self._first_look.close()
         events = self.session.state.events
         events.slide.disconnect(self._show_slide)
         events.lookup.disconnect(self._show_lookup)
@@ -81,21 +85,12 @@ class SlideView:
         if state.slide is None or state.limits is None:
             return
         self._source = ColourSource()
-        stains = specs.channel_specs(state.slide, state.limits, self.session.opened.pixels.stains)
-        self._in_turns([*(partial(self._add, spec) for spec in stains), self._add_colours, self._add_cells])
+        slide, pixels = state.slide, self.session.opened.pixels
+        self._layers = self._first_look.take(pixels.stains)
+        stains = specs.channel_specs(slide, state.limits, pixels.stains)[len(self._layers) :]
+        steps = [*(partial(self._add, spec) for spec in stains), self._add_colours, self._add_scale, self._add_cells]
+        in_turns(self.session.jobs, steps, lambda: self.session.state.slide is slide and self._viewer() is not None)
         self.viewer.title = f"{state.slide.name} - napari-spatia"
-
-    def _in_turns(self, steps: Sequence[Callable[[], Any]]) -> None:
-        """Take one step a turn of the window's loop: the first stain is drawn, and the window answers, in between."""
-        slide = self.session.state.slide
-
-        def accept(done: None) -> None:
-            if self.session.state.slide is slide and self._viewer() is not None:
-                steps[0]()
-                self._in_turns(steps[1:])
-
-        if steps:
-            self.session.jobs.submit("layers", lambda progress: None, accept)
 
     def _add_colours(self) -> None:
         state, labels = self.session.state, self.session.opened.pixels.labels
@@ -105,6 +100,8 @@ class SlideView:
         self._colours.metadata[SESSION_KEY] = self.session
         self._show_lookup()
         self._show_selected()
+
+    def _add_scale(self) -> None:
         self.viewer.canvas.overlays.scale_bar.visible = True
 
     def _add_cells(self) -> None:
