@@ -137,11 +137,12 @@ def test_two_viewers_show_two_sessions(shown, fake_backend, tmp_path):
     view.close()
 
 
-def test_cell_without_a_label_is_marked_at_its_centre(small_slide):
+def test_cell_without_a_label_is_marked_at_its_centre(shown, small_slide):
+    _, session, _ = shown
     from dataclasses import replace
 
     moved = replace(small_slide, instance_id=small_slide.instance_id + 1000)
-    outline = layers.cell_outline(moved, 5)
+    outline = layers.cell_outline(moved, session.opened.pixels.labels[0], 5)
     assert np.allclose(outline.mean(axis=0), small_slide.centers_um[5])
 
 

@@ -5,7 +5,7 @@ raster's corner plus half a pixel.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -93,9 +93,12 @@ def colours_spec(slide: Slide, labels: Sequence[ChunkedPixels], source: ColourSo
     return LayerSpec("image", [PaintedLevel(level, source) for level in labels], options)
 
 
-def cell_outline(slide: Slide, cell_idx: int) -> NDArray[np.float64]:
-    """`(K, 2)` outline (y, x) of a cell in µm; a square of 4 µm around a centre that has no label under it."""
-    labels, center = slide.labels, slide.centers_um[cell_idx]
+def cell_outline(slide: Slide, finest: ChunkedPixels, cell_idx: int) -> NDArray[np.float64]:
+    """`(K, 2)` outline (y, x) of a cell in µm; a square of 4 µm around a centre that has no label under it.
+
+    ``finest`` are the pixels of the labels, as they are kept in memory.
+    """
+    labels, center = replace(slide.labels, levels=(finest,)), slide.centers_um[cell_idx]
     size_px = int(OUTLINE_WINDOW_UM / labels.um_per_px)
     window = read_masks(labels, slide.instance_id[[cell_idx]], center[None], labels.um_per_px, size_px)[0]
     contours = find_contours(np.pad(window, 1).astype(np.float32), 0.5)

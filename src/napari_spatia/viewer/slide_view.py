@@ -9,6 +9,7 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Layer, Shapes
 from napari.utils.events import Event
+from numpy.typing import NDArray
 
 from napari_spatia.session.colour import dim_others
 from napari_spatia.session.session import Session
@@ -152,22 +153,37 @@ class SlideView:
         self.session.state.opacity = float(event.source.opacity)
 
     def _show_selected(self, selected: str | None = None) -> None:
-        state = self.session.state
-        if state.card is None or state.slide is None:
+        """The outline of the selected cell, which is read and drawn behind its card."""
+        card, slide = self.session.state.card, self.session.state.slide
+        if card is None or slide is None:
+            self.session.jobs.cancel("outline")
             if self._selected is not None:
                 self._selected.data = []
             return
-        outline = specs.cell_outline(state.slide, state.card.cell_idx)
+        finest = self.session.opened.pixels.labels[0]
+
+        def accept(outline: NDArray[np.float64]) -> None:
+            state = self.session.state
+            if state.selected == card.cell_id and state.slide is slide and self._viewer() is not None:
+                self._draw_selected(outline)
+
+        self.session.jobs.submit("outline", lambda progress: specs.cell_outline(slide, finest, card.cell_idx), accept)
+
+    def _draw_selected(self, outline: NDArray[np.float64]) -> None:
         if self._selected is None:
-            active = self.viewer.layers.selection.active
-            self._selected = self.viewer.add_shapes(
-                name=specs.SELECTED, ndim=2, face_color="transparent", units=specs.UNITS, opacity=1.0
-            )
-            self._layers.append(self._selected)
-            self.viewer.layers.selection.active = active
+            self._add_selected()
+        assert self._selected is not None, "it has just been added"
         width = max(0.35, 1.2 / max(self.viewer.scene.camera.zoom, 1e-3))
-        self._selected.data = []
-        self._selected.add_polygons(outline, edge_color="white", edge_width=width, face_color="transparent")
+        with self._selected.events.blocker_all():  # the empty layer would be sent to the screen as well
+            self._selected.data = []
+        # a closed line, not a polygon: napari would fill it with triangles that nobody sees
+        self._selected.add_paths(np.vstack([outline, outline[:1]]), edge_color="white", edge_width=width)
+
+    def _add_selected(self) -> None:
+        active = self.viewer.layers.selection.active
+        self._selected = self.viewer.add_shapes(name=specs.SELECTED, ndim=2, units=specs.UNITS, opacity=1.0)
+        self._layers.append(self._selected)
+        self.viewer.layers.selection.active = active
 
     def _forget(self, event: Event) -> None:
         """A person took a layer off the list."""
