@@ -84,9 +84,10 @@ class ChunkedPixels:
         keys = (*keys, *(slice(None),) * (2 - len(keys)))
         spans = [_span(key, length) for key, length in zip(keys, self.shape, strict=True)]
         window = np.empty([stop - start for start, stop in spans], self.dtype)
-        for block, chunk in self._chunks(spans):
-            inside = [_overlap(self._edges[axis], block[axis], spans[axis]) for axis in (0, 1)]
-            window[tuple(to for to, _ in inside)] = chunk[(*self._place, *(of for _, of in inside))]
+        for (row, column), chunk in self._chunks(spans):
+            to_y, of_y = _overlap(self._edges[0], row, spans[0])
+            to_x, of_x = _overlap(self._edges[1], column, spans[1])
+            window[to_y, to_x] = chunk[self._place][of_y, of_x]
         return window[tuple(slice(None, None, key.step) if isinstance(key, slice) else 0 for key in keys)]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:

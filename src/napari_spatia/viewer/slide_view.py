@@ -1,7 +1,7 @@
 """The adapter between one session and one napari viewer: state events in, layers out; clicks in, verbs out."""
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -89,7 +89,8 @@ class SlideView:
         slide, pixels = state.slide, self.session.opened.pixels
         self._layers = self._first_look.take(pixels.stains)
         stains = specs.channel_specs(slide, state.limits, pixels.stains)[len(self._layers) :]
-        steps = [*(partial(self._add, spec) for spec in stains), self._add_colours, self._add_scale, self._add_cells]
+        steps: list[Callable[[], object]] = [partial(self._add, spec) for spec in stains]
+        steps += [self._add_colours, self._add_scale, self._add_cells]
         in_turns(self.session.jobs, steps, lambda: self.session.state.slide is slide and self._viewer() is not None)
         self.viewer.title = f"{state.slide.name} - napari-spatia"
 
