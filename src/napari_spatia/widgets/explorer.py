@@ -53,7 +53,8 @@ class ExplorerDock(Dock):
         self.watch(self._show_loaded, "checkpoint")
         self.watch(self._show_model, "slide", "checkpoint", "bound", "notes", "prediction", "prediction_saved", "jobs")
         self.watch(self._show_choices, "slide", "prediction")
-        self.watch_late(self._show_colour, "colour", "lookup")
+        self.watch_late(self._show_colour, "colour")
+        self.watch_late(self._show_legend, "lookup")
         self.watch(self._show_opacity, "opacity")
         self.watch(lambda: self.style.setCurrentIndex(CELL_STYLES.index(self.state.cell_style)), "cell_style")
         self.watch(lambda: self.chips.show_genes(self.state.view_genes), "view_genes")
@@ -230,6 +231,8 @@ class ExplorerDock(Dock):
             form.setVisible(form.text() in forms)
             form.setProperty("key", forms.get(form.text()))
             form.setChecked(forms.get(form.text()) == self.state.colour)
+
+    def _show_legend(self) -> None:
         self.legend.show_lookup(self.state.lookup, None if self.state.shown_range else self.state.percent)
 
     def _show_opacity(self) -> None:
