@@ -49,7 +49,7 @@ class ExplorerDock(Dock):
         self._build_slide()
         self._build_model()
         self._build_colour()
-        self.watch(self._show_slide, "slide")
+        self.watch(self._show_slide, "slide", "opening")
         self.watch(self._show_loaded, "checkpoint")
         self.watch(self._show_model, "slide", "checkpoint", "bound", "notes", "prediction", "prediction_saved", "jobs")
         self.watch(self._show_choices, "slide", "prediction")
@@ -78,7 +78,7 @@ class ExplorerDock(Dock):
 
     def _show_slide(self) -> None:
         slide = self.state.slide
-        self.slide_hint.setVisible(slide is None)
+        self.slide_hint.setVisible(slide is None and self.state.opening is None)
         self.slide_label.setVisible(slide is not None)
         if slide is not None:
             y0, x0, y1, x1 = slide.image.extent_um
