@@ -47,6 +47,42 @@ def test_a_small_move_reads_what_is_new():
     assert reads == [(30, 16), (30, 16)] and pixels.in_memory(0, 16)
 
 
+def test_what_a_move_brings_into_a_window_is_read_as_few_rectangles():
+    reads = []
+    array = da.from_array(PIXELS, chunks=10).map_blocks(lambda block: block)
+
+    class Noted:
+        shape, chunks, ndim, dtype = array.shape, array.chunks, array.ndim, array.dtype
+
+        def __getitem__(self, key):
+            reads.append(tuple((part.start, part.stop) for part in key))
+            return array[key]
+
+    pixels = ChunkedPixels(Noted(), KeptChunks())
+    assert np.array_equal(pixels[0:30, 0:30], PIXELS[0:30, 0:30])
+    assert reads == [((0, 30), (0, 30))]
+    reads.clear()
+    assert np.array_equal(pixels[10:40, 10:40], PIXELS[10:40, 10:40])
+    assert sorted(reads) == [((10, 30), (30, 40)), ((30, 40), (10, 40))]
+
+
+def test_channels_that_share_their_chunks_are_read_once():
+    image = np.arange(3 * 20 * 20).reshape(3, 20, 20)
+    reads, kept = [], KeptChunks()
+
+    def noted(block):
+        reads.append(block.shape)
+        return block
+
+    for chunks, at_once in (((3, 10, 10), 3), ((2, 10, 10), 2), ((1, 10, 10), 1)):
+        array = da.from_array(image, chunks=chunks).map_blocks(noted)
+        reads.clear()
+        for channel in range(3):
+            pixels = ChunkedPixels(array, kept, channel)
+            assert np.array_equal(pixels[2:9, 3:8], image[channel, 2:9, 3:8])
+        assert sum(shape[0] for shape in reads) == 3 and reads[0][0] == at_once
+
+
 def test_chunks_that_were_not_read_for_longest_go():
     kept = KeptChunks(max_bytes=2 * 30 * 16 * 8)
     one, other = ChunkedPixels(lazy(), kept), ChunkedPixels(lazy(), kept)
@@ -58,7 +94,7 @@ def test_chunks_that_were_not_read_for_longest_go():
 
 
 def test_pixels_of_a_slide_are_its_stains_and_labels(small_slide):
-    pixels = SlidePixels.of(small_slide)
+    pixels = SlidePixels.of_image(small_slide.image).with_labels(small_slide.labels)
     for level, (image, labels) in enumerate(zip(small_slide.image.levels, small_slide.labels.levels, strict=True)):
         assert np.array_equal(pixels.labels[level], np.asarray(labels))
         assert all(np.array_equal(stain[level], np.asarray(image)[idx]) for idx, stain in enumerate(pixels.stains))

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from napari_spatia.data.counts import TARGET_LIBRARY, align_counts, gene_rows, log2_counts, normalised
+from napari_spatia.data.counts import TARGET_LIBRARY, GeneColumns, align_counts, gene_rows, log2_counts, normalised
 from napari_spatia.data.panel import Panel
 
 
@@ -29,6 +29,26 @@ def test_a_cell_without_counts_is_padded_and_not_divided_by_zero():
     rows = gene_rows(log2_counts(counts))
     assert rows.gene_idx.shape == (3, 1) and not rows.present.any() and (rows.library == 0).all()
     assert np.array_equal(normalised(counts).toarray(), np.zeros((3, 4)))
+
+
+@given(seed=st.integers(0, 200))
+@settings(max_examples=30, deadline=None)
+def test_a_gene_has_the_same_counts_before_and_after_it_is_sorted(seed):
+    counts = random_counts(seed, cells=9)
+    columns = GeneColumns(counts)
+    before = [columns.column(gene) for gene in range(counts.shape[1])]
+    columns.sort()
+    after = [columns.column(gene) for gene in range(counts.shape[1])]
+    for found in (before, after):
+        assert np.array_equal(np.stack(found, axis=1), counts.toarray()) and found[0].dtype == np.float32
+
+
+def test_counts_that_stand_twice_in_a_row_are_added():
+    counts = csr_matrix((np.float32([2, 3, 4]), np.array([1, 1, 0]), np.array([0, 2, 3])), shape=(2, 2))
+    columns = GeneColumns(counts)
+    assert columns.column(1).tolist() == [5, 0] and columns.column(0).tolist() == [0, 4]
+    columns.sort()
+    assert columns.column(1).tolist() == [5, 0]
 
 
 def test_normalised_cells_have_the_same_library():

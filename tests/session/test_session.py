@@ -440,6 +440,25 @@ def test_prediction_for_the_slide_before_is_dropped(background, fake_backend, tm
     assert app.session.state.slide.num_cells == 9 and app.session.state.prediction is None
 
 
+def test_a_slide_is_open_after_its_picture_and_a_damaged_one_is_said_once(fake_backend, tmp_path):
+    path = tmp_path / "here.zarr"
+    simulate_slide(path, num_cells=60, seed=1)
+    app, seen = Background(fake_backend, tmp_path / "sidecar"), []
+    session = app.session
+    session.state.events.opening.connect(lambda picture: seen.append((picture is not None, session.state.slide)))
+    session.open(tmp_path / "missing.zarr")
+    app.settle()
+    assert session.state.notice.is_error and session.state.notice.serial == 1 and not seen
+    session.open(path)
+    app.settle()
+    assert seen[0] == (True, None) and seen[1] == (False, session.slide) and len(seen) == 2
+    first = session.slide
+    session.open(tmp_path / "missing.zarr")
+    app.settle()
+    assert session.state.notice.serial == 2 and session.slide is first and len(seen) == 2, "what is open stays"
+    session.close()
+
+
 def test_background_error_becomes_one_notice(background):
     app = background()
     seen = []

@@ -3,6 +3,9 @@ import pytest
 from napari.components import ViewerModel
 
 import app_fakes
+from napari_spatia.errors import SlideError
+from napari_spatia.session.jobs import JobStatus
+from napari_spatia.session.opened import SlidePicture, derive
 from napari_spatia.session.session import Session
 from napari_spatia.viewer import layers
 from napari_spatia.viewer.overlay import label_edges
@@ -104,6 +107,39 @@ def test_opacity_goes_both_ways(shown):
     assert session.state.opacity == pytest.approx(0.9)
 
 
+def test_stains_are_shown_before_the_cells_are_read_and_stay_when_they_are(small_slide, fake_backend, tmp_path):
+    viewer, session = ViewerModel(), Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
+    view = SlideView(viewer, session)
+    picture = SlidePicture.of(small_slide.image, small_slide.channels)
+    session.state.opening = picture
+    early = list(viewer.layers)
+    assert [layer.name for layer in early] == ["DAPI", "boundary"] and session.state.slide is None
+    assert np.array_equal(np.asarray(early[1].data[0]), np.asarray(small_slide.image.levels[0])[1])
+    early[0].contrast_limits = (1, 2)
+    session.jobs.submit(
+        "open",
+        lambda progress: derive(small_slide, fake_backend, tmp_path / "sidecar", progress, picture),
+        session._take_slide,
+    )
+    assert session.state.opening is None and session.state.slide is not None
+    assert [layer.name for layer in viewer.layers] == ["DAPI", "boundary", layers.CELLS, layers.COLOURS]
+    assert viewer.layers["DAPI"] is early[0] and list(early[0].contrast_limits) == [1, 2], "a person's limits stay"
+    view.close()
+
+
+def test_stains_go_again_when_the_cells_cannot_be_read(small_slide, fake_backend, tmp_path):
+    viewer, session = ViewerModel(), Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
+    view = SlideView(viewer, session)
+    session.state.opening = SlidePicture.of(small_slide.image, small_slide.channels)
+    assert len(viewer.layers) == 2
+    session.job_failed("open", SlideError("X of table 'table' is damaged"))
+    assert len(viewer.layers) == 0 and session.state.opening is None and "damaged" in session.state.notice.text
+    session.state.opening = SlidePicture.of(small_slide.image, small_slide.channels)
+    session.job_changed(JobStatus("open", 1, running=False, cancelled=True))
+    assert len(viewer.layers) == 0
+    view.close()
+
+
 def test_second_slide_replaces_the_first_and_leaves_other_layers(shown, tmp_path):
     viewer, session, _ = shown
     mine = viewer.add_points(np.zeros((1, 2)))
@@ -137,11 +173,12 @@ def test_two_viewers_show_two_sessions(shown, fake_backend, tmp_path):
     view.close()
 
 
-def test_cell_without_a_label_is_marked_at_its_centre(small_slide):
+def test_cell_without_a_label_is_marked_at_its_centre(shown, small_slide):
+    _, session, _ = shown
     from dataclasses import replace
 
     moved = replace(small_slide, instance_id=small_slide.instance_id + 1000)
-    outline = layers.cell_outline(moved, 5)
+    outline = layers.cell_outline(moved, session.opened.pixels.labels[0], 5)
     assert np.allclose(outline.mean(axis=0), small_slide.centers_um[5])
 
 

@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QColorDialog, QInputDialog
 
 from napari_spatia.errors import SpatiaError
 from napari_spatia.session.colour import LegendRow
+from napari_spatia.session.opened import SlidePicture
 from napari_spatia.widgets.explorer import ExplorerDock
 
 
@@ -19,6 +20,14 @@ def test_empty_state_says_what_to_do(put, empty):
     dock = put(ExplorerDock, empty)
     assert "drop it on the window" in dock.slide_hint.text() and dock.slide_hint.isVisible()
     assert not dock.predict_button.isEnabled() and not dock.choice.isEnabled() and not dock.legend.isVisible()
+
+
+def test_nobody_is_asked_to_open_a_slide_while_one_is_opening(put, empty, small_slide):
+    dock = put(ExplorerDock, empty)
+    empty.state.opening = SlidePicture.of(small_slide.image, small_slide.channels)
+    assert dock.slide_hint.isHidden()
+    empty.state.opening = None
+    assert not dock.slide_hint.isHidden()
 
 
 def test_slide_and_model_are_named(dock):

@@ -2,25 +2,27 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
-import dask
-import dask.array as da
 import numpy as np
+from dask.array.core import normalize_chunks
 from numpy.typing import NDArray
 
-from napari_spatia.data.slide import Slide
+from napari_spatia.data.slide import Raster
 
 MAX_KEPT_BYTES = 1 << 28
 """Decoded chunks of one slide that are kept, of all its stains, labels and levels together."""
 
-Block = tuple[int, int]
+Block = tuple[int, ...]
+"""Where a chunk stands in its array, by axis."""
+Span = tuple[int, int]
+"""First and end of a part of one axis, in pixels or in blocks."""
 
 
 class KeptChunks:
-    """The chunks that were read last, of any number of `ChunkedPixels`. For several threads."""
+    """The chunks that were read last, of any number of arrays that outlive it. For several threads."""
 
     def __init__(self, max_bytes: int = MAX_KEPT_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -47,16 +49,26 @@ class KeptChunks:
 
 
 class ChunkedPixels:
-    """One channel or one level of labels, an array-like `(Y, X)`: a small move of a window reads what is new in it."""
+    """One channel of an image or one level of labels, `(Y, X)`: a small move of a window reads what is new in it.
+
+    ``stored`` is `(Y, X)`, or `(C, Y, X)` with a ``channel``: channels that share their chunks are decoded once.
+    """
 
     ndim = 2
 
-    def __init__(self, pixels: da.Array, kept: KeptChunks) -> None:
-        assert pixels.ndim == 2, "rows and columns"
-        self._pixels, self._kept = pixels, kept
-        self._edges = [np.cumsum((0, *sizes)) for sizes in pixels.chunks]
-        self.shape: tuple[int, int] = pixels.shape
-        self.dtype: np.dtype[Any] = pixels.dtype
+    def __init__(self, stored: Any, kept: KeptChunks, channel: int | None = None) -> None:
+        assert stored.ndim == (2 if channel is None else 3), "rows and columns, and the channel of an image"
+        self._stored, self._kept = stored, kept
+        *lead, rows, columns = (np.cumsum((0, *sizes)) for sizes in normalize_chunks(stored.chunks, stored.shape))
+        self._edges = [rows, columns]
+        # of the channel: the blocks that hold it, and its place in them
+        self._block = tuple(_block_of(edges, channel or 0) for edges in lead)
+        self._place = tuple((channel or 0) - int(edges[block]) for edges, block in zip(lead, self._block, strict=True))
+        self._channels = tuple(
+            slice(edges[block], edges[block + 1]) for edges, block in zip(lead, self._block, strict=True)
+        )
+        self.shape: tuple[int, int] = stored.shape[-2:]
+        self.dtype: np.dtype[Any] = stored.dtype
 
     @property
     def size(self) -> int:
@@ -64,60 +76,108 @@ class ChunkedPixels:
 
     def in_memory(self, y: int, x: int) -> bool:
         """Whether one pixel is answered without reading from disk."""
-        return self._kept.get(id(self), self._block_of(y, x)) is not None
+        rows, columns = self._edges
+        return self._kept.get(id(self._stored), (*self._block, _block_of(rows, y), _block_of(columns, x))) is not None
 
     def __getitem__(self, keys: Any) -> NDArray[Any]:
         keys = keys if isinstance(keys, tuple) else (keys,)
         keys = (*keys, *(slice(None),) * (2 - len(keys)))
         spans = [_span(key, length) for key, length in zip(keys, self.shape, strict=True)]
-        window = np.zeros([stop - start for start, stop in spans], self.dtype)
-        for block, chunk in self._read(self._blocks_in(spans)):
-            inside = [_overlap(self._edges[axis], block[axis], spans[axis]) for axis in (0, 1)]
-            window[tuple(to for to, _ in inside)] = chunk[tuple(of for _, of in inside)]
+        window = np.empty([stop - start for start, stop in spans], self.dtype)
+        for (row, column), chunk in self._chunks(spans):
+            to_y, of_y = _overlap(self._edges[0], row, spans[0])
+            to_x, of_x = _overlap(self._edges[1], column, spans[1])
+            window[to_y, to_x] = chunk[self._place][of_y, of_x]
         return window[tuple(slice(None, None, key.step) if isinstance(key, slice) else 0 for key in keys)]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self[:, :].astype(dtype or self.dtype, copy=False)
 
-    def _block_of(self, y: int, x: int) -> Block:
-        rows, columns = self._edges
-        return int(np.searchsorted(rows, y, "right")) - 1, int(np.searchsorted(columns, x, "right")) - 1
+    def _chunks(self, spans: Sequence[Span]) -> Iterator[tuple[Block, NDArray[Any]]]:
+        """Row and column of each block in a window, and its pixels; those that are not in memory are read."""
+        missing = []
+        for block in self._blocks_in(spans):
+            chunk = self._kept.get(id(self._stored), (*self._block, *block))
+            if chunk is None:
+                missing.append(block)
+            else:
+                yield block, chunk
+        for rows, columns in _rectangles(missing):
+            yield from self._read(rows, columns)
 
-    def _blocks_in(self, spans: Sequence[tuple[int, int]]) -> list[Block]:
+    def _blocks_in(self, spans: Sequence[Span]) -> list[Block]:
         if any(stop <= start for start, stop in spans):
             return []
-        (y0, y1), (x0, x1) = spans
-        (top, left), (bottom, right) = self._block_of(y0, x0), self._block_of(y1 - 1, x1 - 1)
-        return [(row, column) for row in range(top, bottom + 1) for column in range(left, right + 1)]
+        rows, columns = (
+            range(_block_of(edges, start), _block_of(edges, stop - 1) + 1)
+            for edges, (start, stop) in zip(self._edges, spans, strict=True)
+        )
+        return [(row, column) for row in rows for column in columns]
 
-    def _read(self, blocks: Sequence[Block]) -> list[tuple[Block, NDArray[Any]]]:
-        """Each block's pixels; those that are not in memory are read side by side."""
-        found = [(block, self._kept.get(id(self), block)) for block in blocks]
-        missing = [block for block, chunk in found if chunk is None]
-        read = dask.compute(*(self._pixels.blocks[block] for block in missing))
-        for block, chunk in zip(missing, read, strict=True):
-            self._kept.put(id(self), block, chunk)
-        return [(block, chunk) for block, chunk in found if chunk is not None] + list(zip(missing, read, strict=True))
+    def _read(self, rows: Span, columns: Span) -> Iterator[tuple[Block, NDArray[Any]]]:
+        """Read a rectangle of blocks at once, and keep each."""
+        (top, left), (bottom, right) = (
+            [int(edges[blocks[end]]) for edges, blocks in zip(self._edges, (rows, columns), strict=True)]
+            for end in (0, 1)
+        )
+        pixels = np.asarray(self._stored[(*self._channels, slice(top, bottom), slice(left, right))])
+        for row in range(*rows):
+            for column in range(*columns):
+                y, x = (
+                    slice(int(edges[block]) - first, int(edges[block + 1]) - first)
+                    for edges, block, first in zip(self._edges, (row, column), (top, left), strict=True)
+                )
+                chunk = pixels[..., y, x].copy()  # so that no chunk keeps its neighbours in memory
+                self._kept.put(id(self._stored), (*self._block, row, column), chunk)
+                yield (row, column), chunk
 
 
 @dataclass(frozen=True, slots=True)
 class SlidePixels:
     """The pixels of a slide that share their room in memory: ``stains`` by channel and level, ``labels`` by level."""
 
+    kept: KeptChunks
     stains: tuple[tuple[ChunkedPixels, ...], ...]
-    labels: tuple[ChunkedPixels, ...]
+    labels: tuple[ChunkedPixels, ...] = ()
 
     @classmethod
-    def of(cls, slide: Slide) -> Self:
-        """Those of one slide; nothing is read yet."""
+    def of_image(cls, image: Raster) -> Self:
+        """Those of the stains; nothing is read yet."""
         kept = KeptChunks()
+        num_channels = image.levels[0].shape[0]
         stains = tuple(
-            tuple(ChunkedPixels(level[idx], kept) for level in slide.image.levels) for idx in range(len(slide.channels))
+            tuple(ChunkedPixels(level, kept, channel) for level in image.sources) for channel in range(num_channels)
         )
-        return cls(stains, tuple(ChunkedPixels(level, kept) for level in slide.labels.levels))
+        return cls(kept, stains)
+
+    def with_labels(self, labels: Raster) -> Self:
+        """These and the labels'; nothing is read yet."""
+        return replace(self, labels=tuple(ChunkedPixels(level, self.kept) for level in labels.sources))
 
 
-def _span(key: Any, length: int) -> tuple[int, int]:
+def _block_of(edges: NDArray[np.intp], place: int) -> int:
+    return int(np.searchsorted(edges, place, "right")) - 1
+
+
+def _rectangles(blocks: Sequence[Block]) -> list[tuple[Span, Span]]:
+    """Blocks, row by row, as few rectangles: what a move brings into a window is a row of them and a column."""
+    runs: list[tuple[int, Span]] = []
+    for row, column in blocks:
+        if runs and runs[-1][0] == row and runs[-1][1][1] == column:
+            runs[-1] = row, (runs[-1][1][0], column + 1)
+        else:
+            runs.append((row, (column, column + 1)))
+    found: dict[Span, list[Span]] = {}
+    for row, columns in runs:
+        stacked = found.setdefault(columns, [])
+        if stacked and stacked[-1][1] == row:
+            stacked[-1] = stacked[-1][0], row + 1
+        else:
+            stacked.append((row, row + 1))
+    return [(rows, columns) for columns, stacked in found.items() for rows in stacked]
+
+
+def _span(key: Any, length: int) -> Span:
     """First and end of what a slice or a number takes, in pixels."""
     if not isinstance(key, slice):
         place = range(length)[key]
@@ -126,7 +186,7 @@ def _span(key: Any, length: int) -> tuple[int, int]:
     return (min(taken), max(taken) + 1) if len(taken) else (0, 0)
 
 
-def _overlap(edges: NDArray[np.intp], block: int, span: tuple[int, int]) -> tuple[slice, slice]:
+def _overlap(edges: NDArray[np.intp], block: int, span: Span) -> tuple[slice, slice]:
     """Where a block lies in a window, and which part of the block that is."""
     first, last = int(edges[block]), int(edges[block + 1])
     start, stop = max(first, span[0]), min(last, span[1])

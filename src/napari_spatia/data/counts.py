@@ -1,10 +1,12 @@
 """Counts as the model and the screen read them: sparse rows, single gene columns, normalised values."""
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csc_matrix, csr_matrix
 
 from napari_spatia.data.panel import Panel
 
@@ -24,6 +26,36 @@ class GeneRows:
     value: NDArray[np.float32]
     present: NDArray[np.bool_]
     library: NDArray[np.float32]
+
+
+class GeneColumns:
+    """One gene's counts at a time, of `(N, G)` counts by cell. For several threads.
+
+    A gene is searched for among all counts, which takes some 0.04 s for a million cells, until `sort` has put them in
+    order by gene, which takes ten times as long: so a slide can be coloured as soon as it has been read.
+    """
+
+    def __init__(self, counts: csr_matrix) -> None:
+        self._counts = counts
+        self._by_gene: csc_matrix | None = None
+        self._lock = threading.Lock()
+
+    def column(self, gene_idx: int) -> NDArray[np.float32]:
+        """`(N,)` float32 counts of one gene."""
+        by_gene = self._by_gene
+        if by_gene is not None:
+            return np.asarray(by_gene[:, [gene_idx]].toarray().ravel(), np.float32)
+        counts, column = self._counts, np.zeros(self._counts.shape[0], np.float32)
+        place = np.flatnonzero(counts.indices == gene_idx)
+        np.add.at(column, np.searchsorted(counts.indptr, place, "right") - 1, counts.data[place])
+        return column
+
+    def sort(self, by_gene: Callable[[csr_matrix], csc_matrix] = csr_matrix.tocsc) -> csc_matrix:
+        """Make every further `column` a look-up in what ``by_gene`` makes of the counts; returns it."""
+        with self._lock:
+            if self._by_gene is None:
+                self._by_gene = by_gene(self._counts)
+            return self._by_gene
 
 
 def log2_counts(counts: csr_matrix) -> csr_matrix:

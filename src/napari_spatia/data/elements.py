@@ -120,8 +120,8 @@ def contents(store: SlideStore) -> str:
     return "; ".join(parts) or "an empty store"
 
 
-def read_levels(store: SlideStore, kind: str, name: str) -> tuple[tuple[da.Array, ...], tuple[str, ...]]:
-    """The lazy pyramid of a raster, finest first, and its axes. Checks shapes only; no chunk is read."""
+def stored_levels(store: SlideStore, kind: str, name: str) -> tuple[zarr.Array, ...]:
+    """The pyramid of a raster, finest first. Checks shapes only; no chunk is read."""
     group = store.group(kind, name)
     multiscale = ngff.multiscale_of(group.attrs.asdict())
     expected = ("c", "y", "x") if kind == "images" else ("y", "x")
@@ -131,10 +131,10 @@ def read_levels(store: SlideStore, kind: str, name: str) -> tuple[tuple[da.Array
             f"{kind}/{name} of slide '{store.path.name}' has axes ({', '.join(axes)}). Expected "
             f"({', '.join(expected)}): a two-dimensional element. Choose one z plane or a projection first."
         )
-    levels = tuple(lazy(group[dataset["path"]]) for dataset in multiscale["datasets"])
+    levels = tuple(group[dataset["path"]] for dataset in multiscale["datasets"])
     if not levels or any(level.ndim != len(expected) for level in levels):
         raise SlideError(f"{kind}/{name} of slide '{store.path.name}' has arrays that do not fit its axes {axes}.")
-    return levels, axes
+    return levels
 
 
 def lazy(array: Any) -> da.Array:

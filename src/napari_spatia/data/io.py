@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_spatia.data import keys, ngff
 from napari_spatia.data.centers import place_centers
-from napari_spatia.data.elements import SlideStore, choose, damage_named, open_store, read_levels
+from napari_spatia.data.elements import SlideStore, choose, damage_named, lazy, open_store, stored_levels
 from napari_spatia.data.ngff import Placement
 from napari_spatia.data.rasterize import rasterize_shapes
 from napari_spatia.data.regions import label_centroids
@@ -59,6 +59,19 @@ class _Frame:
         return inner.enlarged(self.um_per_unit)
 
 
+@dataclass(frozen=True, slots=True)
+class _Elements:
+    """The elements of a store that make one slide, and the frame that they share."""
+
+    store: SlideStore
+    annotation: Annotation
+    source: _CellSource
+    frame: _Frame
+    image_name: str
+    image: Raster
+    channels: tuple[str, ...]
+
+
 def open_slide(
     path: str | Path,
     *,
@@ -85,15 +98,9 @@ def open_slide(
     SlideError
         For everything that keeps the store from being a slide; nothing is written into the store.
     """
-    store = open_store(Path(path))
-    recover(store.path)
-    with damage_named(store.path, "the elements"):
-        table_name = choose_table(store, table)
-        annotation = read_annotation(store, table_name)
-        source = _choose_source(store, annotation, labels)
-        image_name = _choose_image(store, image, source, coordinate_system)
-        frame = _choose_frame(store, image_name, source, coordinate_system, um_per_px)
-        image_raster, channels = _read_image(frame, image_name)
+    found = _find_elements(path, image, labels, table, coordinate_system, um_per_px)
+    store, annotation, source, frame = found.store, found.annotation, found.source, found.frame
+    table_name, image_raster = annotation.table_name, found.image
     with damage_named(store.path, f"table '{table_name}'"):
         with ThreadPoolExecutor(1) as beside:  # the counts are as much work as all the rest
             reading = beside.submit(read_counts, store, table_name)
@@ -111,11 +118,11 @@ def open_slide(
         path=store.path,
         name=store.path.name.removesuffix(".zarr"),
         coordinate_system=frame.coordinate_system,
-        image_name=image_name,
+        image_name=found.image_name,
         labels_name=source.name,
         table_name=table_name,
         image=image_raster,
-        channels=channels,
+        channels=found.channels,
         labels=labels_raster,
         cell_id=obs.index[placed].to_numpy(dtype=str),
         instance_id=instance_id[placed],
@@ -124,6 +131,40 @@ def open_slide(
         panel=panel,
         obs=obs if placed.all() else obs.loc[placed],
     )
+
+
+def open_image(
+    path: str | Path,
+    *,
+    image: str | None = None,
+    labels: str | None = None,
+    table: str | None = None,
+    coordinate_system: str | None = None,
+    um_per_px: float | None = None,
+) -> tuple[Raster, tuple[str, ...]]:
+    """The image of `open_slide` and its channels, long before the rows and counts of its table have been read."""
+    found = _find_elements(path, image, labels, table, coordinate_system, um_per_px)
+    return found.image, found.channels
+
+
+def _find_elements(
+    path: str | Path,
+    image: str | None,
+    labels: str | None,
+    table: str | None,
+    coordinate_system: str | None,
+    um_per_px: float | None,
+) -> _Elements:
+    """What a slide is made of. Reads attributes only."""
+    store = open_store(Path(path))
+    recover(store.path)
+    with damage_named(store.path, "the elements"):
+        annotation = read_annotation(store, choose_table(store, table))
+        source = _choose_source(store, annotation, labels)
+        image_name = _choose_image(store, image, source, coordinate_system)
+        frame = _choose_frame(store, image_name, source, coordinate_system, um_per_px)
+        raster, channels = _read_image(frame, image_name)
+    return _Elements(store, annotation, source, frame, image_name, raster, channels)
 
 
 def _choose_source(store: SlideStore, annotation: Annotation, wanted: str | None) -> _CellSource:
@@ -202,9 +243,9 @@ def _choose_frame(
 
 
 def _raster(frame: _Frame, kind: str, name: str) -> Raster:
-    levels, _ = read_levels(frame.store, kind, name)
+    stored = stored_levels(frame.store, kind, name)
     where = frame.placement(kind, name)
-    return Raster(levels, where.scale, where.shift)
+    return Raster(tuple(lazy(level) for level in stored), where.scale, where.shift, stored)
 
 
 def _read_image(frame: _Frame, name: str) -> tuple[Raster, tuple[str, ...]]:

@@ -28,6 +28,8 @@ def read_obsm(slide: Slide, name: str) -> NDArray[np.float32]:
     found = list_obsm(slide)
     if name not in found:
         raise SlideError(f"Slide '{slide.name}' has no obsm '{name}'. It has: {', '.join(found) or 'none'}.")
-    values = store.read_obsm(slide.path, slide.table_name, name)
-    rows = store.read_obs(slide.path, slide.table_name, ()).index.get_indexer(slide.cell_id)
-    return np.asarray(values, dtype=np.float32)[rows]
+    values = np.asarray(store.read_obsm(slide.path, slide.table_name, name), dtype=np.float32)
+    index = store.read_obs(slide.path, slide.table_name, ()).index
+    if np.array_equal(index.to_numpy(dtype=str), slide.cell_id):  # as nearly always: no table of a million ids is made
+        return values
+    return values[index.get_indexer(slide.cell_id)]

@@ -54,8 +54,8 @@ def rasterize_shapes(
         with staged_folder(folder) as staged:
             _draw(store, name, to_px, image.shape_px, staged, progress)
     group = zarr.open_group(folder, mode="r")
-    levels = tuple(lazy(group[str(level)]) for level in range(len(list(group.array_keys()))))
-    return Raster(levels, image.um_per_px, image.origin_um)
+    stored = tuple(group[str(level)] for level in range(len(list(group.array_keys()))))
+    return Raster(tuple(lazy(level) for level in stored), image.um_per_px, image.origin_um, stored)
 
 
 def _key(store: SlideStore, name: str, to_px: Placement, shape_px: tuple[int, int]) -> str:

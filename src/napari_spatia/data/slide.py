@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dask.array as da
 import numpy as np
@@ -19,12 +20,19 @@ class Raster:
     """A picture in the slide's frame (µm, y down, x right), as a pyramid of lazy arrays, finest first.
 
     ``levels`` are `(C, Y, X)` for an image and `(Y, X)` for labels. ``origin_um`` is (y, x) of the outer corner of
-    pixel (0, 0), so pixel i spans ``origin + i·um_per_px … origin + (i + 1)·um_per_px``.
+    pixel (0, 0), so pixel i spans ``origin + i·um_per_px … origin + (i + 1)·um_per_px``. ``stored`` are the arrays on
+    disk behind ``levels``, where there are any.
     """
 
     levels: tuple[da.Array, ...]
     um_per_px: float
     origin_um: tuple[float, float] = (0.0, 0.0)
+    stored: tuple[Any, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Any, ...]:
+        """The levels for who reads few chunks at a time: without a task graph, which costs more than a chunk."""
+        return self.stored or self.levels
 
     @property
     def shape_px(self) -> tuple[int, int]:

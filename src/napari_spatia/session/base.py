@@ -67,9 +67,13 @@ class SessionBase:
     def job_changed(self, status: JobStatus) -> None:
         """Called by `jobs`: how a job stands."""
         self.state.jobs = {**self.state.jobs, status.kind: status}
+        if status.kind == "open" and status.cancelled:
+            self.state.opening = None
 
     def job_failed(self, kind: str, error: Exception) -> None:
         """Called by `jobs`: a job ended with an error, which is shown once."""
+        if kind == "open":
+            self.state.opening = None
         text = str(error) if isinstance(error, SpatiaError) else f"{kind} failed: {type(error).__name__}: {error}"
         self.tell_error(text)
 

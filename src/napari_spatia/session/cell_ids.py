@@ -1,5 +1,6 @@
 """Finding cells by a part of their id, among millions, while a person types."""
 
+import threading
 from collections.abc import Iterator
 from itertools import islice
 
@@ -11,7 +12,7 @@ MOST_FOUND = 20
 
 
 class CellIds:
-    """The ids as one long text: a search in it costs milliseconds and makes no object a cell.
+    """The ids as one long text, made at the first question: a search in it costs milliseconds and no object a cell.
 
     Parameters
     ----------
@@ -21,9 +22,16 @@ class CellIds:
 
     def __init__(self, cell_id: NDArray[np.str_]) -> None:
         self._cell_id = cell_id
-        self._text = ("\n" + "\n".join(cell_id.tolist()) + "\n").lower()
-        letters = np.frombuffer(self._text.encode("utf-32-le"), np.uint32)
-        self._breaks = np.flatnonzero(letters == ord("\n"))
+        self._text, self._breaks = "", np.zeros(0, np.intp)
+        self._lock = threading.Lock()
+
+    def prepare(self) -> None:
+        """Make the text, so that the first search does not wait for it."""
+        with self._lock:
+            if not self._text:
+                text = ("\n" + "\n".join(self._cell_id.tolist()) + "\n").lower()
+                letters = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+                self._breaks, self._text = np.flatnonzero(letters == ord("\n")), text
 
     def find(self, typed: str) -> tuple[str, ...]:
         """At most `MOST_FOUND` ids that contain ``typed`` in any case: first those that begin with it, in table order.
@@ -33,6 +41,7 @@ class CellIds:
         wanted = typed.strip().lower()
         if len(wanted) < FEWEST_LETTERS or "\n" in wanted:
             return ()
+        self.prepare()
         rows = list(islice(self._rows("\n" + wanted), MOST_FOUND))
         if len(rows) < MOST_FOUND:
             within = (row for row in self._rows(wanted) if row not in rows)

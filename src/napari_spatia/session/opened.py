@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csc_matrix
 
 from napari_spatia.data.chunks import SlidePixels
 from napari_spatia.data.colors import Rgb, from_hex, palette_color
+from napari_spatia.data.counts import GeneColumns
 from napari_spatia.data.crops import read_crops
-from napari_spatia.data.gene_columns import read_columns
-from napari_spatia.data.io import open_slide
+from napari_spatia.data.gene_columns import is_kept, keep_columns, read_columns
+from napari_spatia.data.io import open_image, open_slide
 from napari_spatia.data.keys import (
     OBS_ANNOTATION,
     OBS_KNOWN_CELL_TYPE,
@@ -24,7 +25,7 @@ from napari_spatia.data.keys import (
 )
 from napari_spatia.data.obsm import list_obsm
 from napari_spatia.data.picture import slide_limits
-from napari_spatia.data.slide import Slide
+from napari_spatia.data.slide import Raster, Slide
 from napari_spatia.data.store import read_uns, write_obs_columns
 from napari_spatia.data.transcripts import points_names
 from napari_spatia.data.view_genes import GeneContrast
@@ -48,14 +49,29 @@ TOP_GENES = 8
 
 
 @dataclass(frozen=True, slots=True)
+class SlidePicture:
+    """The stains of a slide, which can be shown before its cells have been read: pixels and display limits."""
+
+    image: Raster
+    channels: tuple[str, ...]
+    limits: NDArray[np.float32]
+    pixels: SlidePixels
+
+    @classmethod
+    def of(cls, image: Raster, channels: tuple[str, ...]) -> Self:
+        """Reads one coarse level of the image, for the limits."""
+        return cls(image, channels, slide_limits(image, high=BRIGHTEST_PERCENT), SlidePixels.of_image(image))
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedSlide:
-    """A slide and what is derived from it once: gene columns (mapped where an earlier session kept them), all counts of
+    """A slide and what is derived from it once: gene columns, all counts of
     each cell, row and id finders, pixels that stay in memory, means of genes, names of points, display limits, stored
     colours of columns' categories, number of components of each obsm array, stored results.
     """
 
     slide: Slide
-    genes: csc_matrix
+    genes: GeneColumns
     totals: NDArray[np.float32]
     position: pd.Index
     index: InstanceIndex
@@ -71,34 +87,64 @@ class OpenedSlide:
     annotations: Annotations
     journal: Journal
 
+    def prepare(self, progress: Progress = silent) -> bool:
+        """What is asked for sooner or later, made in the background once the slide is on screen.
+
+        The genes of a large slide are kept beside it for its next opening; False where there is no room for them.
+        """
+        self.position.get_indexer(self.position[:1])  # pandas makes its table of ids now, not at the first click
+        folder, name, counts = self.journal.path.parent, self.slide.table_name, self.slide.counts
+        columns = self.genes.sort(partial(read_columns, folder, name))
+        self.ids.prepare()
+        return is_kept(columns) or keep_columns(folder, name, counts, columns, progress) is not None
+
+
+def read_picture(path: Path, choices: dict[str, Any]) -> SlidePicture:
+    """The stains of the slide at ``path``; ``choices`` are the keywords of `open_slide`."""
+    return SlidePicture.of(*open_image(path, **choices))
+
 
 def read_opened(
-    path: Path, choices: dict[str, Any], backend: Backend, sidecar: Path | None, progress: Progress = silent
+    path: Path,
+    choices: dict[str, Any],
+    backend: Backend,
+    sidecar: Path | None,
+    progress: Progress = silent,
+    picture: SlidePicture | None = None,
 ) -> OpenedSlide:
-    """Open the slide at ``path``; ``choices`` are the keywords of `open_slide`, ``sidecar`` a place for its journal."""
+    """Open the slide at ``path``; ``choices`` are the keywords of `open_slide`, ``sidecar`` a place for its journal.
+
+    ``picture`` are its stains, where they have been read before.
+    """
     slide = open_slide(path, **choices, progress=part(progress, 0.0, 0.5))
-    return derive(slide, backend, sidecar, progress)
+    return derive(slide, backend, sidecar, progress, picture)
 
 
-def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progress = silent) -> OpenedSlide:
+def derive(
+    slide: Slide,
+    backend: Backend,
+    sidecar: Path | None,
+    progress: Progress = silent,
+    picture: SlidePicture | None = None,
+) -> OpenedSlide:
     """What the session keeps beside a slide that is already open."""
     progress(0.5, "indexing genes and cells")
-    folder = sidecar or sidecar_folder(slide.path)
-    journal = Journal(folder / f"annotations-{slide.table_name}.jsonl")
-    pixels = SlidePixels.of(slide)
+    picture = picture or SlidePicture.of(slide.image, slide.channels)
+    journal = Journal((sidecar or sidecar_folder(slide.path)) / f"annotations-{slide.table_name}.jsonl")
+    pixels = picture.pixels.with_labels(slide.labels)
     totals = np.asarray(slide.counts.sum(axis=1), np.float32).ravel()
     opened = OpenedSlide(
         slide=slide,
-        genes=read_columns(folder, slide.table_name, slide.counts),
+        genes=GeneColumns(slide.counts),
         totals=totals,
-        position=pd.Index(slide.cell_id),
+        position=slide.obs.index,
         index=InstanceIndex.from_ids(slide.instance_id),
         pixels=pixels,
         label_at=LabelPixels(slide.labels, pixels.labels[0]),
         ids=CellIds(slide.cell_id),
         contrast=GeneContrast(slide.counts, totals),
         points=points_names(slide),
-        limits=slide_limits(slide.image, high=BRIGHTEST_PERCENT),
+        limits=picture.limits,
         colours=stored_colours(slide),
         obsm=list_obsm(slide),
         prediction=backend.read_prediction(slide),

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_spatia.data.export import export_slide
-from napari_spatia.data.gene_columns import is_kept, keep_columns
 from napari_spatia.data.picture import channel_colours
 from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.data.slide import Slide
@@ -32,7 +31,14 @@ from napari_spatia.session.comparing import CompareVerbs
 from napari_spatia.session.favourites import FavouriteVerbs
 from napari_spatia.session.history import History
 from napari_spatia.session.neighbours import NeighbourVerbs
-from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
+from napari_spatia.session.opened import (
+    OpenedSlide,
+    SlidePicture,
+    derive,
+    read_opened,
+    read_picture,
+    with_annotations,
+)
 from napari_spatia.session.picturing import PictureVerbs
 from napari_spatia.session.plotting import PlotVerbs
 from napari_spatia.session.presets import PresetVerbs
@@ -69,10 +75,25 @@ class Session(
     """
 
     def open(self, path: str | Path, **choices: Any) -> None:
-        """Open a slide; ``choices`` are the keywords of `open_slide` (image, labels, table, …)."""
+        """Open a slide; ``choices`` are the keywords of `open_slide` (image, labels, table, …).
+
+        Where no other is open, its stains are in ``state.opening`` at once, its cells as soon as they have been read.
+        """
+        where = Path(path)
+
+        def accept(picture: SlidePicture) -> None:
+            self.state.opening = picture
+            self._open(where, choices, picture)
+
+        if self.state.slide is None:
+            self.jobs.submit("open", lambda progress: read_picture(where, choices), accept)
+        else:
+            self._open(where, choices)
+
+    def _open(self, path: Path, choices: dict[str, Any], picture: SlidePicture | None = None) -> None:
         self.jobs.submit(
             "open",
-            lambda progress: read_opened(Path(path), choices, self._backend, self._sidecar, progress),
+            lambda progress: read_opened(path, choices, self._backend, self._sidecar, progress, picture),
             self._take_slide,
         )
 
@@ -116,26 +137,19 @@ class Session(
         state.chosen, state.tool, state.plot, state.walk = None, "", None, ""
         state.slide = opened.slide
         self.recall_favourites()
+        state.opening = None
         self._show_first_plot()
         self.colour_by(self._values().default_key)
+        self._prepare(opened)
         self._bind()
-        self._keep_columns(opened)
 
-    def _keep_columns(self, opened: OpenedSlide) -> None:
-        """Keep the genes of a large slide beside it, in the background, for its next opening."""
-        if is_kept(opened.genes):
-            return
-        folder, slide = opened.journal.path.parent, opened.slide
-
-        def accept(kept: Path | None) -> None:
-            if kept is None:
+    def _prepare(self, opened: OpenedSlide) -> None:
+        def accept(kept: bool) -> None:
+            if not kept:
+                folder = opened.journal.path.parent
                 self._say(f"There is no room in {folder} to keep genes for the next opening; it will take longer.")
 
-        self.jobs.submit(
-            "gene columns",
-            lambda progress: keep_columns(folder, slide.table_name, slide.counts, opened.genes, progress),
-            accept,
-        )
+        self.jobs.submit("prepare", opened.prepare, accept)
 
     # -- the model ------------------------------------------------------------------------------------------------
 

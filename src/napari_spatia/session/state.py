@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from napari_spatia.inference.resolve import ResolvedEdit
     from napari_spatia.inference.screen import Grid, Screen, SideBySide, Strip
     from napari_spatia.inference.sensitivity import Sensitivity
+    from napari_spatia.session.opened import SlidePicture
 
 PROGRAMME_LIMIT = 4.0
 """Largest log2 fold change of a programme's genes."""
@@ -133,6 +134,7 @@ class CellCrop:
 
 _SAME_OBJECT = dict.fromkeys(
     (
+        "opening",
         "slide",
         "limits",
         "stain_colours",
@@ -169,6 +171,8 @@ class SessionState:
     if TYPE_CHECKING:
         events: ClassVar[SignalGroup]
 
+    opening: "SlidePicture | None" = None
+    """The stains of a slide whose cells are still being read, while no other slide is open."""
     slide: Slide | None = None
     limits: "NDArray[np.float32] | None" = None
     """`(C, 2)` slide units shown as black and as full colour, on the slide and in every crop."""

@@ -17,15 +17,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_spatia.data.colors import Rgb
-from napari_spatia.data.counts import TARGET_LIBRARY
+from napari_spatia.data.counts import TARGET_LIBRARY, GeneColumns
 from napari_spatia.data.keys import OBS_KNOWN_CELL_TYPE, VAR_HELD_OUT
 from napari_spatia.data.obsm import read_obsm
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import PanelError, SpatiaError
 
 if TYPE_CHECKING:
-    from scipy.sparse import csc_matrix
-
     from napari_spatia.inference.prediction import Prediction
 
 MAX_CATEGORIES = 400
@@ -106,13 +104,13 @@ class Values:
 class ValueSource:
     """A snapshot of everything that cells can be coloured by.
 
-    ``genes`` are the counts by column, ``totals`` `(N,)` all counts of each cell, ``position`` finds a cell id's row,
+    ``genes`` are the counts by gene, ``totals`` `(N,)` all counts of each cell, ``position`` finds a cell id's row,
     ``annotated`` maps cell id → class name, ``colours`` a column of the table to those of its categories, ``obsm`` an
     array of the table to its number of components.
     """
 
     slide: Slide
-    genes: "csc_matrix"
+    genes: GeneColumns
     totals: NDArray[np.float32]
     position: pd.Index
     prediction: "Prediction | None" = None
@@ -211,7 +209,7 @@ class ValueSource:
         self.check(key)
         source, _, name = key.partition(":")
         if source in ("gene", "normalised"):
-            counts = self.genes[:, self.slide.panel.index(name)].toarray().ravel().astype(np.float32)
+            counts = self.genes.column(self.slide.panel.index(name))
             if source == "normalised":
                 counts = np.log1p(counts * (TARGET_LIBRARY / np.maximum(self.totals, 1)))
             return Values(key, f"{name} ({GENE_FORMS[source].lower()})", counts)

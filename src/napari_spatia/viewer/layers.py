@@ -5,7 +5,7 @@ raster's corner plus half a pixel.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from napari_spatia.data.crops import read_masks
 from napari_spatia.data.picture import channel_colours
 from napari_spatia.data.slide import Raster, Slide
 from napari_spatia.session.colour import to_hex
+from napari_spatia.session.opened import SlidePicture
 from napari_spatia.viewer.overlay import ColourSource, PaintedLevel
 
 CELLS, COLOURS, SELECTED = "cell outlines", "cell colours", "selected cell"
@@ -48,7 +49,7 @@ def placed(raster: Raster) -> dict[str, Any]:
 
 
 def channel_specs(
-    slide: Slide, limits: NDArray[np.float32], stains: Sequence[Sequence[Any]] | None = None
+    slide: Slide | SlidePicture, limits: NDArray[np.float32], stains: Sequence[Sequence[Any]] | None = None
 ) -> tuple[LayerSpec, ...]:
     """One additive image layer per stain, in the stain's colour; ``limits`` `(C, 2)` in slide units.
 
@@ -92,9 +93,12 @@ def colours_spec(slide: Slide, labels: Sequence[ChunkedPixels], source: ColourSo
     return LayerSpec("image", [PaintedLevel(level, source) for level in labels], options)
 
 
-def cell_outline(slide: Slide, cell_idx: int) -> NDArray[np.float64]:
-    """`(K, 2)` outline (y, x) of a cell in µm; a square of 4 µm around a centre that has no label under it."""
-    labels, center = slide.labels, slide.centers_um[cell_idx]
+def cell_outline(slide: Slide, finest: ChunkedPixels, cell_idx: int) -> NDArray[np.float64]:
+    """`(K, 2)` outline (y, x) of a cell in µm; a square of 4 µm around a centre that has no label under it.
+
+    ``finest`` are the pixels of the labels, as they are kept in memory.
+    """
+    labels, center = replace(slide.labels, levels=(finest,)), slide.centers_um[cell_idx]
     size_px = int(OUTLINE_WINDOW_UM / labels.um_per_px)
     window = read_masks(labels, slide.instance_id[[cell_idx]], center[None], labels.um_per_px, size_px)[0]
     contours = find_contours(np.pad(window, 1).astype(np.float32), 0.5)

@@ -39,10 +39,10 @@ class NeighbourView:
             self._session.jobs.cancel("neighbours")
             self._erase()
             return
-        rows = [slide.cell_idx(cell_id) for cell_id in neighbours]
+        rows, finest = [slide.cell_idx(cell_id) for cell_id in neighbours], self._session.opened.pixels.labels[0]
 
         def work(progress: Progress) -> list[NDArray[np.float64]]:
-            return [specs.cell_outline(slide, row) for row in rows]
+            return [specs.cell_outline(slide, finest, row) for row in rows]
 
         def accept(outlines: list[NDArray[np.float64]]) -> None:
             if self._session.state.neighbours == neighbours:

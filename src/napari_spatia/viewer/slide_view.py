@@ -1,7 +1,7 @@
 """The adapter between one session and one napari viewer: state events in, layers out; clicks in, verbs out."""
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -9,27 +9,34 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Layer, Shapes
 from napari.utils.events import Event
+from numpy.typing import NDArray
 
 from napari_spatia.errors import SpatiaError
 from napari_spatia.session.colour import dim_others
 from napari_spatia.session.selecting import NEIGHBOURS
 from napari_spatia.session.session import Session
 from napari_spatia.viewer import layers as specs
+from napari_spatia.viewer.first_look import FirstLook
 from napari_spatia.viewer.lasso import Lasso
 from napari_spatia.viewer.overlay import ColourSource
+from napari_spatia.viewer.pointer import Rest, at_once
+from napari_spatia.viewer.turns import in_turns
 
 SESSION_KEY = "spatia_session"
 """Where the overlay's metadata keeps its session, for who saves the layer."""
 CLICK_RADIUS_PX = 4
 """A press and a release closer than this on the screen are a click, farther apart a pan."""
+THUMBNAIL_REST_MS = 400
+"""How long the colours must rest before the list of layers shows them."""
 
 
 class SlideView:
     """Shows a session in a viewer. Everything here runs on the thread that owns the viewer."""
 
-    def __init__(self, viewer: ViewerModel, session: Session) -> None:
+    def __init__(self, viewer: ViewerModel, session: Session, rest: Rest = at_once) -> None:
         self._viewer = weakref.ref(viewer)
         self.session = session
+        self._rest = rest
         self._source = ColourSource()
         self._layers: list[Layer] = []
         self._colours: Image | None = None
@@ -44,6 +51,7 @@ class SlideView:
         viewer.mouse_drag_callbacks.append(self._on_press)
         viewer.layers.events.removed.connect(self._forget)
         self._lasso = Lasso(viewer, session)
+        self._first_look = FirstLook(viewer, session)
         if session.state.slide is not None:
             self._show_slide()
 
@@ -56,6 +64,7 @@ class SlideView:
     def close(self) -> None:
         """Let go of the viewer and the session; the layers stay."""
         self._lasso.close()
+        self._first_look.close()
         events = self.session.state.events
         events.slide.disconnect(self._show_slide)
         events.lookup.disconnect(self._show_lookup)
@@ -79,25 +88,21 @@ class SlideView:
         if state.slide is None or state.limits is None:
             return
         self._source = ColourSource()
-        stains = specs.channel_specs(state.slide, state.limits, self.session.opened.pixels.stains)
-        self._in_turns([*(partial(self._add_stain, spec) for spec in stains), self._add_colours, self._add_cells])
+        slide, pixels = state.slide, self.session.opened.pixels
+        self._layers = self._first_look.take(pixels.stains)
+        stains = specs.channel_specs(slide, state.limits, pixels.stains)
+        for layer, spec in zip(self._layers, stains, strict=False):  # some of them may be there already
+            self._follow(layer, spec)
+        steps: list[Callable[[], object]] = [partial(self._add_stain, spec) for spec in stains[len(self._layers) :]]
+        steps += [self._add_colours, self._add_scale, self._add_cells]
+        in_turns(self.session.jobs, steps, lambda: self.session.state.slide is slide and self._viewer() is not None)
         self.viewer.title = f"{state.slide.name} - napari-spatia"
 
-    def _in_turns(self, steps: Sequence[Callable[[], Any]]) -> None:
-        """Take one step a turn of the window's loop: the first stain is drawn, and the window answers, in between."""
-        slide = self.session.state.slide
-
-        def accept(done: None) -> None:
-            if self.session.state.slide is slide and self._viewer() is not None:
-                steps[0]()
-                self._in_turns(steps[1:])
-
-        if steps:
-            self.session.jobs.submit("layers", lambda progress: None, accept)
-
     def _add_stain(self, spec: specs.LayerSpec) -> None:
-        """The pictures of cells follow what a person makes of the layer's colour and contrast."""
-        layer = self._add(spec)
+        self._follow(self._add(spec), spec)
+
+    def _follow(self, layer: Layer, spec: specs.LayerSpec) -> None:
+        """The pictures of cells follow what a person makes of a stain's colour and contrast."""
 
         def follow(event: Event) -> None:
             slide = self.session.state.slide
@@ -117,6 +122,8 @@ class SlideView:
         self._colours.metadata[SESSION_KEY] = self.session
         self._show_lookup()
         self._show_selected()
+
+    def _add_scale(self) -> None:
         self.viewer.canvas.overlays.scale_bar.visible = True
 
     def _add_cells(self) -> None:
@@ -149,9 +156,15 @@ class SlideView:
         self._source.style = state.cell_style
         self._source.table = self.session.opened.index.table(dim_others(lookup.rgba, state.chosen))
         if self._colours.visible:
-            self._colours.refresh(extent=False, highlight=False)
+            self._colours.refresh(extent=False, highlight=False, thumbnail=False)
+            self._rest("thumbnail", THUMBNAIL_REST_MS, self._show_thumbnail)
         else:
             self._colours.visible = True  # napari then refreshes the layer itself
+
+    def _show_thumbnail(self) -> None:
+        """The overlay in the list of layers, once the colours rest: the list is drawn anew with the whole window."""
+        if self._colours is not None and self._viewer() is not None:
+            self._colours.refresh(extent=False, highlight=False, data_displayed=False)
 
     def _show_opacity(self, opacity: float) -> None:
         if self._colours is not None:
@@ -161,22 +174,37 @@ class SlideView:
         self.session.state.opacity = float(event.source.opacity)
 
     def _show_selected(self, selected: str | None = None) -> None:
-        state = self.session.state
-        if state.card is None or state.slide is None:
+        """The outline of the selected cell, which is read and drawn behind its card."""
+        card, slide = self.session.state.card, self.session.state.slide
+        if card is None or slide is None:
+            self.session.jobs.cancel("outline")
             if self._selected is not None:
                 self._selected.data = []
             return
-        outline = specs.cell_outline(state.slide, state.card.cell_idx)
+        finest = self.session.opened.pixels.labels[0]
+
+        def accept(outline: NDArray[np.float64]) -> None:
+            state = self.session.state
+            if state.selected == card.cell_id and state.slide is slide and self._viewer() is not None:
+                self._draw_selected(outline)
+
+        self.session.jobs.submit("outline", lambda progress: specs.cell_outline(slide, finest, card.cell_idx), accept)
+
+    def _draw_selected(self, outline: NDArray[np.float64]) -> None:
         if self._selected is None:
-            active = self.viewer.layers.selection.active
-            self._selected = self.viewer.add_shapes(
-                name=specs.SELECTED, ndim=2, face_color="transparent", units=specs.UNITS, opacity=1.0
-            )
-            self._layers.append(self._selected)
-            self.viewer.layers.selection.active = active
+            self._add_selected()
+        assert self._selected is not None, "it has just been added"
         width = max(0.35, 1.2 / max(self.viewer.scene.camera.zoom, 1e-3))
-        self._selected.data = []
-        self._selected.add_polygons(outline, edge_color="white", edge_width=width, face_color="transparent")
+        with self._selected.events.blocker_all():  # the empty layer would be sent to the screen as well
+            self._selected.data = []
+        # a closed line, not a polygon: napari would fill it with triangles that nobody sees
+        self._selected.add_paths(np.vstack([outline, outline[:1]]), edge_color="white", edge_width=width)
+
+    def _add_selected(self) -> None:
+        active = self.viewer.layers.selection.active
+        self._selected = self.viewer.add_shapes(name=specs.SELECTED, ndim=2, units=specs.UNITS, opacity=1.0)
+        self._layers.append(self._selected)
+        self.viewer.layers.selection.active = active
 
     def _forget(self, event: Event) -> None:
         """A person took a layer off the list."""

@@ -1,16 +1,17 @@
 """What the first slide of a window would otherwise wait for: done in the background while nobody waits."""
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Labels, Shapes
 
 from napari_spatia.viewer.layers import UNITS
 
 
 def warm_up() -> None:
-    """Load what napari and dask load at first use: the table of units, compiled label colours, the schedulers.
+    """Load what napari and dask load at first use: the units, compiled colours and lines, the schedulers.
 
     Together they would keep the window from answering for seconds when the first layers are added.
     """
     import distributed  # noqa: F401  dask imports it with its first array
 
     Labels(np.eye(4, dtype=np.int32), units=UNITS)
+    Shapes([np.eye(3, 2)], shape_type="path", units=UNITS)

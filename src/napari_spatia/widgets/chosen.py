@@ -48,7 +48,7 @@ class Chosen(QWidget):
         for widget in (*([row(*self.tools.values())] if tools else []), self.how, self.total, self.categories, actions):
             layout.addWidget(widget)
         dock.watch(self._show_tool, "tool")
-        dock.watch(self._show_chosen, "slide", "chosen", "lookup")
+        dock.watch_late(self._show_chosen, "slide", "chosen", "lookup")
 
     def _tool_button(self, tool: str) -> QPushButton:
         text, tooltip = TOOLS[tool]

@@ -28,7 +28,7 @@ from napari_spatia.widgets.compare_dock import CompareDock
 from napari_spatia.widgets.embedding_dock import EmbeddingDock
 from napari_spatia.widgets.explorer import ExplorerDock
 from napari_spatia.widgets.export_dock import ExportDock
-from napari_spatia.widgets.host import session_for
+from napari_spatia.widgets.host import host_for, session_for
 from napari_spatia.widgets.screens_dock import ScreensDock
 from napari_spatia.widgets.transcripts_dock import TranscriptsDock
 
@@ -43,7 +43,8 @@ class Explorer(ExplorerDock):
     """The Explorer dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        host = host_for(napari_viewer)
+        super().__init__(host.session, host.rests)
 
 
 class Cell(CellDock):
@@ -57,7 +58,8 @@ class CellsMap(EmbeddingDock):
     """The Cells map dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        host = host_for(napari_viewer)
+        super().__init__(host.session, host.rests)
 
 
 class Compare(CompareDock):

@@ -3,6 +3,7 @@
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 
 from napari_spatia.session.session import Session
+from napari_spatia.viewer.pointer import Rest, at_once
 from napari_spatia.widgets.chosen import Chosen
 from napari_spatia.widgets.embedding_plot import EmbeddingPlot
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
@@ -31,8 +32,8 @@ COMPUTE = (
 class EmbeddingDock(Dock):
     """A scatter of all cells, and which embedding it shows."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
+    def __init__(self, session: Session, rest: Rest = at_once) -> None:
+        super().__init__(session, rest)
         self.choice = QComboBox()
         self.choice.setToolTip("Which embedding places the cells")
         self.choice.activated.connect(lambda idx: self.attempt(self.session.show_plot, self.choice.itemData(idx)))
@@ -62,7 +63,7 @@ class EmbeddingDock(Dock):
         self.body.addStretch(0)
         self.watch(self._show_choices, "slide", "prediction", "plot")
         self.watch(self._show_compute, "slide", "prediction", "jobs")
-        self.watch(self._show_cells, "plot", "lookup", "chosen")
+        self.watch_late(self._show_cells, "plot", "lookup", "chosen")
         self.watch(self._show_selected, "plot", "selected", "card")
 
     def _show_choices(self) -> None:

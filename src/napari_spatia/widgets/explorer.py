@@ -19,6 +19,7 @@ from napari_spatia.session.bounding import MOST_OUTLINED
 from napari_spatia.session.colour import CELL_STYLES
 from napari_spatia.session.session import Session
 from napari_spatia.session.values import GENE_FORMS, MAX_BLENDED, gene_key, genes_of
+from napari_spatia.viewer.pointer import Rest, at_once
 from napari_spatia.widgets.chosen import TOOLS, Chosen
 from napari_spatia.widgets.colour_search import ColourSearch
 from napari_spatia.widgets.filters import Filters
@@ -48,16 +49,17 @@ FORM_TIPS = {
 class ExplorerDock(Dock):
     """What is open and how its cells are coloured."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
+    def __init__(self, session: Session, rest: Rest = at_once) -> None:
+        super().__init__(session, rest)
         self._build_slide()
         self._build_model()
         self._build_colour()
-        self.watch(self._show_slide, "slide")
+        self.watch(self._show_slide, "slide", "opening")
         self.watch(self._show_loaded, "checkpoint")
         self.watch(self._show_model, "slide", "checkpoint", "bound", "notes", "prediction", "prediction_saved", "jobs")
         self.watch(self._show_choices, "slide", "prediction", "favourites")
-        self.watch(self._show_colour, "colour", "lookup")
+        self.watch_late(self._show_colour, "colour")
+        self.watch_late(self._show_legend, "lookup")
         self.watch(self._show_opacity, "opacity")
         self.watch(lambda: self.style.setCurrentIndex(CELL_STYLES.index(self.state.cell_style)), "cell_style")
         self.watch(self._show_chips, "slide", "view_genes", "favourites")
@@ -88,7 +90,7 @@ class ExplorerDock(Dock):
 
     def _show_slide(self) -> None:
         slide = self.state.slide
-        self.slide_hint.setVisible(slide is None)
+        self.slide_hint.setVisible(slide is None and self.state.opening is None)
         self.slide_label.setVisible(slide is not None)
         if slide is not None:
             y0, x0, y1, x1 = slide.image.extent_um
@@ -277,6 +279,8 @@ class ExplorerDock(Dock):
             form.setVisible(form.text() in forms)
             form.setProperty("key", forms.get(form.text()))
             form.setChecked(forms.get(form.text()) == self.state.colour)
+
+    def _show_legend(self) -> None:
         self.legend.show_lookup(self.state.lookup, None if self.state.shown_range else self.state.percent)
 
     def _show_opacity(self) -> None:

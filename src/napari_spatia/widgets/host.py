@@ -66,7 +66,7 @@ def host_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path 
         session.state.events.notice.connect(show_notice)
         rests = Rests()
         host = Host(
-            session, SlideView(viewer, session), delivery, rests, Pointer(viewer, session, rests),
+            session, SlideView(viewer, session, rests), delivery, rests, Pointer(viewer, session, rests),
             HoverTips(session.state), Camera(viewer, session, rests), TranscriptView(viewer, session),
             NeighbourView(viewer, session),
             PolygonView(viewer, session),

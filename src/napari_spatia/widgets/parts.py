@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_spatia.errors import SpatiaError
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import SessionState
+from napari_spatia.viewer.pointer import Rest, at_once
 
 MARGIN_PX = 6
 
@@ -136,11 +137,16 @@ class Surface(QWidget):
 
 
 class Dock(QWidget):
-    """Base of the docks: holds the session, tells errors once, and lets go of the state when it is closed."""
+    """Base of the docks: holds the session, tells errors once, and lets go of the state when it is closed.
 
-    def __init__(self, session: Session) -> None:
+    ``rest`` with a pause of 0 ms calls once the window has drawn what changed.
+    """
+
+    def __init__(self, session: Session, rest: Rest = at_once) -> None:
         super().__init__()
         self.session = session
+        self._rest = rest
+        self._late: dict[Callable[[], None], None] = {}
         self._connected: list[tuple[str, Callable[..., None]]] = []
         self._keys: dict[str, Callable[[], None]] = {}
         self._shortcuts_of_window: list[QShortcut] = []
@@ -168,6 +174,23 @@ class Dock(QWidget):
             self._connected.append((name, changed))
         synchronize()
 
+    def watch_late(self, synchronize: Callable[[], None], *fields: str) -> None:
+        """As `watch`, but after the slide: once for all changes of one turn, when the slide has been drawn.
+
+        Qt composes the whole window anew where a widget and an OpenGL canvas change together.
+        """
+
+        def changed() -> None:
+            self._late[synchronize] = None
+            self._rest(f"dock {id(self)}", 0, self._synchronize_late)
+
+        self.watch(changed, *fields)
+
+    def _synchronize_late(self) -> None:
+        late, self._late = self._late, {}
+        for synchronize in late:
+            synchronize()
+
     def bind_key(self, key: str, action: Callable[[], None]) -> None:
         """Call ``action`` when a key is pressed anywhere in the dock's window, while another dock is in front too."""
         self._keys[key] = action
@@ -187,7 +210,7 @@ class Dock(QWidget):
         self._shortcuts_of_window = []
         for name, changed in self._connected:
             self.state.events[name].disconnect(changed, missing_ok=True)
-        self._connected = []
+        self._connected, self._late = [], {}
 
     def attempt(self, verb: Callable[..., None], *values: object) -> None:
         """Call a verb; its error about the input becomes a message to the person."""

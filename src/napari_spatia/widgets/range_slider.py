@@ -31,8 +31,11 @@ class RangeSlider(QLabeledDoubleRangeSlider):
     def show_range(self, limits: tuple[float, float], shown: tuple[float, float], whole: bool) -> None:
         """Show a range between ``limits`` without telling it; ``whole`` numbers have no decimals."""
         self.blockSignals(True)
-        self.setDecimals(0 if whole or limits[1] - limits[0] >= 10 else 2)
-        self.setRange(*limits)
+        decimals = 0 if whole or limits[1] - limits[0] >= 10 else 2
+        if self.decimals() != decimals:
+            self.setDecimals(decimals)
+        if (self.minimum(), self.maximum()) != limits:
+            self.setRange(*limits)
         if tuple(self.value()) != shown:
             self.setValue(shown)
         self.blockSignals(False)

@@ -1,0 +1,17 @@
+"""Steps in the window's loop, one a turn: it draws and answers in between."""
+
+from collections.abc import Callable, Sequence
+
+from napari_spatia.session.jobs import Jobs
+
+
+def in_turns(jobs: Jobs, steps: Sequence[Callable[[], object]], wanted: Callable[[], bool]) -> None:
+    """Take one step a turn as long as they are ``wanted``; the steps of a newer call replace those that wait."""
+
+    def accept(done: None) -> None:
+        if wanted():
+            steps[0]()
+            in_turns(jobs, steps[1:], wanted)
+
+    if steps:
+        jobs.submit("layers", lambda progress: None, accept)
