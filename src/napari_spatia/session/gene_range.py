@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_matrix
 
 SEEN_PERCENT = (1.0, 99.0)
 """The range that is seen, in percentiles of the cells that express the gene."""
@@ -48,17 +47,15 @@ class GeneRange:
         return max(0.0, self.measured + log2_fc)
 
 
-def gene_range(genes: csc_matrix, gene_idx: int | None, cell_idx: int, of_type: NDArray[np.bool_] | None) -> GeneRange:
-    """The range of one gene of `(N, G)` counts for the cell in row ``cell_idx``; None for a gene that is not there.
+def gene_range(counts: NDArray[np.float32] | None, cell_idx: int, of_type: NDArray[np.bool_] | None) -> GeneRange:
+    """The range of a gene with ``counts`` `(N,)` for the cell in row ``cell_idx``; None for a gene that is not there.
 
     ``of_type`` `(N,)` are the cells of the cell's type, None where it has none.
     """
-    if gene_idx is None:
+    if counts is None:
         return GeneRange(0.0, BEYOND_MOST, is_measured=False)
-    start, stop = genes.indptr[gene_idx : gene_idx + 2]
-    rows, counts = genes.indices[start:stop], genes.data[start:stop]
-    expressed = counts > 0
-    rows, values = rows[expressed], np.log2(1.0 + counts[expressed])
+    rows = np.flatnonzero(counts)
+    values = np.log2(1.0 + counts[rows].astype(np.float64))
     measured = float(values[rows == cell_idx].sum())
     if not len(values):
         return GeneRange(measured, measured + BEYOND_MOST)

@@ -55,7 +55,8 @@ class RangeVerbs(SessionBase):
             found = {}
             for number, gene in enumerate(genes):
                 progress(number / len(genes), "measuring the genes on the slide")
-                found[gene] = gene_range(opened.genes, panel.index(gene) if gene in panel else None, cell_idx, of_type)
+                counts = opened.genes.column(panel.index(gene)) if gene in panel else None
+                found[gene] = gene_range(counts, cell_idx, of_type)
             return found
 
         def accept(found: dict[str, GeneRange]) -> None:
