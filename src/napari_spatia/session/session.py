@@ -28,6 +28,7 @@ from napari_spatia.session.cell_filter import CellFilter
 from napari_spatia.session.history import History
 from napari_spatia.session.neighbours import NeighbourVerbs
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
+from napari_spatia.session.patching import PatchVerbs
 from napari_spatia.session.picturing import PictureVerbs
 from napari_spatia.session.plotting import PlotVerbs
 from napari_spatia.session.presets import PresetVerbs
@@ -43,7 +44,15 @@ DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
 class Session(
-    TranscriptVerbs, AnnotationVerbs, BlendVerbs, NeighbourVerbs, PresetVerbs, WalkVerbs, PlotVerbs, PictureVerbs
+    TranscriptVerbs,
+    AnnotationVerbs,
+    BlendVerbs,
+    NeighbourVerbs,
+    PresetVerbs,
+    WalkVerbs,
+    PlotVerbs,
+    PatchVerbs,
+    PictureVerbs,
 ):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
@@ -80,6 +89,7 @@ class Session(
         for kind in ("bind", "edits", "predict", "colour", "filter", "crop", "select", "render", "examine", "export"):
             self.jobs.cancel(kind)
         self.select_cell(None)
+        self.forget_applied()
         self.point_away()
         self._forget_transcripts()
         self._opened, self._palette = opened, {}
@@ -112,6 +122,7 @@ class Session(
     def _take_predictor(self, predictor: "Predictor", channel_map: Mapping[str, str] | None) -> None:
         self._predictor = predictor
         self._unbind()
+        self.forget_applied()
         self.state.cell = self.state.resolved = self.state.counterfactual = self.state.evidence = None
         self.state.device, self.state.checkpoint = predictor.device, predictor.info
         self._bind(channel_map)
@@ -174,14 +185,6 @@ class Session(
             self._say(f"Prediction written into {path}.")
 
         self.jobs.submit("save", lambda progress: self._backend.write_prediction(slide, prediction, out), accept)
-
-    def _need_bound(self) -> "BoundSlide":
-        slide = self.slide
-        if self._predictor is None:
-            raise SpatiaError("No checkpoint is loaded. Load a checkpoint first.")
-        if self._bound is None:
-            raise SpatiaError(f"The checkpoint is not fitted to slide '{slide.name}' yet. Wait, or mend what it said.")
-        return self._bound
 
     def export(self, out_dir: str | Path, formats: Sequence[str]) -> None:
         """Write the cells with predictions and annotations in other programs' formats."""

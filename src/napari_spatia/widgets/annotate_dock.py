@@ -6,12 +6,13 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QLineEdit, QListWidget, QListWidgetItem
 
-from napari_spatia.session.annotations import KEYS
 from napari_spatia.session.session import Session
 from napari_spatia.session.values import is_blend
+from napari_spatia.viewer import keys
 from napari_spatia.widgets.legend_parts import SWATCH_PX, ask_colour, swatch
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
 
+CLASS_KEYS, NO_CLASS_KEY = tuple(key.key for key in keys.CLASSES), keys.NO_CLASS.key
 NO_SLIDE = "Open a slide first."
 NO_CLASS = "Add a class to begin: type its name and press Enter."
 CHOOSE = "Press a class or its number key; then each click on a cell assigns it. Esc ends."
@@ -52,8 +53,8 @@ class AnnotateDock(Dock):
         ):
             self.body.addWidget(widget)
         self.body.setStretchFactor(self.classes, 1)
-        self._shortcuts = [self._shortcut(key, partial(self._arm_key, key)) for key in KEYS]
-        self._shortcuts.append(self._shortcut("Escape", partial(self.session.arm_class, None)))
+        self._shortcuts = [self._shortcut(key, partial(self._arm_key, key)) for key in CLASS_KEYS]
+        self._shortcuts.append(self._shortcut(NO_CLASS_KEY, partial(self.session.arm_class, None)))
         self.watch(self._show_classes, "slide", "annotations", "armed_class")
         self.watch(self._show_status, "slide", "annotations", "unsaved_annotations", "selected")
 
@@ -80,8 +81,8 @@ class AnnotateDock(Dock):
         words = CHOOSE if annotations.classes else NO_CLASS
         words = ARMED.format(name=armed) if armed is not None else words
         self.hint.setText(NO_SLIDE if state.slide is None else words)
-        for shortcut, key in zip(self._shortcuts, (*KEYS, "Escape"), strict=True):
-            shortcut.setEnabled(armed is not None if key == "Escape" else self._class_of(key) is not None)
+        for shortcut, key in zip(self._shortcuts, (*CLASS_KEYS, NO_CLASS_KEY), strict=True):
+            shortcut.setEnabled(armed is not None if key == NO_CLASS_KEY else self._class_of(key) is not None)
 
     def _show_status(self) -> None:
         state = self.state

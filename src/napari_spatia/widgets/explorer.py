@@ -18,10 +18,12 @@ from napari_spatia.inference.registry import best_checkpoint, find_checkpoint, l
 from napari_spatia.session.colour import CELL_STYLES
 from napari_spatia.session.session import Session
 from napari_spatia.session.values import GENE_FORMS, MAX_BLENDED, genes_of
+from napari_spatia.viewer import keys
 from napari_spatia.widgets.chosen import TOOLS, Chosen
 from napari_spatia.widgets.colour_search import ColourSearch
 from napari_spatia.widgets.filters import Filters
 from napari_spatia.widgets.gene_chips import GeneChips
+from napari_spatia.widgets.key_list import show_keys
 from napari_spatia.widgets.legend import Legend
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, row
 
@@ -179,8 +181,10 @@ class ExplorerDock(Dock):
         self.hover = QCheckBox("Card at the mouse (H)")
         self.hover.setToolTip("Show what is known of the cell under the mouse. Key H")
         self.hover.clicked.connect(self.session.show_hover)
-        self.bind_key("H", lambda: self.session.show_hover(not self.state.hover_shown))
-        self.body.addWidget(self.hover)
+        self.bind_key(keys.HOVER, lambda: self.session.show_hover(not self.state.hover_shown))
+        self.keys = button("Keys…", keys.HELP.tip("List the keys that the window listens to"), self._list_keys)
+        self.bind_key(keys.HELP, self._list_keys)
+        self.body.addWidget(row(self.hover, self.keys))
         self.body.addStretch(0)
 
     def _show_choices(self) -> None:
@@ -230,6 +234,9 @@ class ExplorerDock(Dock):
             form.setProperty("key", forms.get(form.text()))
             form.setChecked(forms.get(form.text()) == self.state.colour)
         self.legend.show_lookup(self.state.lookup, None if self.state.shown_range else self.state.percent)
+
+    def _list_keys(self) -> None:
+        show_keys(self.window())
 
     def _show_opacity(self) -> None:
         self.opacity.blockSignals(True)

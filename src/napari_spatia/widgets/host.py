@@ -13,6 +13,7 @@ from napari_spatia.session.session import Session
 from napari_spatia.session.state import Notice
 from napari_spatia.viewer.camera import Camera
 from napari_spatia.viewer.neighbour_view import NeighbourView
+from napari_spatia.viewer.patch_view import PatchView
 from napari_spatia.viewer.pointer import Pointer
 from napari_spatia.viewer.slide_view import SlideView
 from napari_spatia.viewer.transcript_view import TranscriptView
@@ -35,6 +36,7 @@ class Host:
     camera: Camera
     transcripts: TranscriptView
     neighbours: NeighbourView
+    patches: PatchView
 
     def close(self) -> None:
         """Stop all work and let go of the viewer."""
@@ -45,6 +47,7 @@ class Host:
         self.pointer.close()
         self.camera.close()
         self.transcripts.close()
+        self.patches.close()
         self.neighbours.close()
         self.view.close()
         self.session.close()
@@ -66,6 +69,7 @@ def host_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path 
             session, SlideView(viewer, session), delivery, rests, Pointer(viewer, session, rests),
             HoverTips(session.state), Camera(viewer, session, rests), TranscriptView(viewer, session),
             NeighbourView(viewer, session),
+            PatchView(viewer, session, rests),
         )  # fmt: skip
         weakref.finalize(viewer, host.close).atexit = False
         _hosts[viewer] = host

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, Qt
-from qtpy.QtGui import QGuiApplication, QKeySequence, QPainter, QPaintEvent, QShortcut, QShowEvent
+from qtpy.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QShortcut, QShowEvent
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_spatia.errors import SpatiaError
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import SessionState
+from napari_spatia.viewer.keys import Key
 
 MARGIN_PX = 6
 
@@ -93,6 +94,13 @@ def small_button(text: str, tooltip: str, clicked: Callable[[], None]) -> QToolB
     return made
 
 
+def is_pressed(key: Key, event: QKeyEvent) -> bool:
+    """Whether ``event`` is the press of a declared key, on the number pad too."""
+    pad = Qt.KeyboardModifier.KeypadModifier.value
+    pressed = event.modifiers().value & ~pad | (Qt.Key.Key_Return if event.key() == Qt.Key.Key_Enter else event.key())
+    return QKeySequence(pressed) == QKeySequence(key.key)
+
+
 def scrolled(content: QWidget) -> QScrollArea:
     """A dock's content with a vertical scroll bar when the window is low; never a horizontal one."""
     area = QScrollArea()
@@ -141,7 +149,7 @@ class Dock(QWidget):
         super().__init__()
         self.session = session
         self._connected: list[tuple[str, Callable[..., None]]] = []
-        self._keys: dict[str, Callable[[], None]] = {}
+        self._keys: dict[Key, Callable[[], None]] = {}
         self._shortcuts_of_window: list[QShortcut] = []
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -167,7 +175,7 @@ class Dock(QWidget):
             self._connected.append((name, changed))
         synchronize()
 
-    def bind_key(self, key: str, action: Callable[[], None]) -> None:
+    def bind_key(self, key: Key, action: Callable[[], None]) -> None:
         """Call ``action`` when a key is pressed anywhere in the dock's window, while another dock is in front too."""
         self._keys[key] = action
 
@@ -175,7 +183,8 @@ class Dock(QWidget):
         """The window is known once the dock is shown."""
         super().showEvent(event)
         for key in list(self._keys):
-            made = QShortcut(QKeySequence(key), self.window())
+            made = QShortcut(QKeySequence(key.key), self.window())
+            made.setAutoRepeat(False)
             made.activated.connect(self._keys.pop(key))
             self._shortcuts_of_window.append(made)
 
