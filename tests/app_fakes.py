@@ -118,6 +118,9 @@ class FakeEditor:
             log2_fc=dict(log2_fc),
         )  # fmt: skip
 
+    def render_many(self, cell: Any, edits: Any, *, nfe: Any = None, progress: Any = None) -> list[Any]:
+        return [self.render(cell, edit.log2_fc, edit.around, progress=progress) for edit in edits]
+
     def examine(self, cell: Any, edited: Any, progress: Any) -> Evidence:
         progress(0.5, "drawing from other noise")
         self.examined.append(dict(edited.log2_fc))
@@ -172,7 +175,7 @@ class FakeBackend:
             name="fake", panel=Panel(GENES[:10]), channels=CHANNELS, cell_types=TYPES, crop_px=CROP_PX, um_per_px=0.32,
             num_parameters=12, sha256="0" * 64, path=Path("fake"),
         )  # fmt: skip
-        return SimpleNamespace(info=info, device="cpu")
+        return SimpleNamespace(info=info, device="cpu", precision="float32")
 
     def bind(self, predictor: Any, slide: Slide, channel_map: Any) -> Any:
         return SimpleNamespace(

@@ -26,9 +26,9 @@ from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.blending import BlendVerbs
 from napari_spatia.session.cell_filter import CellFilter
 from napari_spatia.session.history import History
+from napari_spatia.session.keeping import KeepVerbs
 from napari_spatia.session.neighbours import NeighbourVerbs
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
-from napari_spatia.session.patching import PatchVerbs
 from napari_spatia.session.picturing import PictureVerbs
 from napari_spatia.session.plotting import PlotVerbs
 from napari_spatia.session.presets import PresetVerbs
@@ -51,7 +51,7 @@ class Session(
     PresetVerbs,
     WalkVerbs,
     PlotVerbs,
-    PatchVerbs,
+    KeepVerbs,
     PictureVerbs,
 ):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.

@@ -10,10 +10,10 @@ from napari_spatia.session.session import Session
 from napari_spatia.session.values import is_blend
 from napari_spatia.viewer import keys
 from napari_spatia.widgets.legend_parts import SWATCH_PX, ask_colour, swatch
-from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
+from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, named, row
 
 CLASS_KEYS, NO_CLASS_KEY = tuple(key.key for key in keys.CLASSES), keys.NO_CLASS.key
-NO_SLIDE = "Open a slide first."
+NO_SLIDE = "Open a slide first, then add classes and click its cells into them."
 NO_CLASS = "Add a class to begin: type its name and press Enter."
 CHOOSE = "Press a class or its number key; then each click on a cell assigns it. Esc ends."
 ARMED = "Clicks assign “{name}”. Esc or the same class again ends."
@@ -27,12 +27,13 @@ class AnnotateDock(Dock):
         self.hint = hint(NO_CLASS)
         self.name = QLineEdit()
         self.name.setPlaceholderText("New class…")
+        named(self.name, "Name of a new class", "Type the name of a new class and press Enter")
         self.name.returnPressed.connect(self._add)
         self.add = button("Add", "Add this class", self._add)
         self.types = button("From types", "A class for each predicted or known cell type", self._add_types)
         self.classes = QListWidget()
         self.classes.setIconSize(QSize(SWATCH_PX, SWATCH_PX))
-        self.classes.setToolTip("Click: assign this class. Double click: change its colour.")
+        named(self.classes, "Classes", "Click: assign this class. Double click: change its colour.")
         self.classes.itemClicked.connect(lambda item: self._arm(item.data(Qt.ItemDataRole.UserRole)))
         self.classes.itemDoubleClicked.connect(lambda item: self._recolour(item.data(Qt.ItemDataRole.UserRole)))
         self.clear = button("Unassign cell", "Take the selected cell out of its class", self._unassign)

@@ -16,6 +16,7 @@ from napari_spatia.widgets.cell_search import CellSearch
 from napari_spatia.widgets.edit_menus import NicheButton, PresetButton, TermButton
 from napari_spatia.widgets.evidence import EvidenceView
 from napari_spatia.widgets.gene_sliders import GeneSearch, GeneSliders
+from napari_spatia.widgets.keep_dialog import KeepRow
 from napari_spatia.widgets.marking import MarkStrip
 from napari_spatia.widgets.moves_most import MovesMost
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
@@ -121,6 +122,7 @@ class CellDock(Dock):
             self._history_row(),
             self.changed,
             PatchBar(self),
+            KeepRow(self),
         ]
         for widget in self.edit_rows:
             self.body.addWidget(widget)

@@ -7,7 +7,7 @@ from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_spatia.data import picture as pictures
-from napari_spatia.widgets.parts import Busy, Dock, hint, row
+from napari_spatia.widgets.parts import Busy, Dock, hint, named, row
 from napari_spatia.widgets.pictures import PictureView
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class EvidenceView(QWidget):
         self.thumbnails = [PictureView("") for _ in range(NUM_THUMBNAILS)]
         for view in self.thumbnails:
             view.setFixedSize(THUMBNAIL_PX, THUMBNAIL_PX)
+            named(view, "No real cell")
         self.nearest = row(*self.thumbnails)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -74,9 +75,10 @@ class EvidenceView(QWidget):
         self.compared.setText(f"Nearest of {evidence.num_compared:,} real cells")
         for view, cell in zip(self.thumbnails, evidence.nearest, strict=False):
             view.show_picture(pictures.composite(cell.image, cell.channels, limits))
-            view.setToolTip(f"Real cell {cell.cell_id}, {cell.distance:.2f} away in the space of the gene encoder")
+            named(view, f"Real cell {cell.cell_id}, {cell.distance:.2f} away in the space of the gene encoder")
         for view in self.thumbnails[len(evidence.nearest) :]:
             view.show_picture(None)
+            named(view, "No real cell")
 
 
 def spread_text(evidence: "Evidence") -> str:

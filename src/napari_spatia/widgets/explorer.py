@@ -25,7 +25,7 @@ from napari_spatia.widgets.filters import Filters
 from napari_spatia.widgets.gene_chips import GeneChips
 from napari_spatia.widgets.key_list import show_keys
 from napari_spatia.widgets.legend import Legend
-from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, row
+from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, named, row
 
 PLUS_PX = 28
 OTHER_FOLDER = "Other folder…"
@@ -95,6 +95,7 @@ class ExplorerDock(Dock):
 
     def _build_model(self) -> None:
         self.model_choice = QComboBox()
+        named(self.model_choice, "Model", "Models that came with the plugin, and those that were loaded from a folder")
         for name in list_shipped():
             self.model_choice.addItem(name, str(find_checkpoint(name)))
         self.model_choice.addItem(OTHER_FOLDER)
@@ -149,6 +150,7 @@ class ExplorerDock(Dock):
         self.choice.picked.connect(self._choose_key)
         self.choice.unknown.connect(self._tell_unknown)
         self.blend_button = button("+", "Blend with another gene", self._blend)
+        self.blend_button.setAccessibleName("Blend with another gene")
         self.blend_button.setCheckable(True)
         self.blend_button.setFixedWidth(PLUS_PX)
         self.forms = QButtonGroup(self)
@@ -159,7 +161,7 @@ class ExplorerDock(Dock):
         self.legend = Legend(self)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
-        self.opacity.setToolTip("Opacity of the coloured cells")
+        named(self.opacity, "Opacity of the coloured cells")
         self.opacity.valueChanged.connect(lambda percent: setattr(self.state, "opacity", percent / 100))
 
         self.body.addWidget(heading("Colour cells by"))
@@ -170,7 +172,9 @@ class ExplorerDock(Dock):
         self.filters = Filters(self)
         self.body.addWidget(self.filters)
         self.style = QComboBox()
-        self.style.setToolTip("Paint each cell whole, its outline, or its outline over a faint fill")
+        named(
+            self.style, "How cells are painted", "Paint each cell whole, its outline, or its outline over a faint fill"
+        )
         for name in CELL_STYLES:
             self.style.addItem(name.capitalize(), name)
         self.style.activated.connect(lambda idx: self.attempt(self.session.set_cell_style, CELL_STYLES[idx]))

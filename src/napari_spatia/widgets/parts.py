@@ -24,6 +24,7 @@ from napari_spatia.errors import SpatiaError
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import SessionState
 from napari_spatia.viewer.keys import Key
+from napari_spatia.widgets.tab_order import TabOrder
 
 MARGIN_PX = 6
 
@@ -85,11 +86,18 @@ def button(text: str, tooltip: str, clicked: Callable[[], None]) -> QPushButton:
     return made
 
 
+def named(widget: QWidget, name: str, tooltip: str = "") -> None:
+    """What a screen reader says of a control that has no words of its own, and its tooltip: by default the same."""
+    widget.setAccessibleName(name)
+    widget.setToolTip(tooltip or name)
+
+
 def small_button(text: str, tooltip: str, clicked: Callable[[], None]) -> QToolButton:
     """A tool button of one sign."""
     made = QToolButton()
     made.setText(text)
-    made.setToolTip(tooltip)
+    made.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    named(made, tooltip)
     made.clicked.connect(lambda _checked=False: clicked())
     return made
 
@@ -158,6 +166,7 @@ class Dock(QWidget):
         self.body.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
         self.body.setSpacing(5)
         outer.addWidget(Surface(scrolled(self._content)))
+        TabOrder(self._content)
         self.destroyed.connect(lambda *_: self.release())
 
     @property
