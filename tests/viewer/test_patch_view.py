@@ -89,7 +89,7 @@ def test_an_edit_lies_over_its_cell_and_goes_with_the_selection(shown):
     assert names.index(layer.name) > max(names.index(COLOURS), names.index(SELECTED))
     center = session.slide.centers_um[5]
     assert pixel(layer, *center)[3] == 255 and pixel(layer, *(center + 4))[3] == 0
-    assert viewer.canvas.overlays.text.visible and viewer.canvas.overlays.text.text == "COUNTERFACTUAL: cell-5"
+    assert viewer.canvas.overlays.text.visible and viewer.canvas.overlays.text.text == "COUNTERFACTUAL\ncell-5"
     edit(session, "cell-6")
     (layer,) = patch_layers(viewer)
     assert layer.name == "counterfactual: cell-6"

@@ -43,7 +43,7 @@ took to be painted, so that where a canvas is painted in software the picture in
 """
 LOOK_EVENTS = ("contrast_limits", "colormap", "gamma", "opacity", "visible")
 NOTHING = np.zeros((1, 1, 4), np.uint8)
-TEXT_COLOUR = "#ffcd3c"
+TEXT_COLOUR, BOX_COLOUR = "#ffcd3c", "black"
 
 
 class PatchView:
@@ -207,9 +207,11 @@ class PatchView:
             if layer is not None and is_filled:
                 names.append(layer.name.removeprefix(f"{COUNTERFACTUAL}: "))
         text = viewer.canvas.overlays.text
-        words = f"{mark_of(state.patches_before)}: {', '.join(names)}" if state.patches_shown and names else ""
+        words = f"{mark_of(state.patches_before)}\n{', '.join(names)}" if state.patches_shown and names else ""
         if text.visible != bool(words) or text.text != words:
-            text.text, text.visible, text.color, text.position = words, bool(words), TEXT_COLOUR, "top_left"
+            text.color, text.box_color, text.position = TEXT_COLOUR, BOX_COLOUR, "top_left"
+            text.visible = bool(words)
+            text.text = words  # last: its box is measured then
         if not names:
             self._listen_to([])
 
