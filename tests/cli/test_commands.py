@@ -167,6 +167,13 @@ def test_perturb_takes_every_kind_of_edit(spatia: Callable, tissue: Path, untrai
     assert alone["changed"] == alone["log2_fc"] == {} and "neighbours are removed" in alone["edit_notes"][0]
     with np.load(tmp_path / "edit" / "perturb.npz") as arrays:
         assert (arrays["counterfactual"] != arrays["zero_edit"]).any()
+    recipe = tmp_path / "edit" / "perturb.json"
+    recipe.write_text(json.dumps(told), encoding="utf-8")
+    again = spatia(*line, "--programmes", own, "--edit", recipe, "--json")
+    assert again.code == 0 and again.json["changed"] == told["changed"] and again.json["niche"] == told["niche"]
+    other_dose = spatia(*line, "--programmes", own, "--edit", recipe, "--set", "MKI67=2", "--niche", "remove", "--json")
+    assert other_dose.json["log2_fc"] == {"MKI67": 2.0} and other_dose.json["towards"] == {"acinar": 0.5}
+    assert other_dose.json["niche"] == "remove" and other_dose.json["coexpressed"] is True, "what is named counts"
     swept = spatia(*line, "--programmes", own, "--sweep", "programme:mine", "--json")
     assert swept.code == 0 and swept.json["sweep"]["gene"] == "programme:mine"
 
@@ -182,6 +189,7 @@ def test_perturb_takes_every_kind_of_edit(spatia: Callable, tissue: Path, untrai
         (["--towards", "acinr=1"], 1, "Did you mean acinar"),
         (["--niche", "domain=1"], 1, "predict first"),
         (["--programmes", "nowhere.gmt", "--set", "LMNB1=1"], 1, "Cannot read programmes"),
+        (["--edit", "nowhere.json"], 1, "Cannot read an edit"),
     ],
 )
 def test_edits_that_cannot_be_are_answered(

@@ -153,6 +153,25 @@ def test_neighbours_are_removed_by_type_and_replaced_in_their_places(bound, reso
     assert all((known == row).all(dim=1).any() for row in replaced.neighbour[0][torch.from_numpy(there)])
 
 
+def test_single_neighbours_are_removed_and_replaced(bound, resolver, grid_slide):
+    types, rows = grid_slide.known_types(), resolver.neighbours(CELL)
+    assert rows.tolist() == [row for row in bound.surroundings.neighbour[CELL] if row >= 0]
+    picked = [row for row in rows if types[row] != "T_cell"][:2]
+    far = next(row for row in range(64) if row not in rows and row != CELL)
+    named = ",".join(f"cell-{row}" for row in (*picked, far))
+    is_picked = np.isin(bound.surroundings.neighbour[CELL], picked)
+    before = bound.around(np.array([CELL]))
+    removed = resolver.resolve(CELL, Edit(niche=NicheEdit.parse(f"remove@{named}")), {})
+    assert removed.around.has_neighbour[0].tolist() == (before.has_neighbour[0].numpy() & ~is_picked).tolist()
+    assert removed.notes == (f"2 of {len(rows)} neighbours are removed. No neighbours of this cell: cell-{far}.",)
+    replaced = resolver.resolve(CELL, Edit(niche=NicheEdit.parse(f"replace=T_cell@{named}")), {})
+    same = (replaced.around.neighbour[0] == before.neighbour[0]).all(dim=1).numpy()
+    assert same.tolist() == (~is_picked).tolist()
+    assert replaced.notes[0].startswith(f"2 of {len(rows)} neighbours express what T_cell cells do.")
+    with pytest.raises(SpatiaError, match="'cell-999' is not on slide"):
+        resolver.resolve(CELL, Edit(niche=NicheEdit.parse("remove@cell-999")), {})
+
+
 def test_moving_a_cell_to_its_own_place_changes_nothing(bound, resolver):
     resolved = resolver.resolve(CELL, Edit(niche=NicheEdit.parse(f"cell=cell-{CELL}")), {})
     assert np.array_equal(drawn(bound, resolved).image, CellEditor(bound).select(f"cell-{CELL}", 2).zero_edit)

@@ -2,14 +2,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, Qt
-from qtpy.QtGui import QMouseEvent
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent, QWheelEvent
+from qtpy.QtWidgets import QApplication
 
 from napari_spatia.inference.edits import Edit, NicheEdit
 from napari_spatia.inference.programmes import Programme
 from napari_spatia.widgets.cell_dock import CellDock, changed_text
 from napari_spatia.widgets.driving import handle, mouse
 from napari_spatia.widgets.log2_slider import STEPS_PER_UNIT
+from napari_spatia.widgets.marking import MarkStrip
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -242,3 +244,188 @@ def test_what_an_edit_changed_is_said(dock):
     assert changed_text(SimpleNamespace(changed={}, stopped=(), notes=("3 of 9 neighbours are removed.",))) == (
         "3 of 9 neighbours are removed."
     )
+
+
+def test_a_slider_goes_from_knock_out_to_twice_the_most_seen(dock, ready, qtbot):
+    row, known = dock.sliders.rows["GENE0"], ready.state.ranges["GENE0"]
+    assert row.counts.text() == "5 → 5"
+    qtbot.keyClick(row.slider, Qt.Key.Key_Home)
+    assert dict(ready.state.edit.present.terms)["GENE0"] == -known.measured, "exactly"
+    assert row.counts.text() == "5 → 0" and row.number.value() == pytest.approx(-known.measured, abs=0.01)
+    qtbot.keyClick(row.slider, Qt.Key.Key_End)
+    assert dict(ready.state.edit.present.terms)["GENE0"] == known.top - known.measured
+    assert row.counts.text() == f"5 → {2**known.top - 1:.0f}"
+    for told in ("percentiles 1 to 99 of the 15 cells that express it", "knock-out to", "wheel"):
+        assert told in row.slider.toolTip()
+    row.number.setValue(7.0)
+    assert row.slider.value() == row.slider.maximum() and row.number.value() == 7.0, "typed numbers may go beyond"
+    ready.select_cell("cell-0")
+    assert row.slider.minimum() == 0 and row.counts.text() == "0 → 0"
+
+
+def test_bands_lie_where_values_are_seen(dock, ready):
+    slider = dock.sliders.rows["GENE0"].slider
+    slider.show_limits(-2.0, 2.0)
+    slider.show_bands((-1.0, 1.0), (0.0, 1.0))
+    slider.repaint()
+    *bands, zero = (place for place, _ in slider._placed())
+    middle = handle(slider, 0).x()
+    assert all(abs(band.center().x() - handle(slider, at).x()) <= 2 for band, at in zip(bands, (0, 25), strict=True))
+    assert abs(zero.center().x() - middle) <= 2
+    assert abs(bands[0].left() - handle(slider, -STEPS_PER_UNIT).x()) <= 2
+    shown = slider.grab().toImage()
+    colours = [shown.pixelColor(handle(slider, at).x(), slider.height() - 2).name() for at in (-25, 75)]
+    assert colours[0] != colours[1], "a band is there at -0.5 and none at 1.5"
+
+
+def test_keys_move_a_slider_as_one_gesture_until_they_rest(dock, ready, qtbot):
+    row = dock.sliders.rows["GENE0"]
+    steps = len(ready.state.edit.past)
+    for _ in range(3):
+        qtbot.keyClick(row.slider, Qt.Key.Key_Right)
+    assert row.number.value() == pytest.approx(0.3) and len(ready.state.edit.past) == steps + 1
+    with qtbot.waitSignal(row.slider.rested, timeout=5000):
+        pass
+    qtbot.keyClick(row.slider, Qt.Key.Key_PageUp)
+    assert len(ready.state.edit.past) == steps + 2
+    qtbot.keyClick(row.slider, Qt.Key.Key_0)
+    assert row.slider.value() == 0 and len(ready.state.edit.past) == steps + 3
+    dock.undo.click()
+    dock.undo.click()
+    assert row.number.value() == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("part", ["slider", "number"])
+def test_the_wheel_moves_only_what_has_the_focus(dock, ready, part):
+    def turn():
+        event = QWheelEvent(
+            QPointF(5, 5), QPointF(5, 5), QPoint(0, 0), QPoint(0, 120), Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(getattr(row, part), event)
+        return dict(ready.state.edit.present.terms)["GENE0"]
+
+    row = dock.sliders.rows["GENE0"]
+    dock.find.setFocus()
+    assert turn() == 0.0
+    dock.activateWindow()
+    getattr(row, part).setFocus()
+    assert getattr(row, part).hasFocus() and turn() > 0.0
+
+
+def test_genes_that_move_most_get_sliders(dock, ready, qtbot):
+    view = dock.moves_most
+    assert not view.isVisible()
+    dock.moves.click()
+    assert view.isVisible() and view.genes.topLevelItemCount() == 10 and not view.rank.isVisible()
+    first = view.genes.topLevelItem(0)
+    assert [first.text(column) for column in range(4)] == ["GENE9", "0.500", "0.250", "0"]
+    assert view.genes.topLevelItem(2).text(2) == "", "not expressed"
+    assert "first 10 of 10 genes" in view.told.text() and "2 passes" in view.told.text()
+    ready.set_log2_fc("GENE9", 1.0)
+    view.genes.itemActivated.emit(first, 0)
+    assert dict(ready.state.edit.present.terms)["GENE9"] == 1.0, "a slider that is there stays as it is"
+    assert not view.add.isEnabled()
+    for idx in (1, 3):
+        view.genes.topLevelItem(idx).setSelected(True)
+    view.add.click()
+    assert {"GENE8", "GENE6"} <= set(dock.sliders.rows)
+    ready.select_cell("cell-6")
+    assert view.rank.isVisible() and not view.genes.isVisible()
+    view.rank.click()
+    assert ready.state.sensitivity.cell_id == "cell-6"
+    dock.moves.click()
+    assert not view.isVisible()
+
+
+def test_presets_are_saved_loaded_and_listed(dock, ready, monkeypatch, tmp_path):
+    monkeypatch.setattr("napari_spatia.session.presets.platformdirs.user_state_path", lambda name: tmp_path / "state")
+    dock.presets.choices.aboutToShow.emit()
+    ((words, action),) = entries(entries(dock.presets.choices)["Recent"]).items()
+    assert "None yet" in words and not action.isEnabled()
+    told = []
+    ready.state.events.notice.connect(told.append)
+    files = "napari_spatia.widgets.edit_menus.QFileDialog"
+    monkeypatch.setattr(f"{files}.getSaveFileName", lambda *_: (str(tmp_path / "mine"), ""))
+    entries(dock.presets.choices)["Save edit as…"].trigger()
+    assert told[-1].is_error and "no edit to save" in told[-1].text
+    dock.sliders.rows["GENE0"].number.setValue(1.5)
+    entries(dock.presets.choices)["Save edit as…"].trigger()
+    assert (tmp_path / "mine.json").exists() and "Edit saved" in told[-1].text
+    dock.reset.click()
+    monkeypatch.setattr(f"{files}.getOpenFileName", lambda *_: (str(tmp_path / "mine.json"), ""))
+    entries(dock.presets.choices)["Load edit…"].trigger()
+    assert dict(ready.state.edit.present.terms) == {"GENE0": 1.5}
+    dock.reset.click()
+    dock.presets.choices.aboutToShow.emit()
+    entries(entries(dock.presets.choices)["Recent"])["mine"].trigger()
+    assert dock.sliders.rows["GENE0"].number.value() == 1.5
+
+
+def test_neighbours_are_marked_and_changed(dock, ready, qtbot):
+    strip = dock.findChild(MarkStrip)
+    dock.niche.choices.aboutToShow.emit()
+    entries(dock.niche.choices)["Pick neighbours on the slide…"].trigger()
+    assert ready.state.tool == "neighbours" and strip.isVisible() and not strip.remove.isEnabled()
+    ready.mark_neighbour("cell-7")
+    assert "1 of 2 neighbours" in strip.told.text()
+    strip.become.choices.aboutToShow.emit()
+    entries(strip.become.choices)["T_cell"].trigger()
+    assert ready.state.edit.present.niche == NicheEdit.parse("replace=T_cell@cell-7")
+    assert dock.niche.text() == "1 neighbour: T_cell" and not strip.isVisible()
+    ready.use_tool("neighbours")
+    ready.mark_neighbour("cell-6")
+    strip.remove.click()
+    assert dock.niche.text() == "Without 2 neighbours"
+    ready.use_tool("neighbours")
+    strip.cancel.click()
+    assert ready.state.tool == "" and dock.niche.text() == "Without 2 neighbours"
+    ready.use_tool("neighbours")
+    dock.activateWindow()
+    qtbot.keyClick(dock, Qt.Key.Key_Escape)
+    assert ready.state.tool == "" and not strip.isVisible()
+
+
+def test_next_cell_by_key_button_and_list(dock, ready, qtbot):
+    dock.activateWindow()
+    dock.setFocus()
+    qtbot.keyClick(dock, Qt.Key.Key_N)
+    assert ready.state.selected == "cell-6"
+    qtbot.keyClick(dock, Qt.Key.Key_N, Qt.KeyboardModifier.ShiftModifier)
+    assert ready.state.selected == "cell-5"
+    walk = dock.walk
+    names = [walk.list.itemText(place) for place in range(walk.list.count())]
+    assert names[0] == "All cells" and set(names[1:]) == {"acinar", "ductal", "T_cell"}
+    walk.list.setCurrentText("ductal")
+    walk.list.activated.emit(walk.list.currentIndex())
+    walk.next.click()
+    assert ready.state.selected == "cell-8"
+    ready.choose_rows([1, 3])
+    assert walk.list.itemText(1) == "Chosen cells" and walk.list.currentText() == "ductal"
+    walk.before.click()
+    assert ready.state.selected == "cell-5"
+
+
+def test_one_stain_is_shown_in_its_colour_on_the_slide(dock, ready):
+    views, shown = dock.pictures, {}
+
+    def colours():
+        image = views.real._pixmap.toImage()
+        pixels = [image.pixelColor(x, y) for x in range(0, image.width(), 8) for y in range(0, image.height() // 2, 8)]
+        return [max(getattr(pixel, part)() for pixel in pixels) for part in ("red", "green", "blue")]
+
+    assert [dock.stain.itemText(i) for i in range(3)] == ["All stains", "DAPI", "boundary"]
+    ready.set_stain_look("DAPI", (0.0, 10.0), (1.0, 0.0, 0.0))
+    ready.set_stain_look("boundary", (0.0, 10.0), (0.0, 1.0, 0.0))
+    for name in ("DAPI", "boundary", "All stains"):
+        dock.stain.setCurrentText(name)
+        dock.stain.activated.emit(dock.stain.currentIndex())
+        shown[name] = colours()
+    assert shown["DAPI"] == [255, 0, 0] and shown["boundary"] == [0, 255, 0] and shown["All stains"][:2] == [255, 255]
+    assert ready.state.stain is None
+
+
+def test_the_card_tells_the_predicted_type_its_probability_and_the_domain(dock, ready):
+    ready.predict()
+    text = dock.card.text()
+    assert "Predicted: <b>ductal</b> (67% sure) · niche domain 0" in text and "counts over" in text

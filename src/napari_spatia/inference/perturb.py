@@ -149,7 +149,7 @@ class CellEditor:
         ``progress`` is called after each batch; what it raises ends the work within a batch.
         """
         if nfe is not None and nfe != cell.nfe:
-            cell = self.select(cell.cell_id, nfe, part(progress, 0.0, 0.1))
+            cell, progress = self.select(cell.cell_id, nfe, part(progress, 0.0, 0.1)), part(progress, 0.1, 1.0)
         own = self.bound.around(np.array([cell.cell_idx]))
         on_cpu = self.bound.predictor.device == "cpu"
 
@@ -162,7 +162,7 @@ class CellEditor:
 
         def done(num_batches: int) -> None:
             num = min(size * num_batches, len(edits))
-            progress(0.1 + 0.9 * num / len(edits), f"drawing {num} of {len(edits)} edits")
+            progress(num / len(edits), f"drawing {num} of {len(edits)} edits")
 
         made = mapped_on_cores(work, batches, done, num_cores=None if on_cpu else 1)
         return [picture for batch in made for picture in batch]

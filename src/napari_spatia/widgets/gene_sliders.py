@@ -24,7 +24,7 @@ from napari_spatia.session.gene_range import SEEN_PERCENT, GeneRange, Span
 from napari_spatia.widgets.log2_slider import Log2Slider
 from napari_spatia.widgets.parts import small_button
 
-NAME_PX, COUNTS_PX, NUMBER_PX, ROW_PX = 84, 76, 54, 20
+NAME_PX, COUNTS_PX, NUMBER_PX, ROW_PX = 84, 76, 60, 20
 SHOWN_LIMIT = 4.0
 """Ends of a gene's slider until its range is known."""
 HOW = "Double click or 0 for no change, arrow and page keys, Home and End for the ends, the wheel once it has the focus"

@@ -1,7 +1,7 @@
 """The slider of one term of an edit: its own limits, what is seen of the gene as bands under the groove."""
 
 from qtpy.QtCore import QRect, Qt, QTimer, Signal
-from qtpy.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
+from qtpy.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from qtpy.QtWidgets import QSlider, QStyle, QStyleOptionSlider
 
 STEPS_PER_UNIT = 50
@@ -29,6 +29,7 @@ class Log2Slider(QSlider):
         super().__init__(Qt.Orientation.Horizontal)
         self._ends = (low, high)
         self._bands: tuple[tuple[QColor, float, float], ...] = ()
+        self._marks: tuple[tuple[QRect, QColor], ...] | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumWidth(90)
         self.setMinimumHeight(24)
@@ -43,7 +44,7 @@ class Log2Slider(QSlider):
 
     def show_limits(self, low: float, high: float) -> None:
         """Other ends; tells nothing."""
-        self._ends = (low, high)
+        self._ends, self._marks = (low, high), None
         self.blockSignals(True)
         self.setRange(_below(low), -_below(-high))
         self.setPageStep(max(1, round((high - low) * STEPS_PER_UNIT / PAGES)))
@@ -52,7 +53,7 @@ class Log2Slider(QSlider):
     def show_bands(self, seen: tuple[float, float] | None, of_type: tuple[float, float] | None) -> None:
         """Mark where strengths lead to values that are seen: grey on the slide, blue in cells of the type."""
         spans = ((SEEN, seen), (OF_TYPE, of_type))
-        self._bands = tuple((colour, *span) for colour, span in spans if span is not None)
+        self._bands, self._marks = tuple((colour, *span) for colour, span in spans if span is not None), None
         self.update()
 
     def show_strength(self, strength: float) -> None:
@@ -97,11 +98,10 @@ class Log2Slider(QSlider):
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
         painter = QPainter(self)
-        bottom = self.height() - BAND_PX
-        for line, (colour, low, high) in enumerate(self._bands):
-            left, right = self._x(low), self._x(high)
-            painter.fillRect(QRect(left, bottom - 2 * line, max(2, right - left), BAND_PX - line), colour)
-        painter.fillRect(QRect(self._x(0.0) - 1, bottom - BAND_PX, 2, 2 * BAND_PX), ZERO)
+        if self._marks is None:
+            self._marks = self._placed()
+        for place, colour in self._marks:
+            painter.fillRect(place, colour)
         if self.hasFocus():
             painter.setPen(OF_TYPE)
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
@@ -112,8 +112,12 @@ class Log2Slider(QSlider):
         if not self.isSliderDown():
             self._rest.start()
 
-    def _x(self, strength: float) -> int:
-        """Where a strength lies, in pixels from the left; one beyond the ends at the end."""
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._marks = None
+
+    def _placed(self) -> tuple[tuple[QRect, QColor], ...]:
+        """Where the bands and the mark of 0 lie: asked of the style once, not at each move."""
         option = QStyleOptionSlider()
         self.initStyleOption(option)
         style = self.style()
@@ -122,9 +126,17 @@ class Log2Slider(QSlider):
             style.subControlRect(QStyle.ComplexControl.CC_Slider, option, part, self)
             for part in (QStyle.SubControl.SC_SliderGroove, QStyle.SubControl.SC_SliderHandle)
         )
-        room = groove.width() - knob.width()
-        share = (strength * STEPS_PER_UNIT - self.minimum()) / max(1, self.maximum() - self.minimum())
-        return groove.left() + knob.width() // 2 + round(room * min(1.0, max(0.0, share)))
+        first, last = self.minimum(), self.maximum()
+
+        def x(strength: float) -> int:
+            share = min(1.0, max(0.0, (strength * STEPS_PER_UNIT - first) / max(1, last - first)))
+            return groove.left() + knob.width() // 2 + round((groove.width() - knob.width()) * share)
+
+        bottom, marks = self.height() - BAND_PX, []
+        for line, (colour, low, high) in enumerate(self._bands):
+            left, right = x(low), x(high)
+            marks.append((QRect(left, bottom - 2 * line, max(2, right - left), BAND_PX - line), colour))
+        return (*marks, (QRect(x(0.0) - 1, bottom - BAND_PX, 2, 2 * BAND_PX), ZERO))
 
 
 def _below(strength: float) -> int:

@@ -45,9 +45,12 @@ class MovesMost(QWidget):
         self.genes.setUniformRowHeights(True)
         self.genes.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.genes.setFixedHeight(LIST_PX)
+        self.genes.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         head = self.genes.header()
         if head is not None:
-            head.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+            head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+            head.setStretchLastSection(False)
+            head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         for column, (_, tooltip) in enumerate(COLUMNS):
             self.genes.headerItem().setToolTip(column, tooltip)
             if column:
