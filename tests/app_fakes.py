@@ -87,6 +87,13 @@ def _raster(array: np.ndarray, origin_um: tuple[float, float]) -> Raster:
     return Raster(levels=levels, um_per_px=UM_PER_PX, origin_um=origin_um)
 
 
+def drawn_mask() -> np.ndarray:
+    """A square cell of 16 px in the middle of a crop."""
+    mask = np.zeros((CROP_PX, CROP_PX), np.float32)
+    mask[CROP_PX // 4 : -CROP_PX // 4, CROP_PX // 4 : -CROP_PX // 4] = 1
+    return mask
+
+
 @dataclass
 class FakeEditor:
     """Brightens the picture by the sum of the edits; each render waits while ``gate`` is closed."""
@@ -106,7 +113,7 @@ class FakeEditor:
         real = np.full((len(CHANNELS), CROP_PX, CROP_PX), 10.0 + idx, dtype=np.float32)
         return SimpleNamespace(
             cell_id=cell_id, cell_idx=idx, real=real, zero_edit=real + 1, zero_edit_psnr_db=35.0,
-            um_per_px=0.32, channels=CHANNELS, nfe=nfe,
+            um_per_px=0.32, channels=CHANNELS, nfe=nfe, mask=drawn_mask() >= 0.5,
         )  # fmt: skip
 
     def render(
@@ -118,10 +125,13 @@ class FakeEditor:
         (progress or silent)(0.5, "drawing")
         return SimpleNamespace(
             cell=cell, image=cell.zero_edit + np.float32(10 * sum(log2_fc.values())),
-            mask=np.ones((CROP_PX, CROP_PX), np.float32),
+            mask=drawn_mask(),
             type_probability=np.array([0.7, 0.2, 0.1], np.float32), reach_percentile=42.0, nfe=cell.nfe, ms=1.5,
             log2_fc=dict(log2_fc),
         )  # fmt: skip
+
+    def render_many(self, cell: Any, edits: Any, *, nfe: Any = None, progress: Any = None) -> list[Any]:
+        return [self.render(cell, edit.log2_fc, edit.around, progress=progress) for edit in edits]
 
     def examine(self, cell: Any, edited: Any, progress: Any) -> Evidence:
         progress(0.5, "drawing from other noise")
@@ -226,10 +236,13 @@ class FakeBackend:
             name="fake", panel=Panel(GENES[:10]), channels=CHANNELS, cell_types=TYPES, crop_px=CROP_PX, um_per_px=0.32,
             num_parameters=12, sha256="0" * 64, path=Path("fake"),
         )  # fmt: skip
-        return SimpleNamespace(info=info, device="cpu")
+        return SimpleNamespace(info=info, device="cpu", precision="float32")
 
     def bind(self, predictor: Any, slide: Slide, channel_map: Any) -> Any:
-        return SimpleNamespace(slide=slide, predictor=predictor, notes=("2 genes of the slide are not read.",))
+        return SimpleNamespace(
+            slide=slide, predictor=predictor, notes=("2 genes of the slide are not read.",),
+            channel_map=dict(channel_map or {}),
+        )  # fmt: skip
 
     def edit(self, bound: Any) -> FakeEditor:
         self.editors.append(FakeEditor(bound.slide, self.gate))
@@ -238,6 +251,23 @@ class FakeBackend:
     def resolver(self, bound: Any, prediction: Any) -> FakeResolver:
         self.resolvers.append(FakeResolver(bound.slide))
         return self.resolvers[-1]
+
+    def edit_cells(
+        self, bound: Any, resolver: Any, cell_idx: Any, edit: Edit, programmes: Any, nfe: Any, progress: Any
+    ) -> Any:
+        """Each cell is as bright as its row, and brighter by the sum of its edit."""
+        shape = (len(cell_idx), len(CHANNELS), CROP_PX, CROP_PX)
+        before = np.broadcast_to(10.0 + cell_idx[:, None, None, None], shape).astype(np.float32)
+        masks = np.stack([drawn_mask()] * len(cell_idx))
+        for row in cell_idx:
+            progress(0.5, "drawing")
+            assert self.gate.wait(10)
+            resolver.resolve(int(row), edit, programmes)
+        after = before + np.float32(10 * sum(dict(edit.terms).values()))
+        return SimpleNamespace(
+            cell_idx=cell_idx, channels=CHANNELS, um_per_px=0.32, before=before, after=after,
+            was_cell=masks >= 0.5, mask=masks,
+        )  # fmt: skip
 
     def rank_genes(self, editor: FakeEditor, resolver: FakeResolver, cell: Any, progress: Any) -> Sensitivity:
         """GENE9 first; only GENE9 and GENE8 are expressed."""

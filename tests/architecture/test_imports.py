@@ -90,3 +90,14 @@ def test_a_file_holds_one_idea(path: Path):
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= 400
     assert not text or ast.get_docstring(ast.parse(text)), "a module says what it is for"
+
+
+def test_keys_have_one_home():
+    """Who binds a key names a declared one: no spelled key outside `viewer/keys.py`."""
+    spelled = re.compile(r"(bind_key|QKeySequence|setShortcut)\(\s*(f?[\"']|Qt\.Key)")
+    found = [
+        f"{path.relative_to(REPOSITORY)}: {match.group(0)}"
+        for path in SOURCES
+        for match in spelled.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert not found, found

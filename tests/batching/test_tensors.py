@@ -35,3 +35,13 @@ def test_what_lies_around_is_gathered_row_by_row_and_the_unread_is_absent():
     assert seen.neighbour_offset_um[0, 0].tolist() == [0.0, 10.0]
     assert (seen.neighbour[~seen.has_neighbour] == 0).all()
     assert sorted(seen.region[seen.has_region].flatten().tolist()) == [10.0, 20.0]
+
+
+def test_a_cells_embedding_has_the_same_bits_whichever_cells_are_read_with_it():
+    model = SpatiaModel(ModelConfig.from_preset("tiny", tuple(f"G{i}" for i in range(90)), ("DAPI",), ("a",))).eval()
+    rng = np.random.default_rng(0)
+    values = csr_matrix(rng.poisson(rng.uniform(0, 2, (150, 1)), (150, 90)).astype(np.float32))
+    together = embed_cells(model, values)
+    for rows in (np.array([3]), np.arange(40, 47), rng.permutation(150)[:70]):
+        assert torch.equal(embed_cells(model, values[rows]), together[rows])
+    assert len(torch.unique(together, dim=0)) == 150, "the cells differ"

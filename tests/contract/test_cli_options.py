@@ -31,7 +31,7 @@ FROZEN = {
     },
     "perturb": {
         *("slide", "more", "--cell", "--set", "--out", "--nfe", "--sweep", "--seeds", "--json"),
-        *("--programme", "--towards", "--coexpressed", "--niche", "--programmes", "--edit"),
+        *("--programme", "--towards", "--coexpressed", "--niche", "--programmes", "--edit", "--recipe"),
         *MODEL,
         *SLIDE_PARTS,
     },

@@ -266,7 +266,7 @@ def test_polygons_are_switched_by_box_and_key(put, transcript_session, qtbot):
     transcript_session.see(transcript_session.slide.image.extent_um)
     qtbot.mouseClick(dock.polygons, Qt.MouseButton.LeftButton, pos=QPoint(8, dock.polygons.height() // 2))
     assert transcript_session.state.polygons is not None and dock.polygons.isChecked()
-    qtbot.keyClick(dock.legend, Qt.Key.Key_P)
+    qtbot.keyClick(dock.legend, Qt.Key.Key_O)
     assert transcript_session.state.polygons is None and not dock.polygons.isChecked()
 
 

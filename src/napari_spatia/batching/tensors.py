@@ -6,13 +6,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from napari_spatia.data.counts import gene_rows
+from napari_spatia.data.counts import GeneRows, gene_rows
 from napari_spatia.data.surroundings import Surroundings
 from napari_spatia.model.inputs import Around, GeneTokens
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, silent
 
-CELLS_AT_ONCE = 128
+CELLS_AT_ONCE, GENES_AT_ONCE = 32, 32
+"""Cells of a batch of `embed_cells`, and what the number of its genes is a multiple of."""
 
 
 def gene_tokens(values: csr_matrix) -> GeneTokens:
@@ -24,17 +25,31 @@ def gene_tokens(values: csr_matrix) -> GeneTokens:
 def embed_cells(model: SpatiaModel, values: csr_matrix, progress: Progress = silent) -> Tensor:
     """`(n, G)` log2(1 + counts) → gene embeddings (n, D) on the model's device, without gradient.
 
-    Cells with about as many genes are read together, so little is padding.
+    A cell is read in a batch of one shape, which follows from its number of genes alone: its embedding has the same
+    bits whichever cells are read with it, and so have the pictures of the cells around it. Cells with about as many
+    genes are read together, so little is padding.
     """
     device = next(model.parameters()).device
-    order = np.argsort(np.diff(values.indptr), kind="stable")
-    embedding = torch.empty(len(order), model.config.width, device=device)
+    num_steps = np.maximum(1, -(-np.diff(values.indptr) // GENES_AT_ONCE))
+    embedding = torch.empty(len(num_steps), model.config.width, device=device)
+    done = 0
     with torch.no_grad():
-        for start in range(0, len(order), CELLS_AT_ONCE):
-            rows = order[start : start + CELLS_AT_ONCE]
-            embedding[torch.from_numpy(rows).to(device)] = model.embed_genes(gene_tokens(values[rows]).to(device))
-            progress((start + len(rows)) / len(order), "reading genes")
+        for steps in np.unique(num_steps).tolist():
+            alike = np.flatnonzero(num_steps == steps)
+            for start in range(0, len(alike), CELLS_AT_ONCE):
+                rows = alike[start : start + CELLS_AT_ONCE]
+                tokens = _padded(gene_rows(values[rows]), CELLS_AT_ONCE, steps * GENES_AT_ONCE).to(device)
+                embedding[torch.from_numpy(rows).to(device)] = model.embed_genes(tokens)[: len(rows)]
+                done += len(rows)
+                progress(done / len(num_steps), "reading genes")
     return embedding
+
+
+def _padded(rows: GeneRows, num_cells: int, num_slots: int) -> GeneTokens:
+    """Tokens of ``num_cells`` with ``num_slots`` genes each; cells and genes that are not there are not present."""
+    room = (num_cells - len(rows.library), num_slots - rows.gene_idx.shape[1])
+    arrays = (rows.gene_idx, rows.value, rows.present, rows.library)
+    return GeneTokens(*(torch.from_numpy(np.pad(a, [(0, more) for more in room[: a.ndim]])) for a in arrays))
 
 
 def pool_regions(cell_embedding: Tensor, region: Tensor, num_regions: int) -> Tensor:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_spatia.data import picture
-from napari_spatia.data.picture import Limits, Picture, TitledPicture
+from napari_spatia.data.picture import Limits
 from napari_spatia.data.slide import Slide
 from napari_spatia.files import staged_file
-from napari_spatia.inference.edit_file import to_plain
+from napari_spatia.inference.edit_pictures import EditPictures
 
 if TYPE_CHECKING:
     from napari_spatia.inference.evidence import Evidence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SWEEP_LOG2_FC = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 """The doses of a sweep; 0 among them is the picture without the swept gene's edit."""
-_ENLARGE, _SWEEP_ENLARGE = 5, 3
+_SIDE_PX, _SWEEP_SIDE_PX = 320, 192
 
 
 def display_limits_of(selected: "SelectedCell", slide: Slide, channel_map: Mapping[str, str]) -> Limits:
@@ -37,7 +37,7 @@ def _rounded(log2_fc: Mapping[str, float]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class EditedCell:
-    """One cell, its edit, its counterfactual, and the counterfactuals of a sweep (empty without one)."""
+    """One cell, its edit, its counterfactual, those of a sweep (empty without one), and how to draw it again."""
 
     selected: "SelectedCell"
     resolved: "ResolvedEdit"
@@ -46,19 +46,18 @@ class EditedCell:
     sweep: str | None
     doses: Sequence["Counterfactual"]
     limits: Limits
+    recipe: Mapping[str, Any]
 
     def values(self, cell_types: Sequence[str]) -> dict[str, Any]:
         """What was asked for and what came of it."""
         probability = np.asarray(self.edited.type_probability)
         likely = np.argsort(-probability)[:3]
         values: dict[str, Any] = {
-            "cell_id": self.selected.cell_id,
-            **to_plain(self.resolved.edit),
+            **self.recipe,
             "changed": _rounded(self.resolved.changed),
             "stopped_at_zero": list(self.resolved.stopped),
             "following": list(self.resolved.following),
             "edit_notes": list(self.resolved.notes),
-            "nfe": self.edited.nfe,
             "render_ms": round(self.edited.ms, 1),
             "zero_edit_psnr_db": round(float(self.selected.zero_edit_psnr_db), 2),
             "reach_percentile": round(self.evidence.reach_percentile, 1),
@@ -71,52 +70,15 @@ class EditedCell:
 
     def write(self, folder: Path, values: Mapping[str, Any]) -> list[Path]:
         """Write everything into ``folder``; ``values`` is the recipe."""
-        notes = {"Title": picture.COUNTERFACTUAL, "Comment": json.dumps(values, default=str)}
-        files = [picture.save_png(self._panel(), folder / "perturb.png", notes)]
+        made = EditPictures(self.selected, self.resolved, self.edited, self.limits, recipe=values)
+        files = [picture.save_png(made.panel(side_px=_SIDE_PX), folder / "perturb.png", made.notes)]
         if self.sweep:
-            files.append(picture.save_png(self._strip(), folder / "sweep.png", notes))
+            frames = made.sweep(self.sweep, SWEEP_LOG2_FC, self.doses, _SWEEP_SIDE_PX)
+            files.append(picture.save_png(np.hstack(frames), folder / "sweep.png", made.notes))
         files.append(self._write_arrays(folder / "perturb.npz"))
         with staged_file(folder / "perturb.json") as staged:
             staged.write_text(json.dumps(values, indent=2, default=str) + "\n", encoding="utf-8")
         return [*files, folder / "perturb.json"]
-
-    def _panel(self) -> Picture:
-        before, after = self.selected.zero_edit, self.edited.image
-        change = picture.enlarge(picture.difference(before, after, self.limits), _ENLARGE)
-        return picture.panel_row(
-            [
-                TitledPicture(f"cell {self.selected.cell_id}", self._shown(self.selected.real, _ENLARGE)),
-                TitledPicture(f"zero edit, {self.selected.zero_edit_psnr_db:.1f} dB", self._shown(before, _ENLARGE)),
-                TitledPicture(
-                    self._title(),
-                    picture.with_counterfactual_mark(self._shown(after, _ENLARGE)),
-                ),
-                TitledPicture("difference to zero edit", change),
-            ]
-        )
-
-    def _title(self) -> str:
-        """The edit in the room above a picture."""
-        edit = self.resolved.edit
-        parts = [f"{key.rpartition(':')[2]} {value:+g}" for key, value in edit.terms]
-        parts += [] if edit.niche is None else [f"niche: {edit.niche}"]
-        words = ", ".join(parts) or "no edit"
-        return words if len(words) < 32 else f"{len(self.resolved.changed)} genes" + ", niche" * bool(edit.niche)
-
-    def _strip(self) -> Picture:
-        return picture.panel_row(
-            [
-                TitledPicture(
-                    f"{self.sweep} {dose:+g}",
-                    picture.with_counterfactual_mark(self._shown(drawn.image, _SWEEP_ENLARGE)),
-                )
-                for dose, drawn in zip(SWEEP_LOG2_FC, self.doses, strict=True)
-            ]
-        )
-
-    def _shown(self, image: picture.FloatImage, factor: int) -> Picture:
-        shown = picture.enlarge(picture.composite(image, self.selected.channels, self.limits), factor)
-        return picture.with_scale_bar(shown, self.selected.um_per_px / factor)
 
     def _write_arrays(self, path: Path) -> Path:
         arrays = {

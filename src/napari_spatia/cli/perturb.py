@@ -1,30 +1,31 @@
 """``perturb``: one cell, redrawn with edited expression or in other surroundings."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_spatia.cli.bound import bind, record
 from napari_spatia.cli.options import (
     ChannelMap,
-    Checkpoint,
     Device,
     DeviceOption,
     Json,
     Nfe,
     ProgrammesFile,
-    SlidePath,
     name_pairs,
 )
-from napari_spatia.cli.report import reporting
+from napari_spatia.cli.report import Report, reporting
 from napari_spatia.cli.slides import SlideParts, with_slide_parts
 from napari_spatia.errors import SpatiaError
 from napari_spatia.progress import part
 
 if TYPE_CHECKING:
     from napari_spatia.inference.edits import Edit, NicheEdit
+    from napari_spatia.inference.programmes import Programme
+    from napari_spatia.inference.recipe import Recipe
 
 
 def _strengths(items: list[str], option: str, form: str) -> dict[str, float]:
@@ -64,11 +65,8 @@ def _edit(genes: list[str], programmes: list[str], towards: list[str], coexpress
     return Edit(tuple(terms.items()), coexpressed, _niche(niche))
 
 
-def _after(file: Path, edit: "Edit") -> "Edit":
+def _after(saved: "Edit", edit: "Edit") -> "Edit":
     """The edit of a file with the options added; where both name a thing, the option counts."""
-    from napari_spatia.inference.edit_file import read_edit
-
-    saved = read_edit(file)
     return replace(
         saved,
         terms=tuple({**dict(saved.terms), **dict(edit.terms)}.items()),
@@ -77,12 +75,37 @@ def _after(file: Path, edit: "Edit") -> "Edit":
     )
 
 
+def _filled(parts: SlideParts, kept: "Recipe") -> SlideParts:
+    """The parts of the slide that the line names, and else those of a recipe."""
+    found: dict[str, Any] = {name: value for name, value in kept.parts.items() if getattr(parts, name) is None}
+    return replace(parts, **found)
+
+
+def _programmes(file: Path | None, kept: "Recipe | None") -> "dict[str, Programme]":
+    """The programmes that are known here, and in their places those that a recipe brings."""
+    from napari_spatia.inference.programmes import load_programmes
+
+    return {**load_programmes(file), **({} if kept is None else kept.programmes)}
+
+
+def _compare(kept: "Recipe", sha256: str, values: Mapping[str, Any], report: Report) -> bool:
+    """Whether the picture is the recipe's, bit for bit; what may have made it another one is said."""
+    if sha256 == kept.sha256:
+        return True
+    asked = ", ".join(f"{key} {value}" for key, value in kept.made_with.items())
+    now = ", ".join(f"{key} {values[key]}" for key in kept.made_with)
+    report.note(f"the picture is not that of the recipe, bit for bit. Recipe: {asked}. Now: {now}.")
+    return False
+
+
 @with_slide_parts
 def perturb(
-    slide: SlidePath,
-    checkpoint: Checkpoint,
-    cell: Annotated[str, typer.Option("--cell", metavar="ID", help="The cell, as in the table's index.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write into.", show_default=False)],
+    slide: Annotated[Path | None, typer.Argument(metavar="SLIDE", help="A SpatialData zarr store.")] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option("--checkpoint", metavar="NAME|DIR", help="A shipped model or a checkpoint folder.")
+    ] = None,
+    cell: Annotated[str | None, typer.Option("--cell", metavar="ID", help="The cell, as in the table's index.")] = None,
     set_genes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="GENE=LOG2FC", help="One gene's log2 fold change; may be repeated."),
@@ -131,6 +154,15 @@ def perturb(
             help="An edit saved in the window, or a `perturb.json`; other options are added to it, or take its place.",
         ),
     ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            "--recipe",
+            metavar="FILE",
+            help="Draw again what a recipe of the Cell dock, or a `perturb.json`, says: slide, checkpoint, cell, edit "
+            "and passes come from it where the line names none; the picture is compared with the recipe's.",
+        ),
+    ] = None,
     programmes: ProgrammesFile = None,
     sweep: Annotated[
         str | None,
@@ -161,24 +193,37 @@ def perturb(
     --niche replace=fibroblast --out edit`
 
     Example: `napari-spatia perturb tissue.zarr --checkpoint sim-small --cell 7 --edit edit/perturb.json --out again`
+
+    Example: `napari-spatia perturb --recipe cell-12.json --out again`
     """
     edit = _edit([*(set_genes or ()), *(more or ())], programme or [], towards or [], coexpressed, niche)
     channels = name_pairs(channel_map, "--channel-map") or None
-    if not (edit.terms or edit.niche or sweep or edit_file):
+    if recipe is None and None in (slide, checkpoint, cell):
+        raise typer.BadParameter("Name a SLIDE, its --checkpoint and a --cell, or a --recipe.", param_hint="SLIDE")
+    if not (edit.terms or edit.niche or sweep or edit_file or recipe):
         raise typer.BadParameter(
             "Name an edit: --set GENE=LOG2FC, --programme, --towards, --niche, --edit FILE or --sweep GENE.",
             param_hint="--set",
         )
     with reporting(json) as report:
-        edit = edit if edit_file is None else _after(edit_file, edit)
         from napari_spatia.cli.edit_files import SWEEP_LOG2_FC, EditedCell, display_limits_of
+        from napari_spatia.inference.edit_file import read_edit
         from napari_spatia.inference.perturb import CellEditor
-        from napari_spatia.inference.programmes import load_programmes
+        from napari_spatia.inference.recipe import digest, read_recipe, recipe_of
         from napari_spatia.inference.resolve import EditResolver
         from napari_spatia.inference.write import read_prediction
 
-        known = load_programmes(programmes)
+        kept = None if recipe is None else read_recipe(recipe)
+        if kept is not None:
+            slide, checkpoint, cell = slide or kept.slide, checkpoint or kept.checkpoint_to_load(), cell or kept.cell_id
+            nfe, channels, parts = nfe or kept.nfe, channels or dict(kept.channel_map), _filled(parts, kept)
+        assert slide is not None and checkpoint is not None and cell is not None, "checked above"
+        edit = edit if edit_file is None else _after(read_edit(edit_file), edit)
+        edit = edit if kept is None else _after(kept.edit, edit)
+        known = _programmes(programmes, kept)
         opened, predictor, bound = bind(slide, parts, checkpoint, device, report, channel_map=channels)
+        if kept is not None:
+            kept.check_checkpoint(predictor.info)
         resolver, row = EditResolver(bound, read_prediction(opened)), opened.cell_idx(cell)
         asked = [edit, *(edit.with_term(sweep, dose) for dose in SWEEP_LOG2_FC if sweep)]
         resolved = [resolver.resolve(row, each, known) for each in asked]
@@ -191,6 +236,9 @@ def perturb(
         edited, *doses = (editor.render(selected, each.log2_fc, each.around) for each in resolved)
         evidence = editor.examine(selected, edited, seeds, part(report.progress, 0.8, 1.0))
         limits = display_limits_of(selected, opened, channels or {})
-        made = EditedCell(selected, resolved[0], edited, evidence, sweep, doses, limits)
+        redo = recipe_of(bound, edited, resolved[0], known)
+        made = EditedCell(selected, resolved[0], edited, evidence, sweep, doses, limits, redo)
         values = record(slide, predictor, made.values(predictor.info.cell_types)) | {"notes": list(bound.notes)}
+        if kept is not None:
+            values["identical_to_recipe"] = _compare(kept, digest(edited.image), values, report)
         report.result(values | {"files": [str(file) for file in made.write(out, values)]})

@@ -137,6 +137,12 @@ def enlarge(picture: Picture, factor: int) -> Picture:
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
+def at_side(picture: Picture, side_px: int) -> Picture:
+    """A square picture ``side_px`` wide and high: each of its pixels is a square, as even as whole pixels allow."""
+    place = np.arange(side_px) * picture.shape[0] // side_px
+    return picture[place[:, None], place]
+
+
 def with_scale_bar(picture: Picture, um_per_px: float, length_um: float = 5.0) -> Picture:
     """A white bar of ``length_um`` and its length, at the lower left. ``um_per_px`` is that of ``picture`` itself."""
     canvas = Image.fromarray(picture)

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 from skimage.metrics import peak_signal_noise_ratio
 
 from napari_spatia.batching.tensors import gene_tokens
-from napari_spatia.data.morphology import nuclear_channel, nucleus_mask
-from napari_spatia.errors import PanelError
+from napari_spatia.inference.edit_many import (
+    edited_values,
+    outlines_expected,
+    stretches_of,
+    white_noise_of,
+    whole_pictures,
+)
 from napari_spatia.inference.evidence import NUM_SEEDS, Evidence, examine
 from napari_spatia.inference.outline import OutlineStretch
 from napari_spatia.inference.predictor import DEFAULT_NFE, PREVIEW_NFE, BoundSlide
 from napari_spatia.inference.reach import Reach
 from napari_spatia.model.device import mapped_on_cores, one_thread
-from napari_spatia.model.flow_solver import invert
 from napari_spatia.model.inputs import Around, Condition, GeneTokens
 from napari_spatia.progress import Progress, part, silent
 
@@ -84,7 +87,6 @@ class CellEditor:
     def __init__(self, bound: BoundSlide):
         self.bound, self.model = bound, bound.model
         self.reach: Reach | None = None
-        self._panel = bound.predictor.info.panel
 
     @one_thread()
     def prepare(self, progress: Progress = silent) -> None:
@@ -101,17 +103,14 @@ class CellEditor:
         cell_idx = self.bound.slide.cell_idx(cell_id)
         genes = self._genes(cell_idx, [{}])
         condition = self.bound.condition(np.array([cell_idx]), genes)
-        picture = self._picture(cell_idx, condition)
+        picture = whole_pictures(self.bound, np.array([cell_idx]), condition)
         real = self.bound.scale.restore(picture[:, :-1].cpu().numpy())
-        with torch.no_grad():
-            velocity, step_back = self.bound.velocity(condition), self.model.decoder.spectrum.step_back
-            start = invert(velocity, step_back, picture, nfe, progress=part(progress, 0.0, 0.8))
-            white = self.model.white_of(start, condition, nfe)
+        white = white_noise_of(self.bound, picture, condition, nfe, part(progress, 0.0, 0.8))
         zero_edit, _ = self.bound.restore(self.bound.draw(white, condition, nfe, progress=part(progress, 0.8, 1.0)))
         there = self.bound.channel_idx >= 0
         psnr = _psnr_db(real[0, there], zero_edit[0, there])
         real[0, ~there] = self.bound.scale.restore(np.full_like(real[0], -np.inf))[~there]
-        info, mask = self.bound.predictor.info, (picture[0, -1] > 0).cpu().numpy()
+        info = self.bound.predictor.info
         return SelectedCell(
             cell_id=cell_id,
             cell_idx=cell_idx,
@@ -119,11 +118,11 @@ class CellEditor:
             um_per_px=info.um_per_px,
             nfe=nfe,
             real=real[0],
-            mask=mask,
+            mask=(picture[0, -1] > 0).cpu().numpy(),
             zero_edit=zero_edit[0],
             zero_edit_psnr_db=psnr,
             white=white,
-            stretch=OutlineStretch.of_cell(mask, self._nucleus(real[0], mask), self._outline(genes, condition)[0]),
+            stretch=stretches_of(self.bound, picture, genes, condition)[0],
         )
 
     @one_thread()
@@ -193,7 +192,7 @@ class CellEditor:
         condition = self.bound.condition(rows, genes, around)
         white = cell.white.expand(num, -1, -1, -1)
         drawn = self.bound.draw(white, condition, cell.nfe, merge_ratio, progress)
-        image, mask = self.bound.restore(cell.stretch.apply(drawn, self._outline(genes, condition)))
+        image, mask = self.bound.restore(cell.stretch.apply(drawn, outlines_expected(self.bound, genes, condition)))
         with torch.no_grad():
             type_probability = self.bound.type_probability(rows, genes, condition.vector)
             embedding = self.model.embed_genes(genes).cpu().numpy()
@@ -218,40 +217,9 @@ class CellEditor:
         assert self.reach is not None, "prepared"
         return examine(self.bound, self.reach, cell, edited, num_seeds, part(progress, 0.5, 1.0))
 
-    def _picture(self, cell_idx: int, condition: Condition) -> torch.Tensor:
-        """The cell's crop (1, C + 1, H, W); a stain that the slide lacks as the model expects it."""
-        picture = self.bound.pictures_of(np.array([cell_idx]))
-        missing = np.flatnonzero(self.bound.channel_idx < 0)
-        if len(missing):
-            picture[:, missing] = condition.prior[:, missing]
-        return picture
-
-    @torch.no_grad()
-    def _outline(self, genes: GeneTokens, condition: Condition) -> torch.Tensor:
-        """(n, 4) the outlines that are expected of the cell when it expresses ``genes``."""
-        return self.model.expected_outline(condition.vector, genes)
-
-    def _nucleus(self, stains: NDArray[np.float32], cell: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """`(H, W)` the cell's nucleus, empty where no stain shows it."""
-        info = self.bound.predictor.info
-        channel = nuclear_channel(info.channels)
-        if channel is None:
-            return np.zeros_like(cell)
-        return nucleus_mask(stains[info.channels.index(channel)], cell, info.um_per_px)
-
     def _genes(self, cell_idx: int, edits: Sequence[Mapping[str, float]]) -> GeneTokens:
-        return gene_tokens(self._edited(cell_idx, edits)).to(self.bound.predictor.device)
-
-    def _edited(self, cell_idx: int, edits: Sequence[Mapping[str, float]]) -> csr_matrix:
-        """`(n, G)` log2(1 + counts) of the cell after each of n edits."""
-        if "genes" not in self.bound.inputs:
-            raise PanelError("Genes cannot be edited: they are not among the inputs that were asked for (--inputs).")
-        values = self.bound.values[cell_idx].toarray().repeat(len(edits), axis=0)
-        for row, log2_fc in zip(values, edits, strict=True):
-            for gene, fc in log2_fc.items():
-                position = self._panel.index(gene)
-                row[position] = max(0.0, row[position] + fc)
-        return csr_matrix(values)
+        values = edited_values(self.bound, np.full(len(edits), cell_idx), edits)
+        return gene_tokens(values).to(self.bound.predictor.device)
 
 
 def _psnr_db(real: NDArray[np.float32], drawn: NDArray[np.float32]) -> float:

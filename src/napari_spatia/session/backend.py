@@ -4,10 +4,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_spatia.data.slide import Slide
+from napari_spatia.inference.edits import Edit
+from napari_spatia.inference.programmes import Programme
 from napari_spatia.progress import Progress
 
 if TYPE_CHECKING:
+    from napari_spatia.inference.edit_many import EditedCells
     from napari_spatia.inference.perturb import CellEditor, SelectedCell
     from napari_spatia.inference.prediction import Prediction
     from napari_spatia.inference.predictor import BoundSlide, Predictor
@@ -27,6 +33,17 @@ class Backend(Protocol):
     def edit(self, bound: "BoundSlide") -> "CellEditor": ...
 
     def resolver(self, bound: "BoundSlide", prediction: "Prediction | None") -> "EditResolver": ...
+
+    def edit_cells(
+        self,
+        bound: "BoundSlide",
+        resolver: "EditResolver",
+        cell_idx: NDArray[np.int64],
+        edit: Edit,
+        programmes: Mapping[str, Programme],
+        nfe: int | None,
+        progress: Progress,
+    ) -> "EditedCells": ...
 
     def rank_genes(
         self, editor: "CellEditor", resolver: "EditResolver", cell: "SelectedCell", progress: Progress
@@ -64,6 +81,21 @@ class InferenceBackend:
         from napari_spatia.inference.resolve import EditResolver
 
         return EditResolver(bound, prediction)
+
+    def edit_cells(
+        self,
+        bound: "BoundSlide",
+        resolver: "EditResolver",
+        cell_idx: NDArray[np.int64],
+        edit: Edit,
+        programmes: Mapping[str, Programme],
+        nfe: int | None,
+        progress: Progress,
+    ) -> "EditedCells":
+        from napari_spatia.inference.edit_many import edit_cells
+        from napari_spatia.inference.predictor import DEFAULT_NFE
+
+        return edit_cells(bound, resolver, cell_idx, edit, programmes, nfe or DEFAULT_NFE, progress)
 
     def rank_genes(
         self, editor: "CellEditor", resolver: "EditResolver", cell: "SelectedCell", progress: Progress

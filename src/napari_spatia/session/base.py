@@ -60,6 +60,14 @@ class SessionBase:
     def slide(self) -> Slide:
         return self.opened.slide
 
+    def _need_bound(self) -> "BoundSlide":
+        slide = self.slide
+        if self._predictor is None:
+            raise SpatiaError("No checkpoint is loaded. Load a checkpoint first.")
+        if self._bound is None:
+            raise SpatiaError(f"The checkpoint is not fitted to slide '{slide.name}' yet. Wait, or mend what it said.")
+        return self._bound
+
     def close(self) -> None:
         """Stop all work. The journal is already on disk."""
         self.jobs.close()

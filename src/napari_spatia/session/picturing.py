@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_spatia.data.picture import Picture, save_png
+from napari_spatia.data.picture import COUNTERFACTUAL, Picture, save_png
 from napari_spatia.errors import SpatiaError, did_you_mean
 from napari_spatia.progress import Progress
-from napari_spatia.session.base import SessionBase
 from napari_spatia.session.legend_picture import with_legend
+from napari_spatia.session.patching import PatchVerbs
 
 
-class PictureVerbs(SessionBase):
+class PictureVerbs(PatchVerbs):
     """Stains, and pictures of what is on screen. Who has a window takes these; here they get their legend and become
     files.
     """
@@ -50,12 +50,15 @@ class PictureVerbs(SessionBase):
         """Write ``picture`` `(H, W, 3)` uint8 RGB as a PNG, with the legend of the cells' colours at its right."""
         path, slide, state = Path(path), self.slide, self.state
         lookup, filtered = state.lookup if legend else None, state.filtered
+        patched = state.patches_shown and (self.patch is not None or state.applied is not None)
         note = "" if filtered is None else f"{filtered.num_passing:,} of {slide.num_cells:,} cells pass"
 
         def work(progress: Progress) -> Path:
             progress(0.0, "writing the picture")
             whole = picture if lookup is None else with_legend(picture, lookup, note)
             notes = {"slide": slide.name, "cells coloured by": "" if lookup is None else lookup.title}
+            if patched:
+                notes |= {"Title": COUNTERFACTUAL, "counterfactual": "cells on the slide are shown under an edit"}
             try:
                 return save_png(whole, path, notes)
             except OSError as error:

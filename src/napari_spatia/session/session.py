@@ -30,6 +30,7 @@ from napari_spatia.session.cell_filter import CellFilter
 from napari_spatia.session.comparing import CompareVerbs
 from napari_spatia.session.favourites import FavouriteVerbs
 from napari_spatia.session.history import History
+from napari_spatia.session.keeping import KeepVerbs
 from napari_spatia.session.neighbours import NeighbourVerbs
 from napari_spatia.session.opened import (
     OpenedSlide,
@@ -65,6 +66,7 @@ class Session(
     PresetVerbs,
     WalkVerbs,
     PlotVerbs,
+    KeepVerbs,
     PictureVerbs,
     ScreenVerbs,
 ):
@@ -119,6 +121,7 @@ class Session(
             self.jobs.cancel(kind)
         self.select_cell(None)
         self._forget_screens()
+        self.forget_applied()
         self.point_away()
         self._forget_transcripts()
         self._forget_comparison()
@@ -165,6 +168,7 @@ class Session(
         self._predictor = predictor
         self._unbind()
         self._forget_screens()
+        self.forget_applied()
         self.state.cell = self.state.resolved = self.state.counterfactual = self.state.evidence = None
         self.state.device, self.state.checkpoint = predictor.device, predictor.info
         self._bind(channel_map)
@@ -227,14 +231,6 @@ class Session(
             self._say(f"Prediction written into {path}.")
 
         self.jobs.submit("save", lambda progress: self._backend.write_prediction(slide, prediction, out), accept)
-
-    def _need_bound(self) -> "BoundSlide":
-        slide = self.slide
-        if self._predictor is None:
-            raise SpatiaError("No checkpoint is loaded. Load a checkpoint first.")
-        if self._bound is None:
-            raise SpatiaError(f"The checkpoint is not fitted to slide '{slide.name}' yet. Wait, or mend what it said.")
-        return self._bound
 
     def export(self, out_dir: str | Path, formats: Sequence[str]) -> None:
         """Write the cells with predictions and annotations in other programs' formats."""

@@ -21,6 +21,7 @@ from napari_spatia.session.colour import CELL_STYLES, COLORMAP, PERCENT, Lookup
 from napari_spatia.session.gene_range import GeneRange
 from napari_spatia.session.history import History
 from napari_spatia.session.jobs import JobStatus
+from napari_spatia.session.patches import CELL, AppliedEdit
 from napari_spatia.session.scatter import Plot
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ _SAME_OBJECT = dict.fromkeys(
         "resolved",
         "counterfactual",
         "evidence",
+        "applied",
         "sensitivity",
         "strip",
         "grid",
@@ -231,6 +233,15 @@ class SessionState:
     screen: "Screen | None" = None
     feature: str = "cell_area"
     """Key of the feature that curves show and a screen is ranked by."""
+
+    patches_shown: bool = True
+    """Whether counterfactuals lie over the slide: that of the selected cell, and ``applied``."""
+    patches_before: bool = False
+    """Whether they show the cells as they were before the edit."""
+    patch_extent: str = CELL
+    """How much of the selected cell's counterfactual lies over the slide, one of `patches.EXTENTS`."""
+    applied: AppliedEdit | None = None
+    """One edit of many cells."""
 
     chosen: "NDArray[np.int64] | None" = None
     """`(n,)` rows of the chosen cells, ascending, not to be written into; None when none is chosen."""

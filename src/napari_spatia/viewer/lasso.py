@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from napari_spatia.errors import SpatiaError
 from napari_spatia.session.selecting import ADD, BOX, LASSO, REMOVE, REPLACE
 from napari_spatia.session.session import Session
+from napari_spatia.viewer import keys
 from napari_spatia.viewer.layers import UNITS
 
 LAYER = "lasso"
-KEYS = {"L": LASSO, "B": BOX}
-LEAVE = "Escape"
+KEYS = {keys.LASSO: LASSO, keys.BOX: BOX}
 DRAW_EVERY_S = 1 / 30
 STEP_PX = 2
 """A corner is kept where the hand has moved as far as this on the screen."""
@@ -37,8 +37,8 @@ class Lasso:
         session.state.events.tool.connect(self._show_tool)
         viewer.mouse_drag_callbacks.append(self._on_press)
         for key, tool in KEYS.items():
-            viewer.bind_key(key, lambda _viewer, tool=tool: self._use(tool), overwrite=True)
-        viewer.bind_key(LEAVE, lambda _viewer: self._use(""), overwrite=True)
+            viewer.bind_key(key.key, lambda _viewer, tool=tool: self._use(tool), overwrite=True)
+        viewer.bind_key(keys.LEAVE.key, lambda _viewer: self._use(""), overwrite=True)
 
     def close(self) -> None:
         """Let go of the viewer and the session."""
@@ -46,8 +46,8 @@ class Lasso:
         viewer = self._viewer()
         if viewer is not None:
             viewer.mouse_drag_callbacks.remove(self._on_press)
-            for key in (*KEYS, LEAVE):
-                viewer.bind_key(key, None)
+            for key in (*KEYS, keys.LEAVE):
+                viewer.bind_key(key.key, None)
 
     def _use(self, tool: str) -> None:
         try:

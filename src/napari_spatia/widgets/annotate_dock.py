@@ -6,13 +6,14 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QLineEdit, QListWidget, QListWidgetItem
 
-from napari_spatia.session.annotations import KEYS
 from napari_spatia.session.session import Session
 from napari_spatia.session.values import is_blend
+from napari_spatia.viewer import keys
 from napari_spatia.widgets.legend_parts import SWATCH_PX, ask_colour, swatch
-from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
+from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, named, row
 
-NO_SLIDE = "Open a slide first."
+CLASS_KEYS, NO_CLASS_KEY = tuple(key.key for key in keys.CLASSES), keys.NO_CLASS.key
+NO_SLIDE = "Open a slide first, then add classes and click its cells into them."
 NO_CLASS = "Add a class to begin: type its name and press Enter."
 CHOOSE = "Press a class or its number key; then each click on a cell assigns it. Esc ends."
 ARMED = "Clicks assign “{name}”. Esc or the same class again ends."
@@ -26,12 +27,13 @@ class AnnotateDock(Dock):
         self.hint = hint(NO_CLASS)
         self.name = QLineEdit()
         self.name.setPlaceholderText("New class…")
+        named(self.name, "Name of a new class", "Type the name of a new class and press Enter")
         self.name.returnPressed.connect(self._add)
         self.add = button("Add", "Add this class", self._add)
         self.types = button("From types", "A class for each predicted or known cell type", self._add_types)
         self.classes = QListWidget()
         self.classes.setIconSize(QSize(SWATCH_PX, SWATCH_PX))
-        self.classes.setToolTip("Click: assign this class. Double click: change its colour.")
+        named(self.classes, "Classes", "Click: assign this class. Double click: change its colour.")
         self.classes.itemClicked.connect(lambda item: self._arm(item.data(Qt.ItemDataRole.UserRole)))
         self.classes.itemDoubleClicked.connect(lambda item: self._recolour(item.data(Qt.ItemDataRole.UserRole)))
         self.clear = button("Unassign cell", "Take the selected cell out of its class", self._unassign)
@@ -52,8 +54,8 @@ class AnnotateDock(Dock):
         ):
             self.body.addWidget(widget)
         self.body.setStretchFactor(self.classes, 1)
-        self._shortcuts = [self._shortcut(key, partial(self._arm_key, key)) for key in KEYS]
-        self._shortcuts.append(self._shortcut("Escape", partial(self.session.arm_class, None)))
+        self._shortcuts = [self._shortcut(key, partial(self._arm_key, key)) for key in CLASS_KEYS]
+        self._shortcuts.append(self._shortcut(NO_CLASS_KEY, partial(self.session.arm_class, None)))
         self.watch(self._show_classes, "slide", "annotations", "armed_class")
         self.watch(self._show_status, "slide", "annotations", "unsaved_annotations", "selected")
 
@@ -80,8 +82,8 @@ class AnnotateDock(Dock):
         words = CHOOSE if annotations.classes else NO_CLASS
         words = ARMED.format(name=armed) if armed is not None else words
         self.hint.setText(NO_SLIDE if state.slide is None else words)
-        for shortcut, key in zip(self._shortcuts, (*KEYS, "Escape"), strict=True):
-            shortcut.setEnabled(armed is not None if key == "Escape" else self._class_of(key) is not None)
+        for shortcut, key in zip(self._shortcuts, (*CLASS_KEYS, NO_CLASS_KEY), strict=True):
+            shortcut.setEnabled(armed is not None if key == NO_CLASS_KEY else self._class_of(key) is not None)
 
     def _show_status(self) -> None:
         state = self.state

@@ -11,13 +11,16 @@ from napari_spatia.session.opened import TOP_GENES
 from napari_spatia.session.selecting import NEIGHBOURS
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import CellCard
+from napari_spatia.viewer import keys
 from napari_spatia.widgets.cell_search import CellSearch
 from napari_spatia.widgets.edit_menus import NicheButton, PresetButton, TermButton
 from napari_spatia.widgets.evidence import EvidenceView
 from napari_spatia.widgets.gene_sliders import GeneSearch, GeneSliders
+from napari_spatia.widgets.keep_dialog import KeepRow
 from napari_spatia.widgets.marking import MarkStrip
 from napari_spatia.widgets.moves_most import MovesMost
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
+from napari_spatia.widgets.patch_bar import PatchBar
 from napari_spatia.widgets.pictures import SIDE_PX, SMALL_SIDE_PX, CellPictures, PictureGrid
 from napari_spatia.widgets.walk import Walk
 
@@ -44,7 +47,7 @@ class CellDock(Dock):
         super().__init__(session)
         self.find = CellSearch(session)
         self.find.chosen.connect(lambda cell_id: self.attempt(self.session.go_to_cell, cell_id))
-        self.bind_key("G", self._to_search)
+        self.bind_key(keys.FIND_CELL, self._to_search)
         self.card = QLabel()
         self.card.setWordWrap(True)
         self.hint = hint(NO_CELL)
@@ -118,6 +121,8 @@ class CellDock(Dock):
             row(self.coexpressed, self.niche),
             self._history_row(),
             self.changed,
+            PatchBar(self),
+            KeepRow(self),
         ]
         for widget in self.edit_rows:
             self.body.addWidget(widget)

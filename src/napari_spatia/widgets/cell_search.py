@@ -17,6 +17,7 @@ class CellSearch(QLineEdit):
         self._session = session
         self.setPlaceholderText("Go to cell… (G)")
         self.setToolTip(f"Type {FEWEST_LETTERS} letters or more of a cell's id and press Enter. Key G comes here")
+        self.setAccessibleName("Go to a cell by its id")
         self.setClearButtonEnabled(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._found = QStringListModel(self)

@@ -22,6 +22,7 @@ class ColourSearch(QComboBox):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setMaxVisibleItems(24)
         self.lineEdit().setPlaceholderText(placeholder)
+        self.setAccessibleName(placeholder.rstrip("…"))
         self.setToolTip("Type to search: predicted types, clusters, columns of the table, genes")
         self._names = QStringListModel(self)
         completer = QCompleter(self._names, self)

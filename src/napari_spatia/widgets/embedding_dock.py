@@ -6,7 +6,7 @@ from napari_spatia.session.session import Session
 from napari_spatia.viewer.pointer import Rest, at_once
 from napari_spatia.widgets.chosen import Chosen
 from napari_spatia.widgets.embedding_plot import EmbeddingPlot
-from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
+from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, named, row
 
 NO_SLIDE = "Open a slide first."
 NO_EMBEDDING = (
@@ -35,10 +35,10 @@ class EmbeddingDock(Dock):
     def __init__(self, session: Session, rest: Rest = at_once) -> None:
         super().__init__(session, rest)
         self.choice = QComboBox()
-        self.choice.setToolTip("Which embedding places the cells")
+        named(self.choice, "Embedding", "Which embedding places the cells")
         self.choice.activated.connect(lambda idx: self.attempt(self.session.show_plot, self.choice.itemData(idx)))
         self.scale = QComboBox()
-        self.scale.setToolTip("Which of the prediction's embeddings the map is made of")
+        named(self.scale, "Scale of the map", "Which of the prediction's embeddings the map is made of")
         self.compute = button("Compute map", COMPUTE, self._compute)
         for combo in (self.choice, self.scale):
             combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)

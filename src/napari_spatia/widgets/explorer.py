@@ -19,14 +19,16 @@ from napari_spatia.session.bounding import MOST_OUTLINED
 from napari_spatia.session.colour import CELL_STYLES
 from napari_spatia.session.session import Session
 from napari_spatia.session.values import GENE_FORMS, MAX_BLENDED, gene_key, genes_of
+from napari_spatia.viewer import keys
 from napari_spatia.viewer.pointer import Rest, at_once
 from napari_spatia.widgets.chosen import TOOLS, Chosen
 from napari_spatia.widgets.colour_search import ColourSearch
 from napari_spatia.widgets.filters import Filters
 from napari_spatia.widgets.gene_chips import GeneChips
+from napari_spatia.widgets.key_list import show_keys
 from napari_spatia.widgets.legend import Legend
 from napari_spatia.widgets.legend_parts import NO_STAR, STAR
-from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, row
+from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, named, row
 
 PLUS_PX = 28
 MOST_FAVOURITES = 12
@@ -107,6 +109,7 @@ class ExplorerDock(Dock):
 
     def _build_model(self) -> None:
         self.model_choice = QComboBox()
+        named(self.model_choice, "Model", "Models that came with the plugin, and those that were loaded from a folder")
         for name in list_shipped():
             self.model_choice.addItem(name, str(find_checkpoint(name)))
         self.model_choice.addItem(OTHER_FOLDER)
@@ -161,6 +164,7 @@ class ExplorerDock(Dock):
         self.choice.picked.connect(self._choose_key)
         self.choice.unknown.connect(self._tell_unknown)
         self.blend_button = button("+", "Blend with another gene", self._blend)
+        self.blend_button.setAccessibleName("Blend with another gene")
         self.blend_button.setCheckable(True)
         self.blend_button.setFixedWidth(PLUS_PX)
         self.forms = QButtonGroup(self)
@@ -169,7 +173,7 @@ class ExplorerDock(Dock):
         self.star = button(NO_STAR, STAR_TIP, self._toggle_star)
         self.star.setAccessibleName("Favourite gene")
         self.star.setFixedWidth(PLUS_PX)
-        self.bind_key("F", self._toggle_star)
+        self.bind_key(keys.FAVOURITE, self._toggle_star)
         self.favourites = GeneChips("Favourites:", "Genes with a star, your own on every slide")
         self.chips = GeneChips(
             "In this view:", "Genes that the cells on screen express more than all others, the most telling first"
@@ -180,7 +184,7 @@ class ExplorerDock(Dock):
         self.legend = Legend(self)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
-        self.opacity.setToolTip("Opacity of the coloured cells")
+        named(self.opacity, "Opacity of the coloured cells")
         self.opacity.valueChanged.connect(lambda percent: setattr(self.state, "opacity", percent / 100))
 
         self.body.addWidget(heading("Colour cells by"))
@@ -192,7 +196,9 @@ class ExplorerDock(Dock):
         self.filters = Filters(self)
         self.body.addWidget(self.filters)
         self.style = QComboBox()
-        self.style.setToolTip("Paint each cell whole, its outline, or its outline over a faint fill")
+        named(
+            self.style, "How cells are painted", "Paint each cell whole, its outline, or its outline over a faint fill"
+        )
         for name in CELL_STYLES:
             self.style.addItem(name.capitalize(), name)
         self.style.activated.connect(lambda idx: self.attempt(self.session.set_cell_style, CELL_STYLES[idx]))
@@ -203,14 +209,18 @@ class ExplorerDock(Dock):
         self.hover = QCheckBox("Card at the mouse (H)")
         self.hover.setToolTip("Show what is known of the cell under the mouse. Key H")
         self.hover.clicked.connect(self.session.show_hover)
-        self.bind_key("H", lambda: self.session.show_hover(not self.state.hover_shown))
-        self.polygons = QCheckBox("Polygons (P)")
+        self.bind_key(keys.HOVER, lambda: self.session.show_hover(not self.state.hover_shown))
+        self.polygons = QCheckBox(f"Polygons ({keys.POLYGONS.key})")
         self.polygons.setToolTip(
-            f"Outlines of cells and nuclei as crisp lines, where at most {MOST_OUTLINED:,} cells are in view. Key P"
+            keys.POLYGONS.tip(
+                f"Outlines of cells and nuclei as crisp lines, where at most {MOST_OUTLINED:,} cells are in view"
+            )
         )
         self.polygons.clicked.connect(lambda on: self.attempt(self.session.show_polygons, on))
-        self.bind_key("P", lambda: self.attempt(self.session.show_polygons, not self.state.polygons_shown))
-        self.body.addWidget(row(self.hover, self.polygons))
+        self.bind_key(keys.POLYGONS, lambda: self.attempt(self.session.show_polygons, not self.state.polygons_shown))
+        self.keys = button("Keys…", keys.HELP.tip("List the keys that the window listens to"), self._list_keys)
+        self.bind_key(keys.HELP, self._list_keys)
+        self.body.addWidget(row(self.hover, self.polygons, self.keys))
         self.body.addWidget(Busy(self, "outlines"))
         self.body.addStretch(0)
 
@@ -282,6 +292,9 @@ class ExplorerDock(Dock):
 
     def _show_legend(self) -> None:
         self.legend.show_lookup(self.state.lookup, None if self.state.shown_range else self.state.percent)
+
+    def _list_keys(self) -> None:
+        show_keys(self.window())
 
     def _show_opacity(self) -> None:
         self.opacity.blockSignals(True)

@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QLineEdit
 
 from napari_spatia.data.picture import Picture
 from napari_spatia.session.session import Session
-from napari_spatia.widgets.parts import Busy, Dock, button, column, heading, hint, line, row
+from napari_spatia.widgets.parts import Busy, Dock, button, column, heading, hint, line, named, row
 
 FORMATS = (
     ("geojson", "GeoJSON", "Cell outlines with types, for QuPath and GIS"),
@@ -35,6 +35,7 @@ class ExportDock(Dock):
             self.body.addWidget(box)
         self.folder = QLineEdit()
         self.folder.setPlaceholderText("Folder…")
+        named(self.folder, "Folder to export into")
         self.browse = button("Browse…", "Choose a folder", self._browse)
         self.export = button("Export", "Write the chosen formats into the folder", self._export)
         self.done = QLabel()

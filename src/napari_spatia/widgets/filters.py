@@ -52,6 +52,7 @@ class NamesRow(QListWidget):
         super().__init__()
         self.setMaximumHeight(NAMES_PX)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName("Names that pass the filter")
         self.setToolTip("Space or the box: let this name pass or not · Double click: this name alone")
         self._listed: tuple[tuple[str, int], ...] = ()
         self.itemChanged.connect(self._tell)

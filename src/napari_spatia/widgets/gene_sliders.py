@@ -178,6 +178,8 @@ class GeneSearch(QLineEdit):
     def __init__(self) -> None:
         super().__init__()
         self.setPlaceholderText("Add a gene…")
+        self.setAccessibleName("Add a gene")
+        self.setToolTip("Type a part of a gene's name, choose it, and press Enter")
         self.setClearButtonEnabled(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setEnabled(False)

@@ -13,6 +13,7 @@ from napari_spatia.session.session import Session
 from napari_spatia.session.state import Notice
 from napari_spatia.viewer.camera import Camera
 from napari_spatia.viewer.neighbour_view import NeighbourView
+from napari_spatia.viewer.patch_view import PatchView
 from napari_spatia.viewer.pointer import Pointer
 from napari_spatia.viewer.polygon_view import PolygonView
 from napari_spatia.viewer.slide_view import SlideView
@@ -37,6 +38,7 @@ class Host:
     transcripts: TranscriptView
     neighbours: NeighbourView
     polygons: PolygonView
+    patches: PatchView
 
     def close(self) -> None:
         """Stop all work and let go of the viewer."""
@@ -47,6 +49,7 @@ class Host:
         self.pointer.close()
         self.camera.close()
         self.transcripts.close()
+        self.patches.close()
         self.neighbours.close()
         self.polygons.close()
         self.view.close()
@@ -70,6 +73,7 @@ def host_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path 
             HoverTips(session.state), Camera(viewer, session, rests), TranscriptView(viewer, session),
             NeighbourView(viewer, session),
             PolygonView(viewer, session),
+            PatchView(viewer, session, rests),
         )  # fmt: skip
         weakref.finalize(viewer, host.close).atexit = False
         _hosts[viewer] = host

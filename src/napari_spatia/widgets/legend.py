@@ -22,9 +22,10 @@ from qtpy.QtWidgets import (
 
 from napari_spatia.session.colour import COLORMAP, COLORMAPS, LegendRow, Lookup, colormap_lut
 from napari_spatia.session.values import ANNOTATION, is_blend, is_whole
+from napari_spatia.viewer import keys
 from napari_spatia.widgets.blend_legend import BlendLegend
 from napari_spatia.widgets.legend_parts import SWATCH_PX, PercentileChoice, ask_colour, ramp, swatch
-from napari_spatia.widgets.parts import Dock, row
+from napari_spatia.widgets.parts import Dock, is_pressed, named, row
 from napari_spatia.widgets.range_slider import SIDE_PX, RangeSlider
 
 SEARCH_FROM_ROWS = 12
@@ -110,13 +111,13 @@ class CategoryLegend(QTreeWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         item = self.currentItem()
-        if event.key() == Qt.Key.Key_A:
+        if is_pressed(keys.SHOW_ALL, event):
             self.all_shown.emit()
-        elif event.key() == Qt.Key.Key_S and item is not None:
+        elif is_pressed(keys.SOLO, event) and item is not None:
             self.soloed.emit(item.text(0))
-        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and item is not None:
+        elif is_pressed(keys.RECOLOUR, event) and item is not None:
             self.ask_colour(item.text(0))
-        elif event.key() == Qt.Key.Key_F2 and item is not None and self.renamable:
+        elif is_pressed(keys.RENAME, event) and item is not None and self.renamable:
             self.ask_name(item.text(0))
         else:
             super().keyPressEvent(event)
@@ -191,7 +192,7 @@ class NumberLegend(QWidget):
         self.slider = RangeSlider("Values at the two ends of the colours")
         self.percentiles = PercentileChoice()
         self.colormap = QComboBox()
-        self.colormap.setToolTip("Colour map; cividis looks alike to colour-blind eyes")
+        named(self.colormap, "Colour map", "Colour map; cividis looks alike to colour-blind eyes")
         self.colormap.setIconSize(QSize(48, SWATCH_PX))
         for name in COLORMAPS:
             self.colormap.addItem(QIcon(ramp(colormap_lut(name)).scaled(48, SWATCH_PX)), name)
@@ -226,6 +227,7 @@ class Legend(QWidget):
         self.title.setWordWrap(True)
         self.search = QLineEdit()
         self.search.setPlaceholderText("Find a category…")
+        named(self.search, "Find a category", "Show the categories whose name holds these letters")
         self.search.setClearButtonEnabled(True)
         self.categories, self.numbers, self.blend = CategoryLegend(), NumberLegend(), BlendLegend()
         self.search.textChanged.connect(self.categories.filter)

@@ -57,6 +57,7 @@ class PercentileChoice(QComboBox):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setAccessibleName("Percentiles at the ends of the colours")
         self.setToolTip("Percentiles of the values at the two ends of the colours")
         self.addItems([*PERCENTILES, CHOSEN])
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)

@@ -1,10 +1,10 @@
 """While neighbours are marked on the slide: how many are, and what can be done with them."""
 
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_spatia.session.selecting import NEIGHBOURS
+from napari_spatia.viewer import keys
 from napari_spatia.widgets.edit_menus import NO_TYPES, MenuButton
 from napari_spatia.widgets.parts import Dock, button, hint, row
 
@@ -23,7 +23,7 @@ class MarkStrip(QWidget):
             "Become", "Let the marked neighbours express what cells of another type do", self._list_types
         )
         self.cancel = button("Cancel", "Leave the neighbours as they are (Esc)", self._cancel)
-        escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)  # a key of the window, while this can be seen
+        escape = QShortcut(QKeySequence(keys.LEAVE.key), self)  # a key of the window, while this can be seen
         escape.activated.connect(self._cancel)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -6,7 +6,7 @@ import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
-from napari_spatia.widgets.parts import Busy, Dock, button, hint, row
+from napari_spatia.widgets.parts import Busy, Dock, button, hint, named, row
 
 if TYPE_CHECKING:
     from napari_spatia.inference.sensitivity import Sensitivity
@@ -39,7 +39,7 @@ class MovesMost(QWidget):
             self.begin,
         )
         self.genes = QTreeWidget()
-        self.genes.setAccessibleName("Genes that move this cell's picture most")
+        named(self.genes, "Genes that move this cell's picture most", "Enter or a double click: a slider for this gene")
         self.genes.setHeaderLabels([title for title, _ in COLUMNS])
         self.genes.setRootIsDecorated(False)
         self.genes.setUniformRowHeights(True)

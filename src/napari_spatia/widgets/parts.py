@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, Qt
-from qtpy.QtGui import QGuiApplication, QKeySequence, QPainter, QPaintEvent, QShortcut, QShowEvent
+from qtpy.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QShortcut, QShowEvent
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -23,7 +23,9 @@ from qtpy.QtWidgets import (
 from napari_spatia.errors import SpatiaError
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import SessionState
+from napari_spatia.viewer.keys import Key
 from napari_spatia.viewer.pointer import Rest, at_once
+from napari_spatia.widgets.tab_order import TabOrder
 
 MARGIN_PX = 6
 
@@ -85,14 +87,27 @@ def button(text: str, tooltip: str, clicked: Callable[[], None]) -> QPushButton:
     return made
 
 
+def named(widget: QWidget, name: str, tooltip: str = "") -> None:
+    """What a screen reader says of a control that has no words of its own, and its tooltip: by default the same."""
+    widget.setAccessibleName(name)
+    widget.setToolTip(tooltip or name)
+
+
 def small_button(text: str, tooltip: str, clicked: Callable[[], None]) -> QToolButton:
     """A tool button of one sign."""
     made = QToolButton()
     made.setText(text)
-    made.setToolTip(tooltip)
-    made.setAccessibleName(tooltip)
+    made.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    named(made, tooltip)
     made.clicked.connect(lambda _checked=False: clicked())
     return made
+
+
+def is_pressed(key: Key, event: QKeyEvent) -> bool:
+    """Whether ``event`` is the press of a declared key, on the number pad too."""
+    pad = Qt.KeyboardModifier.KeypadModifier.value
+    pressed = event.modifiers().value & ~pad | (Qt.Key.Key_Return if event.key() == Qt.Key.Key_Enter else event.key())
+    return QKeySequence(pressed) == QKeySequence(key.key)
 
 
 def scrolled(content: QWidget) -> QScrollArea:
@@ -148,7 +163,7 @@ class Dock(QWidget):
         self._rest = rest
         self._late: dict[Callable[[], None], None] = {}
         self._connected: list[tuple[str, Callable[..., None]]] = []
-        self._keys: dict[str, Callable[[], None]] = {}
+        self._keys: dict[Key, Callable[[], None]] = {}
         self._shortcuts_of_window: list[QShortcut] = []
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -157,6 +172,7 @@ class Dock(QWidget):
         self.body.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
         self.body.setSpacing(5)
         outer.addWidget(Surface(scrolled(self._content)))
+        TabOrder(self._content)
         self.destroyed.connect(lambda *_: self.release())
 
     @property
@@ -191,7 +207,7 @@ class Dock(QWidget):
         for synchronize in late:
             synchronize()
 
-    def bind_key(self, key: str, action: Callable[[], None]) -> None:
+    def bind_key(self, key: Key, action: Callable[[], None]) -> None:
         """Call ``action`` when a key is pressed anywhere in the dock's window, while another dock is in front too."""
         self._keys[key] = action
 
@@ -199,7 +215,8 @@ class Dock(QWidget):
         """The window is known once the dock is shown."""
         super().showEvent(event)
         for key in list(self._keys):
-            made = QShortcut(QKeySequence(key), self.window())
+            made = QShortcut(QKeySequence(key.key), self.window())
+            made.setAutoRepeat(False)
             made.activated.connect(self._keys.pop(key))
             self._shortcuts_of_window.append(made)
 

@@ -117,6 +117,7 @@ class PictureGrid(QWidget):
             label = QLabel(title)
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             view.setToolTip(tooltip)
+            view.setAccessibleName(f"Picture: {title}")
             self._titles.append(label)
             layout.addWidget(label, 2 * line, place, Qt.AlignmentFlag.AlignHCenter)
             layout.addWidget(view, 2 * line + 1, place, Qt.AlignmentFlag.AlignHCenter)

@@ -1,7 +1,10 @@
 """A slider with two handles, their values as numbers below it, that tells a range while it moves."""
 
 from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import QAbstractSlider, QAbstractSpinBox, QLineEdit
 from superqt import QLabeledDoubleRangeSlider
+
+from napari_spatia.widgets.parts import named
 
 SIDE_PX = 18
 """Room at both sides: the labels of the handles reach beyond the slider."""
@@ -18,7 +21,9 @@ class RangeSlider(QLabeledDoubleRangeSlider):
         self.setEdgeLabelMode(QLabeledDoubleRangeSlider.EdgeLabelMode.NoLabel)
         self.setHandleLabelPosition(QLabeledDoubleRangeSlider.LabelPosition.LabelsBelow)
         self.setToolTip(tooltip)
+        self.setAccessibleName(tooltip)
         self.setMinimumHeight(48)
+        self._name_parts()
         self.valueChanged.connect(self._slid)
         self._settled = QTimer(self)
         self._settled.setSingleShot(True)
@@ -39,6 +44,13 @@ class RangeSlider(QLabeledDoubleRangeSlider):
         if tuple(self.value()) != shown:
             self.setValue(shown)
         self.blockSignals(False)
+        self._name_parts()
+
+    def _name_parts(self) -> None:
+        """The handles' numbers are controls of their own, and are made anew with a new range."""
+        for kind in (QAbstractSlider, QAbstractSpinBox, QLineEdit):
+            for inner in self.findChildren(kind):
+                named(inner, self.accessibleName())
 
     def _slid(self) -> None:
         if not self._settled.isActive():  # what is shown follows while the handle moves

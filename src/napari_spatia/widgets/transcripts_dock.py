@@ -12,7 +12,7 @@ from napari_spatia.widgets.gene_sliders import GeneSearch
 from napari_spatia.widgets.legend_parts import SWATCH_PX, swatch
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row, small_button
 
-NO_SLIDE = "Open a slide first."
+NO_SLIDE = "Open a slide with single transcripts first (a points element with a gene column)."
 NO_POINTS = "This slide holds no single transcripts (no points element with a gene column)."
 CHOOSE = "Type a gene to see each of its transcripts where it was read."
 AS_POINTS = "{num:,} in view, each a point."

@@ -3,10 +3,10 @@
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QWidget
 
+from napari_spatia.viewer import keys
 from napari_spatia.widgets.parts import Dock, row, small_button
 
 LIST_PX = 140
-NEXT_KEY, BEFORE_KEY = "N", "Shift+N"
 
 
 class Walk:
@@ -20,11 +20,11 @@ class Walk:
         self.list.setAccessibleName("List of cells to go through")
         self.list.setFixedWidth(LIST_PX)
         self.list.activated.connect(self._take)
-        self.before = small_button("◀", f"The cell before ({BEFORE_KEY})", lambda: self._go(-1))
-        self.next = small_button("▶", f"The next cell ({NEXT_KEY})", lambda: self._go(1))
+        self.before = small_button("◀", keys.CELL_BEFORE.tip("The cell before"), lambda: self._go(-1))
+        self.next = small_button("▶", keys.NEXT_CELL.tip("The next cell"), lambda: self._go(1))
         self.buttons: QWidget = row(self.before, self.next)
-        dock.bind_key(NEXT_KEY, lambda: self._go(1))
-        dock.bind_key(BEFORE_KEY, lambda: self._go(-1))
+        dock.bind_key(keys.NEXT_CELL, lambda: self._go(1))
+        dock.bind_key(keys.CELL_BEFORE, lambda: self._go(-1))
         dock.watch(self._show, "slide", "chosen", "lookup", "walk")
 
     def _show(self) -> None:

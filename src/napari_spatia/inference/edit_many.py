@@ -1,0 +1,136 @@
+"""One edit of many cells: read, inverted and drawn in batches."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from napari_spatia.batching.tensors import gene_tokens
+from napari_spatia.data.morphology import nuclear_channel, nucleus_mask
+from napari_spatia.errors import PanelError
+from napari_spatia.inference.edits import Edit
+from napari_spatia.inference.outline import OutlineStretch
+from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
+from napari_spatia.model.device import one_thread
+from napari_spatia.model.flow_solver import invert
+from napari_spatia.model.inputs import Around, Condition, GeneTokens
+from napari_spatia.progress import Progress, part, silent
+
+if TYPE_CHECKING:
+    from napari_spatia.inference.programmes import Programme
+    from napari_spatia.inference.resolve import EditResolver, ResolvedEdit
+
+CELLS_AT_ONCE = 8
+"""Cells of one batch: a person who stops the work waits for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class EditedCells:
+    """n cells under one edit: ``before`` (the zero edits) and ``after`` `(n, C, H, W)` float32 in the slide's units,
+    ``was_cell`` `(n, H, W)` bool and ``mask`` `(n, H, W)` float32 in [0, 1] the cell before and after.
+
+    ``cell_idx`` `(n,)` are their rows, ``channels`` the model's.
+    """
+
+    cell_idx: NDArray[np.int64]
+    channels: tuple[str, ...]
+    um_per_px: float
+    before: NDArray[np.float32]
+    after: NDArray[np.float32]
+    was_cell: NDArray[np.bool_]
+    mask: NDArray[np.float32]
+
+
+def edit_cells(
+    bound: BoundSlide,
+    resolver: "EditResolver",
+    cell_idx: NDArray[np.int64],
+    edit: Edit,
+    programmes: "Mapping[str, Programme]",
+    nfe: int = DEFAULT_NFE,
+    progress: Progress = silent,
+) -> EditedCells:
+    """Each cell as `CellEditor` draws it alone, up to float rounding. Raises `SpatiaError` as `EditResolver` does."""
+    batches = np.array_split(cell_idx, -(-len(cell_idx) // CELLS_AT_ONCE))
+    drawn = []
+    with one_thread():  # the window, and a picture that follows a slider, have the others
+        for number, rows in enumerate(batches):
+            of_batch = part(progress, number / len(batches), (number + 1) / len(batches))
+            drawn.append(_edit_batch(bound, rows, [resolver.resolve(row, edit, programmes) for row in rows.tolist()],
+                                     nfe, of_batch))  # fmt: skip
+    info = bound.predictor.info
+    columns = (np.concatenate(column) for column in zip(*drawn, strict=True))
+    return EditedCells(cell_idx, info.channels, info.um_per_px, *columns)
+
+
+def _edit_batch(
+    bound: BoundSlide, rows: NDArray[np.int64], edits: "Sequence[ResolvedEdit]", nfe: int, progress: Progress
+) -> tuple[NDArray, ...]:
+    own = bound.genes_of(rows)
+    unedited = bound.condition(rows, own)
+    picture = whole_pictures(bound, rows, unedited)
+    white = white_noise_of(bound, picture, unedited, nfe, part(progress, 0.0, 0.6))
+    before, _ = bound.restore(bound.draw(white, unedited, nfe, progress=part(progress, 0.6, 0.8)))
+    values = edited_values(bound, rows, [edit.log2_fc for edit in edits])
+    genes = gene_tokens(values).to(bound.predictor.device)
+    around = [edit.around for edit in edits if edit.around is not None]  # of all cells or of none: one edit
+    edited = bound.condition(rows, genes, Around.joined(around) if around else None)
+    drawn = bound.draw(white, edited, nfe, progress=part(progress, 0.8, 1.0))
+    each = zip(stretches_of(bound, picture, own, unedited), drawn, outlines_expected(bound, genes, edited), strict=True)
+    after, mask = bound.restore(torch.cat([stretch.apply(one[None], to[None]) for stretch, one, to in each]))
+    return before, after, (picture[:, -1] > 0).cpu().numpy(), mask
+
+
+def whole_pictures(bound: BoundSlide, rows: NDArray, condition: Condition) -> torch.Tensor:
+    """(n, C + 1, H, W) crops of real cells; a stain that the slide lacks is as the model expects it."""
+    picture = bound.pictures_of(rows)
+    missing = np.flatnonzero(bound.channel_idx < 0)
+    if len(missing):
+        picture[:, missing] = condition.prior[:, missing]
+    return picture
+
+
+@torch.no_grad()
+def white_noise_of(
+    bound: BoundSlide, picture: torch.Tensor, condition: Condition, nfe: int, progress: Progress = silent
+) -> torch.Tensor:
+    """The white noise (n, C + 1, H, W) from which ``picture`` is drawn in ``nfe`` passes."""
+    start = invert(bound.velocity(condition), bound.model.decoder.spectrum.step_back, picture, nfe, progress=progress)
+    return bound.model.white_of(start, condition, nfe)
+
+
+@torch.no_grad()
+def outlines_expected(bound: BoundSlide, genes: GeneTokens, condition: Condition) -> torch.Tensor:
+    """(n, 4) as in `OUTLINE_AXES`: the outlines that are expected of cells when they express ``genes``."""
+    return bound.model.expected_outline(condition.vector, genes)
+
+
+def stretches_of(
+    bound: BoundSlide, picture: torch.Tensor, genes: GeneTokens, condition: Condition
+) -> list[OutlineStretch]:
+    """How each of n cells gives way, from its ``picture`` (n, C + 1, H, W) and what is expected of it unedited."""
+    info = bound.predictor.info
+    stains, masks = bound.scale.restore(picture[:, :-1].cpu().numpy()), (picture[:, -1] > 0).cpu().numpy()
+    nuclear = nuclear_channel([name for name, idx in zip(info.channels, bound.channel_idx, strict=True) if idx >= 0])
+    nuclei = np.zeros_like(masks)
+    if nuclear is not None:
+        dapi = stains[:, info.channels.index(nuclear)]
+        nuclei = np.stack([nucleus_mask(*pair, info.um_per_px) for pair in zip(dapi, masks, strict=True)])
+    expected = outlines_expected(bound, genes, condition)
+    return [OutlineStretch.of_cell(*each) for each in zip(masks, nuclei, expected, strict=True)]
+
+
+def edited_values(bound: BoundSlide, rows: NDArray, edits: Sequence[Mapping[str, float]]) -> csr_matrix:
+    """`(n, G)` log2(1 + counts) of some cells, each after its own edit of genes; none ends below 0."""
+    if "genes" not in bound.inputs:
+        raise PanelError("Genes cannot be edited: they are not among the inputs that were asked for (--inputs).")
+    panel, values = bound.predictor.info.panel, bound.values[rows].toarray()
+    for row, edit in enumerate(edits):
+        for gene, fc in edit.items():
+            position = panel.index(gene)
+            values[row, position] = max(0.0, values[row, position] + fc)
+    return csr_matrix(values)

@@ -1,0 +1,163 @@
+"""One edited cell for other programs and other people: pictures, intensities, a moving sweep, a table of features.
+
+C channels, H × W crop pixels. Whatever shows a counterfactual says so, in the picture and in the file.
+"""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from napari_spatia.data import picture
+from napari_spatia.data.morphology import morphology, nuclear_channel
+from napari_spatia.data.picture import COUNTERFACTUAL, FloatImage, Limits, Picture, TitledPicture
+from napari_spatia.files import staged_file
+
+if TYPE_CHECKING:
+    from napari_spatia.inference.evidence import Evidence
+    from napari_spatia.inference.perturb import Counterfactual, SelectedCell
+    from napari_spatia.inference.resolve import ResolvedEdit
+
+REAL, ZERO_EDIT, EDITED, DIFFERENCE = PICTURES = ("real", "zero edit", "counterfactual", "difference")
+LONGEST_TITLE = 32
+FRAME_MS = 160
+UNITS = {"cell_area": "µm²", "nucleus_area": "µm²"}
+
+
+@dataclass(frozen=True, slots=True)
+class EditPictures:
+    """A cell and its counterfactual, shown in ``limits`` `(C, 2)` and ``colours`` `(C, 3)` (those of the stains' names
+    by default) of the model's channels. ``recipe`` goes into the files.
+    """
+
+    selected: "SelectedCell"
+    resolved: "ResolvedEdit"
+    edited: "Counterfactual"
+    limits: Limits
+    colours: FloatImage | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What a picture file says of itself."""
+        return {"Title": COUNTERFACTUAL, "Comment": json.dumps(dict(self.recipe), default=str)}
+
+    def panel(self, pictures: Sequence[str] = PICTURES, side_px: int = 320) -> Picture:
+        """The named pictures beside each other, each ``side_px`` wide and high, with a title."""
+        return picture.panel_row([self._titled(name, side_px) for name in pictures])
+
+    def _titled(self, name: str, side_px: int) -> TitledPicture:
+        before, psnr = self.edited.cell.zero_edit, self.edited.cell.zero_edit_psnr_db
+        if name == REAL:
+            return TitledPicture(f"cell {self.selected.cell_id}", self.shown(self.selected.real, side_px))
+        if name == ZERO_EDIT:
+            return TitledPicture(f"zero edit, {psnr:.1f} dB", self.shown(before, side_px))
+        if name == EDITED:
+            shown = picture.with_counterfactual_mark(self.shown(self.edited.image, side_px))
+            return TitledPicture(edit_title(self.resolved), shown)
+        change = picture.at_side(picture.difference(before, self.edited.image, self.limits), side_px)
+        return TitledPicture("difference to zero edit", picture.with_counterfactual_mark(change))
+
+    def shown(self, image: FloatImage, side_px: int) -> Picture:
+        """`(side_px, side_px, 3)` one picture in colours, with a scale bar."""
+        made = picture.composite(image, self.selected.channels, self.limits, self.colours)
+        um_per_px = self.selected.um_per_px * made.shape[0] / side_px
+        return picture.with_scale_bar(picture.at_side(made, side_px), um_per_px)
+
+    def sweep(
+        self, name: str, doses: Sequence[float], drawn: Sequence["Counterfactual"], side_px: int
+    ) -> list[Picture]:
+        """A picture for each dose of the gene or programme ``name``, with the dose above it."""
+        return [
+            picture.panel_row(
+                [
+                    TitledPicture(
+                        f"{name.rpartition(':')[2]} {dose:+g}",
+                        picture.with_counterfactual_mark(self.shown(each.image, side_px)),
+                    )
+                ]
+            )
+            for dose, each in zip(doses, drawn, strict=True)
+        ]
+
+
+def edit_title(resolved: "ResolvedEdit") -> str:
+    """An edit in the room above a picture."""
+    edit = resolved.edit
+    parts = [f"{key.rpartition(':')[2]} {value:+g}" for key, value in edit.terms]
+    parts += [] if edit.niche is None else [f"niche: {edit.niche}"]
+    words = ", ".join(parts) or "no edit"
+    return words if len(words) < LONGEST_TITLE else f"{len(resolved.changed)} genes" + ", niche" * bool(edit.niche)
+
+
+def save_tiff(made: EditPictures, path: Path) -> Path:
+    """Intensities as an OME-TIFF, whole or not at all: three `(C, H, W)` float32 images in the slide's units."""
+    cell, title = made.selected, edit_title(made.resolved)
+    images = (
+        (f"real: cell {cell.cell_id}", cell.real),
+        (f"zero edit of cell {cell.cell_id}", made.edited.cell.zero_edit),
+        (f"{COUNTERFACTUAL} of cell {cell.cell_id}: {title}", made.edited.image),
+    )
+    with staged_file(path) as staged, tifffile.TiffWriter(staged, ome=True) as file:
+        for name, image in images:
+            file.write(
+                image,
+                photometric="minisblack",
+                metadata={
+                    "axes": "CYX", "Name": name, "Channel": {"Name": list(cell.channels)},
+                    "PhysicalSizeX": cell.um_per_px, "PhysicalSizeXUnit": "µm",
+                    "PhysicalSizeY": cell.um_per_px, "PhysicalSizeYUnit": "µm",
+                    "Description": made.notes["Comment"],
+                },
+            )  # fmt: skip
+    return path
+
+
+def save_gif(frames: Sequence[Picture], path: Path, comment: str) -> Path:
+    """Pictures `(H, W, 3)` of one size as a film that goes there and back for ever, whole or not at all."""
+    there_and_back = [*frames, *frames[-2:0:-1]]
+    first, *others = (Image.fromarray(frame) for frame in there_and_back)
+    with staged_file(path) as staged:
+        first.save(
+            staged, format="GIF", save_all=True, append_images=others, duration=FRAME_MS, loop=0,
+            comment=f"{COUNTERFACTUAL}: {comment}".encode(),
+        )  # fmt: skip
+    return path
+
+
+def save_features(made: EditPictures, path: Path, evidence: "Evidence | None" = None) -> Path:
+    """What is measured on the cell before and after, as a CSV, whole or not at all.
+
+    A line a feature: areas in µm², means of stains in the slide's units; ``log2_change`` is of the counterfactual
+    against the zero edit, and with ``evidence`` its mean and standard deviation over seeds follow.
+    """
+    cell, edited = made.selected, made.edited
+    nucleus = nuclear_channel(cell.channels)
+    measured = [
+        morphology(image, mask, cell.channels, nucleus, cell.um_per_px)
+        for image, mask in (
+            (cell.real, cell.mask),
+            (edited.cell.zero_edit, cell.mask),
+            (edited.image, edited.mask >= 0.5),
+        )
+    ]
+    columns = ["cell_id", "edit", "feature", "unit", "real", "zero_edit", "counterfactual", "log2_change"]
+    columns += [] if evidence is None else ["log2_change_over_seeds", "sd_over_seeds"]
+    with staged_file(path) as staged, staged.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow(columns)
+        for name in measured[0]:
+            real, before, after = (features[name] for features in measured)
+            values = [*(2.0**log2 for log2 in (real, before, after)), after - before]
+            if evidence is not None:
+                spread = evidence.spread.get(name)
+                values += [np.nan, np.nan] if spread is None else [spread.change, spread.change_sd]
+            words = [cell.cell_id, edit_title(made.resolved), name, UNITS.get(name, "intensity")]
+            lines.writerow([*words, *("" if np.isnan(value) else f"{value:.6g}" for value in values)])
+    return path

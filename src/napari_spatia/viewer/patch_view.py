@@ -1,0 +1,284 @@
+"""Counterfactuals over the slide: one layer for the selected cell's, one for an edit of many cells.
+
+napari takes 0.3 s to add a layer or to show one for the first time, and a few ms to replace its data: the selected
+cell's is added once for a slide and a model, and is empty while no cell is edited.
+"""
+
+import time
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image
+from napari.utils.events import Event
+
+from napari_spatia.data.crops import first_grid_px
+from napari_spatia.session.patches import AppliedEdit, Patch
+from napari_spatia.session.session import Session
+from napari_spatia.viewer.layers import COLOURS, SELECTED, UNITS
+from napari_spatia.viewer.patch_paint import (
+    ENLARGE,
+    LABEL_PX,
+    LUT_SIZE,
+    AppliedPatches,
+    Looks,
+    RgbaPicture,
+    StainLook,
+    mark_of,
+    paint_patch,
+)
+from napari_spatia.viewer.pointer import Rest, at_once
+
+if TYPE_CHECKING:
+    from napari_spatia.inference.perturb import SelectedCell
+
+COUNTERFACTUAL = "counterfactual"
+"""What the layers' names begin with."""
+EVERY_MS = 60
+REST_SHARE = 12
+"""Pause between two pictures on the slide while an edit moves: `EVERY_MS`, or this many times as long as the last one
+took to be painted, so that where a canvas is painted in software the picture in the dock is not held up.
+"""
+LOOK_EVENTS = ("contrast_limits", "colormap", "gamma", "opacity", "visible")
+NOTHING = np.zeros((1, 1, 4), np.uint8)
+TEXT_COLOUR, BOX_COLOUR = "#ffcd3c", "black"
+
+
+class PatchView:
+    """Shows the patches of a session in a viewer."""
+
+    def __init__(self, viewer: ViewerModel, session: Session, rest: Rest = at_once) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._session = session
+        self._rest = rest
+        self._waits = False
+        self._pause_ms = EVERY_MS
+        self._is_patched = False
+        self._layer: Image | None = None
+        self._many: Image | None = None
+        self._applied: AppliedPatches | None = None
+        self._stains: list[Image] = []
+        events = session.state.events
+        self._heard: tuple[tuple[Any, Callable[..., None]], ...] = (
+            (events.slide, self._leave_slide),
+            (events.bound, self._prepare),
+            (events.cell, self._go_to_cell),
+            (events.counterfactual, self._ask),
+            (events.applied, self._show_applied),
+            (events.patches_shown, self._show_all),
+            (events.patches_before, self._show_all),
+            (events.patch_extent, self._show_all),
+        )
+        for signal, heard in self._heard:
+            signal.connect(heard)
+        viewer.layers.events.removed.connect(self._forget)
+
+    def close(self) -> None:
+        """Let go of the viewer and the session; the layers stay."""
+        for signal, heard in self._heard:
+            signal.disconnect(heard)
+        self._listen_to([])
+        viewer = self._viewer()
+        if viewer is not None:
+            viewer.layers.events.removed.disconnect(self._forget)
+
+    # -- when -----------------------------------------------------------------------------------------------------
+
+    def _ask(self, changed: Any = None) -> None:
+        """Show the newest patch soon; what comes in the meantime is shown with it."""
+        if self._session.patch is None:
+            self._show_patch()
+        elif not self._waits:
+            self._waits = True
+            self._rest("patch", self._pause_ms, self._show_in_turn)
+
+    def _show_in_turn(self) -> None:
+        began = time.perf_counter()
+
+        def painted() -> None:
+            self._pause_ms = max(EVERY_MS, round(REST_SHARE * 1000 * (time.perf_counter() - began)))
+
+        self._show_patch()
+        self._rest("patch painted", 0, painted)  # the canvas is painted before a timer's turn comes
+
+    def _show_all(self, changed: Any = None) -> None:
+        self._show_patch()
+        self._paint_applied()
+
+    # -- the selected cell ----------------------------------------------------------------------------------------
+
+    def _prepare(self, bound: bool) -> None:
+        """Add the layer, in a turn of the window's loop of its own, before the first slider moves."""
+        if bound and self._layer is None:
+            self._session.jobs.submit("patch layer", lambda progress: None, lambda done: self._show_patch())
+
+    def _leave_slide(self, changed: Any = None) -> None:
+        viewer, gone = self._viewer(), [layer for layer in (self._layer, self._many) if layer is not None]
+        self._layer = self._many = self._applied = None
+        for layer in gone:
+            if viewer is not None:
+                viewer.layers.remove(layer)
+
+    def _show_patch(self) -> None:
+        self._waits = False
+        viewer, state, patch = self._viewer(), self._session.state, self._session.patch
+        if viewer is None:
+            return
+        self._is_patched = patch is not None
+        if self._layer is None and state.bound and state.patches_shown:
+            self._layer = self._add(viewer, NOTHING, name=COUNTERFACTUAL)
+        if self._layer is not None and (patch is None or state.patches_shown):
+            self._fill(viewer, self._layer, patch)
+        self._show_visible(viewer)
+
+    def _go_to_cell(self, cell: "SelectedCell | None") -> None:
+        """Bring the layer to a cell that was read, while nothing moves: napari then reads all layers again."""
+        viewer = self._viewer()
+        if cell is not None and viewer is not None and self._layer is not None:
+            center, size_px = self._session.slide.centers_um[cell.cell_idx], cell.real.shape[-1]
+            y, x = first_grid_px(center, cell.um_per_px, size_px) * cell.um_per_px
+            self._move(viewer, self._layer, (float(y), float(x)), cell.um_per_px)
+
+    def _move(self, viewer: ViewerModel, layer: Image, corner_um: tuple[float, float], um_per_px: float) -> None:
+        if _placed(layer, corner_um, um_per_px):
+            _over_the_others(viewer, layer, self._many)
+
+    def _fill(self, viewer: ViewerModel, layer: Image, patch: Patch | None) -> None:
+        if patch is None:
+            if layer.name != COUNTERFACTUAL:
+                layer.name, layer.data = COUNTERFACTUAL, NOTHING
+            return
+        state = self._session.state
+        picture = paint_patch(patch, self._looks(viewer), state.patch_extent, state.patches_before)
+        name = f"{COUNTERFACTUAL}: {patch.cell_id}"
+        if layer.name != name:
+            layer.name = name
+        self._move(viewer, layer, patch.corner_um, patch.um_per_px)
+        _replace(layer, picture)
+
+    # -- many cells -----------------------------------------------------------------------------------------------
+
+    def _show_applied(self, applied: AppliedEdit | None) -> None:
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        if self._many is not None:
+            gone, self._many = self._many, None
+            viewer.layers.remove(gone)
+        self._applied = None if applied is None else AppliedPatches(applied.patches)
+        if self._applied is not None and applied is not None:
+            self._applied.looks, self._applied.before = self._looks(viewer), self._session.state.patches_before
+            half = self._applied.um_per_px / 2
+            y, x = self._applied.corner_um
+            self._many = self._add(
+                viewer, self._applied.levels, name=f"{COUNTERFACTUAL}: {len(applied.patches)} cells", multiscale=True,
+                scale=(2 * half, 2 * half), translate=(y + half, x + half),
+            )  # fmt: skip
+            if self._layer is not None:
+                _over_the_others(viewer, self._layer, self._many)
+        self._show_visible(viewer)
+
+    def _paint_applied(self) -> None:
+        viewer = self._viewer()
+        if viewer is not None and self._applied is not None and self._many is not None:
+            self._applied.looks, self._applied.before = self._looks(viewer), self._session.state.patches_before
+            self._many.refresh(extent=False, highlight=False)
+
+    # -- both -----------------------------------------------------------------------------------------------------
+
+    def _add(self, viewer: ViewerModel, data: Any, **options: Any) -> Image:
+        """A layer over all others. With a test of depth, one translucent layer would hide the others in its plane."""
+        active = viewer.layers.selection.active
+        layer = viewer.add_image(
+            data, rgb=True, blending="translucent_no_depth", interpolation2d="nearest", units=UNITS, **options
+        )
+        viewer.layers.selection.active = active
+        return layer
+
+    def _show_visible(self, viewer: ViewerModel) -> None:
+        """What is on screen, and in the corner of the canvas the word for it."""
+        state = self._session.state
+        names = []
+        for layer, is_filled in ((self._layer, self._is_patched), (self._many, True)):
+            if layer is not None and layer.visible != state.patches_shown:
+                layer.visible = state.patches_shown  # also setting it to what it is costs napari a new scene
+            if layer is not None and is_filled:
+                names.append(layer.name.removeprefix(f"{COUNTERFACTUAL}: "))
+        text = viewer.canvas.overlays.text
+        words = f"{mark_of(state.patches_before)}\n{', '.join(names)}" if state.patches_shown and names else ""
+        if text.visible != bool(words) or text.text != words:
+            text.color, text.box_color, text.position = TEXT_COLOUR, BOX_COLOUR, "top_left"
+            text.visible = bool(words)
+            text.text = words  # last: its box is measured then
+        if not names:
+            self._listen_to([])
+
+    def _looks(self, viewer: ViewerModel) -> Looks:
+        """How the slide's stains look now; from now on their changes are followed."""
+        slide = self._session.state.slide
+        channels = () if slide is None else slide.channels
+        stains = [viewer.layers[name] for name in channels if name in viewer.layers]
+        self._listen_to([layer for layer in stains if isinstance(layer, Image)])
+        return {str(layer.name): look_of(layer) for layer in self._stains if layer.visible}
+
+    def _listen_to(self, stains: list[Image]) -> None:
+        for layer in [layer for layer in self._stains if layer not in stains]:
+            for name in LOOK_EVENTS:
+                layer.events[name].disconnect(self._look_again)
+        for layer in [layer for layer in stains if layer not in self._stains]:
+            for name in LOOK_EVENTS:
+                layer.events[name].connect(self._look_again)
+        self._stains = stains
+
+    def _look_again(self, event: Event | None = None) -> None:
+        self._rest("patch looks", EVERY_MS, self._show_all)
+
+    def _forget(self, event: Event) -> None:
+        """A person took a layer off the list: what was on it is not to be seen until it is asked for again."""
+        removed, session = event.value, self._session
+        if removed is self._layer:
+            self._layer = None
+            session.show_patches(False)
+        elif removed is self._many:
+            self._many = self._applied = None
+            session.forget_applied()
+
+
+def _over_the_others(viewer: ViewerModel, layer: Image, many: Image | None) -> None:
+    """Move a layer over the cells' colours, the selected cell's outline and the patches of many: dashes are seen."""
+    layers = viewer.layers
+    named = [layers[name] for name in (COLOURS, SELECTED) if name in layers]
+    highest = max((layers.index(other) for other in (*named, many) if other is not None), default=-1)
+    if layers.index(layer) < highest:
+        layers.move(layers.index(layer), highest + 1)
+
+
+def _placed(layer: Image, corner_um: tuple[float, float], um_per_px: float) -> bool:
+    """Place the layer of a crop whose outer corner is given, under its label; tells whether it was elsewhere."""
+    step = um_per_px / ENLARGE
+    corner = (corner_um[0] + (0.5 - LABEL_PX) * step, corner_um[1] + 0.5 * step)
+    if tuple(layer.scale) != (step, step):
+        layer.scale = (step, step)
+    if tuple(layer.translate) != corner:
+        layer.translate = corner
+        return True
+    return False
+
+
+def _replace(layer: Image, picture: RgbaPicture) -> None:
+    """New pixels for a layer; those of the same size are written over the old ones."""
+    if layer.data.shape != picture.shape:
+        layer.data = np.array(picture)
+        return
+    np.copyto(layer.data, picture)
+    layer.refresh(extent=False, highlight=False, thumbnail=False)
+
+
+def look_of(layer: Image) -> StainLook:
+    """How an image layer of one stain shows its values."""
+    share = np.linspace(0, 1, LUT_SIZE) ** layer.gamma
+    lut = np.asarray(layer.colormap.map(share)[:, :3] * layer.opacity, np.float32)
+    low, high = layer.contrast_limits
+    return StainLook((float(low), float(high)), lut)
