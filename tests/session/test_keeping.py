@@ -65,19 +65,23 @@ def test_features_before_and_after(session, tmp_path):
         lines = {line["feature"]: line for line in csv.DictReader(file)}
     edited = session.state.counterfactual
     assert float(lines["cell_area"]["counterfactual"]) == pytest.approx(16 * 16 * 0.32**2)
-    assert float(lines["boundary"]["real"]) == pytest.approx(float(edited.cell.real[1, 16, 16]))
-    before, after = float(lines["boundary"]["zero_edit"]), float(lines["boundary"]["counterfactual"])
-    assert (before, after) == (16.0, 31.0)
-    assert float(lines["boundary"]["log2_change"]) == pytest.approx(np.log2(after / before), abs=1e-4)
+    boundary = lines["boundary:mean"]
+    assert float(boundary["real"]) == pytest.approx(float(edited.cell.real[1, 16, 16]))
+    assert (float(boundary["zero_edit"]), float(boundary["counterfactual"]), float(boundary["change"])) == (16, 31, 15)
     assert lines["cell_area"]["edit"] == "GENE3 +1.5" and lines["cell_area"]["unit"] == "µm²"
-    assert float(lines["cell_area"]["log2_change_over_seeds"]) == 1.5
+    assert [float(lines["cell_area"][column]) for column in ("change_mean", "change_sd", "seeds")] == [1.5, 0.75, 8]
+    session.set_log2_fc("GENE3", 2.0)
+    session.render()
+    session.keep_features(tmp_path / "unexamined.csv")
+    with (tmp_path / "unexamined.csv").open(encoding="utf-8") as file:
+        assert list(next(csv.DictReader(file)))[-1] == "change"
 
 
 def test_a_film_has_a_picture_a_dose_there_and_back(session, tmp_path):
     session.keep_sweep(tmp_path / "sweep.gif", "GENE4", side_px=256)
     with Image.open(tmp_path / "sweep.gif") as film:
         assert film.n_frames == 2 * SWEEP_STEPS - 2
-        assert film.info["comment"].startswith(b"COUNTERFACTUAL: cell cell-5, GENE4 from -16 to +16")
+        assert film.info["comment"].startswith(b"COUNTERFACTUAL: cell cell-5, GENE4 from ")
         first = np.asarray(film.convert("RGB")).astype(int)
         film.seek(SWEEP_STEPS - 1)
         last = np.asarray(film.convert("RGB")).astype(int)

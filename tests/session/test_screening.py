@@ -1,6 +1,5 @@
 """Strips, grids, comparisons and screens as verbs: what they ask of the model, what they refuse, what goes stale."""
 
-import csv
 import time
 
 import numpy as np
@@ -92,7 +91,6 @@ def test_a_gene_of_the_screen_goes_onto_a_slider_of_the_screened_cell(session):
         (lambda s: s.screen(log2_fc=float("nan")), SpatiaError, "not 0"),
         (lambda s: s.screen(feature="beauty"), SpatiaError, "no feature 'beauty'. Choose one of cell_area"),
         (lambda s: s.edit_as_screened("GENE1"), SpatiaError, "no screen yet"),
-        (lambda s: s.save_measures("x.csv"), SpatiaError, "not been measured"),
     ],
 )
 def test_what_cannot_be_done_is_said(session, call, error, says):
@@ -155,18 +153,3 @@ def test_a_screen_that_is_cancelled_leaves_no_result(fake_backend, small_slide, 
     assert jobs.wait()
     assert session.state.screen is not None
     session.close()
-
-
-def test_the_table_of_an_edit_is_a_file_with_the_cell_and_the_edit(session, tmp_path):
-    session.set_log2_fc("GENE1", 2.0)
-    session.render()
-    session.examine()
-    session.save_measures(tmp_path / "deep" / "table.csv")
-    rows = list(csv.DictReader((tmp_path / "deep" / "table.csv").open(encoding="utf-8")))
-    assert len(rows) == len(session.state.evidence.measured)
-    assert rows[0] == {
-        "cell_id": "cell-5", "log2_fc": "GENE1=+2", "niche": "", "feature": "cell_area", "unit": "µm²",
-        "zero_edit": "40.0", "counterfactual": "42.0", "change": "2.0", "change_mean": "2.0", "change_sd": "1.0",
-        "unedited_sd": "0.25", "seeds": "8", "changed": "True",
-    }  # fmt: skip
-    assert "table.csv" in session.state.notice.text

@@ -13,31 +13,36 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QScrollBar,
+    QTabBar,
     QWidget,
 )
 
 from napari_spatia.viewer.keys import ALL_KEYS
 from napari_spatia.widgets.annotate_dock import AnnotateDock
 from napari_spatia.widgets.cell_dock import CellDock
+from napari_spatia.widgets.compare_dock import CompareDock
 from napari_spatia.widgets.embedding_dock import EmbeddingDock
 from napari_spatia.widgets.explorer import ExplorerDock
 from napari_spatia.widgets.export_dock import ExportDock
 from napari_spatia.widgets.keep_dialog import KeepDialog
 from napari_spatia.widgets.key_list import KeyList
 from napari_spatia.widgets.pictures import PictureView
+from napari_spatia.widgets.screens_dock import ScreensDock
 from napari_spatia.widgets.transcripts_dock import TranscriptsDock
 
 CONTROLS = (
     QAbstractButton, QAbstractItemView, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit, PictureView,
 )  # fmt: skip
-DOCKS = (ExplorerDock, CellDock, EmbeddingDock, AnnotateDock, TranscriptsDock, ExportDock)
+DOCKS = (
+    ExplorerDock, CellDock, ScreensDock, EmbeddingDock, CompareDock, AnnotateDock, TranscriptsDock, ExportDock,
+)  # fmt: skip
 
 
 def is_part(widget):
     """Scroll bars, and what Qt itself puts inside of a control: the control has the name."""
     around = widget.parentWidget()
     while around is not None:
-        if isinstance(around, QComboBox | QAbstractSpinBox | QLineEdit):
+        if isinstance(around, QComboBox | QAbstractSpinBox | QLineEdit | QTabBar):
             return True
         around = around.parentWidget()
     return isinstance(widget, QScrollBar) or (

@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from napari_spatia.data import picture
-from napari_spatia.data.morphology import morphology, nuclear_channel
+from napari_spatia.data.morphology import features_of, measure, nuclear_channel
 from napari_spatia.data.picture import COUNTERFACTUAL, FloatImage, Limits, Picture, TitledPicture
 from napari_spatia.files import staged_file
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 REAL, ZERO_EDIT, EDITED, DIFFERENCE = PICTURES = ("real", "zero edit", "counterfactual", "difference")
 LONGEST_TITLE = 32
 FRAME_MS = 160
-UNITS = {"cell_area": "µm²", "nucleus_area": "µm²"}
+SEED_COLUMNS = ["change_mean", "change_sd", "unedited_sd", "seeds", "changed"]
+"""Of `Evidence.table`: what other noise makes of a change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,32 +133,31 @@ def save_gif(frames: Sequence[Picture], path: Path, comment: str) -> Path:
 
 
 def save_features(made: EditPictures, path: Path, evidence: "Evidence | None" = None) -> Path:
-    """What is measured on the cell before and after, as a CSV, whole or not at all.
+    """All of `features_of` the cell, before and after, as a CSV, whole or not at all.
 
-    A line a feature: areas in µm², means of stains in the slide's units; ``log2_change`` is of the counterfactual
-    against the zero edit, and with ``evidence`` its mean and standard deviation over seeds follow.
+    A line a feature, in its own unit; ``change`` is of the counterfactual against the zero edit. With ``evidence`` the
+    changes' mean and standard deviation over noise seeds follow, and whether the change exceeds them.
     """
     cell, edited = made.selected, made.edited
     nucleus = nuclear_channel(cell.channels)
-    measured = [
-        morphology(image, mask, cell.channels, nucleus, cell.um_per_px)
+    real, before, after = (
+        measure(image, mask, cell.channels, nucleus, cell.um_per_px)
         for image, mask in (
             (cell.real, cell.mask),
             (edited.cell.zero_edit, cell.mask),
             (edited.image, edited.mask >= 0.5),
         )
-    ]
-    columns = ["cell_id", "edit", "feature", "unit", "real", "zero_edit", "counterfactual", "log2_change"]
-    columns += [] if evidence is None else ["log2_change_over_seeds", "sd_over_seeds"]
+    )
+    over_seeds = {} if evidence is None else {row["feature"]: row for row in evidence.table()}
+    columns = ["cell_id", "edit", "feature", "unit", "real", "zero_edit", "counterfactual", "change"]
+    columns += [] if evidence is None else SEED_COLUMNS
     with staged_file(path) as staged, staged.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file)
         lines.writerow(columns)
-        for name in measured[0]:
-            real, before, after = (features[name] for features in measured)
-            values = [*(2.0**log2 for log2 in (real, before, after)), after - before]
-            if evidence is not None:
-                spread = evidence.spread.get(name)
-                values += [np.nan, np.nan] if spread is None else [spread.change, spread.change_sd]
-            words = [cell.cell_id, edit_title(made.resolved), name, UNITS.get(name, "intensity")]
+        for feature in features_of(cell.channels):
+            key = feature.key
+            values = [real[key], before[key], after[key], after[key] - before[key]]
+            values += [over_seeds.get(key, {}).get(column, np.nan) for column in SEED_COLUMNS if over_seeds]
+            words = [cell.cell_id, edit_title(made.resolved), key, feature.unit]
             lines.writerow([*words, *("" if np.isnan(value) else f"{value:.6g}" for value in values)])
     return path

@@ -14,6 +14,7 @@ from napari_spatia.inference.edit_pictures import (
     save_gif,
     save_tiff,
 )
+from napari_spatia.inference.edits import PROGRAMME, TOWARDS
 from napari_spatia.inference.recipe import recipe_of, write_recipe
 from napari_spatia.progress import Progress
 from napari_spatia.session.editing import EditVerbs, strength_range
@@ -54,9 +55,12 @@ class KeepVerbs(EditVerbs):
         self.check_term(key, 0.0)
         made, editor, resolver, programmes = self._made(), self._editor, self._resolver, self.state.programmes
         assert editor is not None and resolver is not None, "a counterfactual is there"
-        edit, doses = self.state.edit.present.active(), np.linspace(*strength_range(key), SWEEP_STEPS).tolist()
+        edit, opened, is_gene = self.state.edit.present.active(), self.opened, not key.startswith((PROGRAMME, TOWARDS))
 
         def work(place: Path, progress: Progress) -> Path:
+            cell_idx = made.selected.cell_idx
+            ends = self._range_of(opened, key, cell_idx).log2_fc_limits if is_gene else strength_range(key)
+            doses = np.linspace(*ends, SWEEP_STEPS).tolist()
             asked = [resolver.resolve(made.selected.cell_idx, edit.with_term(key, dose), programmes) for dose in doses]
             drawn = editor.render_many(made.selected, asked, progress=progress)
             said = f"cell {made.selected.cell_id}, {key} from {doses[0]:+g} to {doses[-1]:+g}"

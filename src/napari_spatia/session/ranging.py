@@ -9,6 +9,7 @@ from napari_spatia.errors import SpatiaError
 from napari_spatia.progress import Progress, part
 from napari_spatia.session.base import SessionBase
 from napari_spatia.session.gene_range import GeneRange, gene_range
+from napari_spatia.session.opened import OpenedSlide
 
 if TYPE_CHECKING:
     from napari_spatia.inference.sensitivity import Sensitivity
@@ -49,14 +50,13 @@ class RangeVerbs(SessionBase):
         genes = [gene for gene in state.edit.present.genes() if gene not in state.ranges]
         if not genes or state.card is None or opened is None:
             return
-        panel, cell_idx, of_type = opened.slide.panel, state.card.cell_idx, self._of_its_type(state.card.cell_idx)
+        cell_idx = state.card.cell_idx
 
         def work(progress: Progress) -> dict[str, GeneRange]:
             found = {}
             for number, gene in enumerate(genes):
                 progress(number / len(genes), "measuring the genes on the slide")
-                counts = opened.genes.column(panel.index(gene)) if gene in panel else None
-                found[gene] = gene_range(counts, cell_idx, of_type)
+                found[gene] = self._range_of(opened, gene, cell_idx)
             return found
 
         def accept(found: dict[str, GeneRange]) -> None:
@@ -65,6 +65,12 @@ class RangeVerbs(SessionBase):
                 self.state.ranges = {**self.state.ranges, **found}
 
         self.jobs.submit("ranges", work, accept)
+
+    def _range_of(self, opened: OpenedSlide, gene: str, cell_idx: int) -> GeneRange:
+        """The range of a gene for one cell of the slide; reads the gene's counts."""
+        panel = opened.slide.panel
+        counts = opened.genes.column(panel.index(gene)) if gene in panel else None
+        return gene_range(counts, cell_idx, self._of_its_type(cell_idx))
 
     def _of_its_type(self, cell_idx: int) -> NDArray[np.bool_] | None:
         """`(N,)` the cells of a cell's type, as edits know types; None where it has none."""

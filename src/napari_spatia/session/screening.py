@@ -1,12 +1,9 @@
 """Verbs that read an edit and try many: the table of an edit as a file, dose strips, grids, screens, two cells."""
 
-import csv
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from napari_spatia.errors import CellError, SpatiaError
-from napari_spatia.files import staged_file
 from napari_spatia.inference.edits import TOWARDS
 from napari_spatia.inference.screen import GRID_DOSES, SCREEN_LOG2_FC, SWEEP_DOSES, ScreenPlan
 from napari_spatia.progress import Progress
@@ -177,23 +174,3 @@ class ScreenVerbs(EditVerbs):
         for kind in KINDS:
             self.jobs.cancel(kind)
         self.state.strip = self.state.grid = self.state.side_by_side = self.state.screen = None
-
-    def save_measures(self, path: str | Path) -> None:
-        """Write the table of what the edit changed, with the cell and the edit in each row, as CSV."""
-        evidence, edited = self.state.evidence, self.state.counterfactual
-        if evidence is None or edited is None:
-            raise SpatiaError("The edit has not been measured yet. Let it rest, or call session.examine() first.")
-        resolved, path = self.state.resolved, Path(path)
-        niche = "" if resolved is None or resolved.edit.niche is None else str(resolved.edit.niche)
-        genes = " ".join(f"{gene}={value:+g}" for gene, value in edited.log2_fc.items())
-        told = {"cell_id": edited.cell.cell_id, "log2_fc": genes, "niche": niche}
-        rows = [{**told, **row} for row in evidence.table()]
-
-        def work(progress: Progress) -> Path:
-            with staged_file(path) as staged, staged.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(rows)
-            return path
-
-        self.jobs.submit("save measures", work, lambda path: self._say(f"Table written to {path}."))

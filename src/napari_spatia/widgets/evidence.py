@@ -14,7 +14,7 @@ from napari_spatia.data.picture import Limits
 from napari_spatia.session.opened import read_card
 from napari_spatia.widgets.gauges import ReachGauge, TypeBars, most_changed, reach_text
 from napari_spatia.widgets.measure_table import MeasureTable
-from napari_spatia.widgets.parts import Busy, Dock, button, column, heading, hint, row
+from napari_spatia.widgets.parts import Busy, Dock, button, column, heading, hint, named, row
 from napari_spatia.widgets.pictures import PictureView
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Thumbnail(QWidget):
         self.cell_id = ""
         self.view = PictureView("")
         self.view.setFixedSize(THUMBNAIL_PX, THUMBNAIL_PX)
+        for widget in (self, self.view):
+            named(widget, "No real cell")
         self.caption = QLabel()
         self.caption.setFixedWidth(THUMBNAIL_PX)
         layout = QVBoxLayout(self)
@@ -56,10 +58,9 @@ class Thumbnail(QWidget):
         metrics = self.caption.fontMetrics()
         self.caption.setText(metrics.elidedText(cell_type or cell.cell_id, Qt.TextElideMode.ElideRight, THUMBNAIL_PX))
         said = f"Real cell {cell.cell_id}{f', {cell_type}' if cell_type else ''}"
-        self.setToolTip(
-            f"{said}, {cell.distance:.2f} away in the space of the gene encoder. Click to see it on the slide"
-        )
-        self.setAccessibleName(said)
+        away = f"{said}, {cell.distance:.2f} away in the space of the gene encoder. Click to see it on the slide"
+        for widget in (self, self.view):
+            named(widget, said, away)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self.chosen.emit(self.cell_id)
@@ -150,7 +151,7 @@ class EvidenceView(QWidget):
         suggested = f"cell-{cell.cell_id}-counterfactual.csv" if cell is not None else ""
         path, _ = QFileDialog.getSaveFileName(self, "Save the table", suggested, "CSV (*.csv)")
         if path:
-            self._dock.attempt(self._dock.session.save_measures, Path(path))
+            self._dock.attempt(self._dock.session.keep_features, Path(path))
 
 
 def summary_text(evidence: "Evidence") -> str:

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableVi
 
 from napari_spatia.data.differential import GeneTest
 from napari_spatia.widgets.legend_parts import STAR
+from napari_spatia.widgets.parts import named
 
 GENE, AUC = 0, 1
 COLUMNS = (
@@ -115,7 +116,7 @@ class GeneTable(QTableView):
         super().__init__()
         self.genes = GeneTestModel()
         self.setModel(self.genes)
-        self.setAccessibleName("Genes of the comparison")
+        named(self, "Genes of the comparison", "Go to a row to colour the slide by its gene; a heading sorts")
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setShowGrid(False)
