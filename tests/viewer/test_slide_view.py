@@ -78,6 +78,17 @@ def test_coarse_levels_show_the_same_colours(shown):
     assert np.array_equal(np.asarray(coarse[2:4, :, :3]), np.asarray(coarse)[2:4, :, :3])
 
 
+def test_new_colours_reach_the_coarsest_level_too(shown):
+    """napari keeps that level, which a whole slide is looked at in, as it was painted first."""
+    viewer, session, _ = shown
+    layer = viewer.layers[layers.COLOURS]
+    layer.data_level = len(layer.data) - 1
+    for key in ("type", "gene:GENE0", "gene:GENE1"):
+        session.colour_by(key)
+        assert np.array_equal(layer._data_view, np.asarray(layer.data[-1])), key
+        assert layer._data_view.any()
+
+
 def test_click_selects_and_outlines(shown):
     viewer, session, view = shown
     assert view.click(4.0, 12.0) == "cell-1"

@@ -155,6 +155,7 @@ class SlideView:
             return
         self._source.style = state.cell_style
         self._source.table = self.session.opened.index.table(dim_others(lookup.rgba, state.chosen))
+        self._colours._reset_thumbnail_level_data()  # napari keeps the coarsest level as it was painted first
         if self._colours.visible:
             self._colours.refresh(extent=False, highlight=False, thumbnail=False)
             self._rest("thumbnail", THUMBNAIL_REST_MS, self._show_thumbnail)
