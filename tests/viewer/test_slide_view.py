@@ -83,7 +83,7 @@ def test_new_colours_reach_the_coarsest_level_too(shown):
     viewer, session, _ = shown
     layer = viewer.layers[layers.COLOURS]
     layer.data_level = len(layer.data) - 1
-    for key in ("type", "gene:GENE0", "gene:GENE1"):
+    for key in ("gene:GENE1", "gene:GENE0", session.state.colour):
         session.colour_by(key)
         assert np.array_equal(layer._data_view, np.asarray(layer.data[-1])), key
         assert layer._data_view.any()
