@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from napari_spatia.data import ngff
 from napari_spatia.data.elements import SlideStore, damage_named, open_store
 from napari_spatia.data.regions import trace_outlines
+from napari_spatia.data.registered import placement_um
 from napari_spatia.data.shapes import outlines, read_shapes
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.table import read_annotation
@@ -37,15 +38,13 @@ def cell_outlines(slide: Slide, progress: Progress = silent) -> NDArray[np.objec
 
 def _polygons_of(store: SlideStore, name: str, slide: Slide) -> NDArray[np.object_] | None:
     """`(N,)` polygons of one shapes element in µm, or None when it does not hold the slide's cells."""
-    transforms = store.transforms("shapes", name)
-    if slide.coordinate_system not in ngff.coordinate_systems(transforms):
+    if slide.coordinate_system not in ngff.coordinate_systems(store.transforms("shapes", name)):
         return None
     frame = read_shapes(store, name)
     rows = _rows_of_cells(frame, store, slide)
     if rows is None or "radius" in frame:
         return None
-    placement = ngff.placement(transforms, slide.coordinate_system, f"shapes/{name}")
-    polygons = outlines(frame.iloc[rows], placement.enlarged(_um_per_unit(store, slide)))
+    polygons = outlines(frame.iloc[rows], placement_um(store, slide, "shapes", name))
     sample = np.linspace(0, slide.num_cells - 1, min(slide.num_cells, _SAMPLED_CELLS)).astype(int)
     centers = shapely.points(slide.centers_um[sample][:, ::-1])
     return polygons if shapely.intersects(polygons[sample], centers).mean() >= _MIN_AGREEMENT else None
@@ -63,10 +62,3 @@ def _rows_of_cells(frame: gpd.GeoDataFrame, store: SlideStore, slide: Slide) -> 
         if (rows >= 0).all():
             return np.asarray(rows, dtype=np.intp)
     return None
-
-
-def _um_per_unit(store: SlideStore, slide: Slide) -> float:
-    """µm in one unit of the slide's coordinate system, as the slide was opened."""
-    transforms = store.transforms("images", slide.image_name)
-    stored = ngff.placement(transforms, slide.coordinate_system, f"images/{slide.image_name}").scale
-    return slide.image.um_per_px / stored

@@ -1,7 +1,7 @@
 """What all verbs share: the state, the jobs, the open slide, and the voice that tells the person."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ class SessionBase:
         self._backend = backend or InferenceBackend()
         self._sidecar = sidecar
         self._opened: OpenedSlide | None = None
+        self._choices: dict[str, Any] = {}
         self._predictor: Predictor | None = None
         self._bound: BoundSlide | None = None
         self._editor: CellEditor | None = None

@@ -24,6 +24,7 @@ from napari_spatia.progress import Progress, part
 from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.blending import BlendVerbs
 from napari_spatia.session.cell_filter import CellFilter
+from napari_spatia.session.elements import ElementVerbs, choices_with
 from napari_spatia.session.history import History
 from napari_spatia.session.opened import OpenedSlide, derive, read_opened, with_annotations
 from napari_spatia.session.picturing import PictureVerbs
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
-class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVerbs, PictureVerbs):
+class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVerbs, PictureVerbs, ElementVerbs):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
     ``jobs`` decides where long work runs (`InlineJobs`: at once; `ThreadJobs`: in the background, errors become
@@ -51,8 +52,18 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVer
         self.jobs.submit(
             "open",
             lambda progress: read_opened(Path(path), choices, self._backend, self._sidecar, progress),
-            self._take_slide,
+            lambda opened: self._take_slide(opened, choices),
         )
+
+    def use_element(self, path: str) -> None:
+        """Open the slide again with another image, other cells or another table of its store, such as ``images/he``.
+
+        Raises `SlideError` for an element that no slide is made of; when it does not fit the others, a message says why
+        and the slide stays as it is.
+        """
+        entry, slide = self.find_element(path), self.slide
+        if not entry.use:
+            self.open(slide.path, **choices_with(entry, slide, self._choices))
 
     def open_simulated(self, path: Path, num_cells: int, seed: int) -> None:
         """Open a simulated tissue at ``path``; it is drawn first where it is not there yet."""
@@ -71,13 +82,14 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVer
             "open", lambda progress: derive(slide, self._backend, self._sidecar, progress), self._take_slide
         )
 
-    def _take_slide(self, opened: OpenedSlide) -> None:
+    def _take_slide(self, opened: OpenedSlide, choices: Mapping[str, Any] | None = None) -> None:
         for kind in ("bind", "edits", "predict", "colour", "filter", "crop", "select", "render", "examine", "export"):
             self.jobs.cancel(kind)
         self.select_cell(None)
         self.point_away()
         self._forget_transcripts()
-        self._opened, self._palette = opened, {}
+        self._forget_elements()
+        self._opened, self._palette, self._choices = opened, {}, dict(choices or {})
         self._unbind()
         self._forget_maps()
         state = self.state
@@ -92,6 +104,7 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVer
         state.slide = opened.slide
         self._show_first_plot()
         self.colour_by(self._values().default_key)
+        self.list_elements()
         self._bind()
 
     # -- the model ------------------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from psygnal import SignalGroup, evented
 
 from napari_spatia.data.colors import Rgb
+from napari_spatia.data.element_list import StoredElement
+from napari_spatia.data.element_picture import ElementPicture
 from napari_spatia.data.slide import Slide
 from napari_spatia.inference.edits import Edit
 from napari_spatia.inference.programmes import Programme
@@ -132,6 +134,7 @@ _SAME_OBJECT = dict.fromkeys(
         "plot",
         "hovered",
         "transcripts",
+        "element_pictures",
     ),
     operator.is_,
 )
@@ -203,6 +206,12 @@ class SessionState:
     transcript_genes: tuple[TranscriptGene, ...] = ()
     """Whose transcripts are to be seen; ``transcripts`` are those in view."""
     transcripts: TranscriptPicture | None = None
+    elements: tuple[StoredElement, ...] = ()
+    """What the slide's store holds, once that is listed."""
+    shown_elements: frozenset[str] = frozenset()
+    """Paths of the elements that are to be seen, the slide's own image among them."""
+    element_pictures: Mapping[str, ElementPicture] = field(default_factory=dict)
+    """The elements beside the slide's own that have been read, by path."""
     goal: Goal | None = None
     """Where the camera was last asked to go."""
 

@@ -14,12 +14,15 @@ from skimage.measure import find_contours
 
 from napari_spatia.data.chunks import ChunkedPixels
 from napari_spatia.data.crops import read_masks
+from napari_spatia.data.element_list import AS_CELLS, AS_IMAGE
 from napari_spatia.data.picture import channel_colours
 from napari_spatia.data.slide import Raster, Slide
 from napari_spatia.session.colour import to_hex
 from napari_spatia.viewer.overlay import ColourSource, PaintedLevel
 
 CELLS, COLOURS, SELECTED = "cell outlines", "cell colours", "selected cell"
+ELEMENT = "spatia_element"
+"""Where a layer's metadata keeps which element of the store it shows: its path, or what the slide uses it as."""
 UNITS = ("µm", "µm")
 OUTLINE_WINDOW_UM = 60.0
 
@@ -65,6 +68,7 @@ def channel_specs(
             "colormap": to_hex((rgb[0], rgb[1], rgb[2])),
             "contrast_limits": (low, high),
             "blending": "additive",
+            "metadata": {ELEMENT: AS_IMAGE},
             **placed(slide.image),
         }
         levels = [level[idx] for level in slide.image.levels] if stains is None else list(stains[idx])
@@ -72,10 +76,26 @@ def channel_specs(
     return tuple(specs)
 
 
+def labels_data(levels: Sequence[Any]) -> dict[str, Any]:
+    """Labels for napari, which takes a pyramid of one level for no pyramid.
+
+    Without napari's cache of dask arrays, which fails where another thread computes with dask at the same time.
+    """
+    multiscale = len(levels) > 1
+    return {"data": list(levels) if multiscale else levels[0], "multiscale": multiscale, "cache": False}
+
+
 def cells_spec(slide: Slide) -> LayerSpec:
     """The labels themselves, as outlines, hidden until asked for."""
-    options = {"name": CELLS, "multiscale": True, "visible": False, "opacity": 0.8, **placed(slide.labels)}
-    return LayerSpec("labels", list(slide.labels.levels), options)
+    options = {
+        "name": CELLS,
+        "visible": False,
+        "opacity": 0.8,
+        "metadata": {ELEMENT: AS_CELLS},
+        **placed(slide.labels),
+        **labels_data(slide.labels.levels),
+    }
+    return LayerSpec("labels", options.pop("data"), options)
 
 
 def colours_spec(slide: Slide, labels: Sequence[ChunkedPixels], source: ColourSource, opacity: float) -> LayerSpec:

@@ -3,6 +3,7 @@
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,9 @@ class SlideView:
         self._layers: list[Layer] = []
         self._colours: Image | None = None
         self._selected: Shapes | None = None
+        self._path: Path | None = None
+        self._looked_at: tuple[tuple[float, ...], float] | None = None
+        """Where the camera was, when what is shown is the slide that was shown before, with other elements."""
         events = session.state.events
         events.slide.connect(self._show_slide)
         events.lookup.connect(self._show_lookup)
@@ -66,6 +70,10 @@ class SlideView:
             viewer.layers.events.removed.disconnect(self._forget)
             viewer.mouse_drag_callbacks.remove(self._on_press)
 
+    def layers_of(self, use: str) -> list[Layer]:
+        """The layers of what the slide uses as `AS_IMAGE` or `AS_CELLS`."""
+        return [layer for layer in self._layers if layer.metadata.get(specs.ELEMENT) == use]
+
     # -- session → layers -----------------------------------------------------------------------------------------
 
     def _show_slide(self) -> None:
@@ -76,6 +84,9 @@ class SlideView:
         state = self.session.state
         if state.slide is None or state.limits is None:
             return
+        camera = self.viewer.scene.camera
+        self._looked_at = (camera.center, camera.zoom) if state.slide.path == self._path else None
+        self._path = state.slide.path
         self._source = ColourSource()
         stains = specs.channel_specs(state.slide, state.limits, self.session.opened.pixels.stains)
         self._in_turns([*(partial(self._add, spec) for spec in stains), self._add_colours, self._add_cells])
@@ -119,8 +130,15 @@ class SlideView:
         layer = add(spec.data, **spec.options)
         self._layers.append(layer)
         if len(self._layers) == 1:
-            self.viewer.reset_view()
+            self._look()
         return layer
+
+    def _look(self) -> None:
+        """At the whole slide, or where the camera was: napari moves it with the first layer."""
+        if self._looked_at is None:
+            self.viewer.reset_view()
+        else:
+            self.viewer.scene.camera.center, self.viewer.scene.camera.zoom = self._looked_at
 
     def _show_lookup(self, changed: Any = None) -> None:
         if self._colours is None:

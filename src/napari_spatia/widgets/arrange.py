@@ -6,8 +6,8 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 PLUGIN = "napari-spatia"
 EXPLORER, CELL, CELLS_MAP, ANNOTATE = "Explorer", "Cell", "Cells map", "Annotate"
-TRANSCRIPTS, EXPORT = "Transcripts", "Export"
-DOCKS = (EXPLORER, CELL, CELLS_MAP, ANNOTATE, TRANSCRIPTS, EXPORT)
+TRANSCRIPTS, ELEMENTS, EXPORT = "Transcripts", "Elements", "Export"
+DOCKS = (EXPLORER, CELL, CELLS_MAP, ANNOTATE, TRANSCRIPTS, ELEMENTS, EXPORT)
 LEFT_PX, RIGHT_PX = 290, 430
 
 

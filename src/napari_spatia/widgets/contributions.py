@@ -24,6 +24,7 @@ from napari_spatia.viewer.view_picture import view_picture
 from napari_spatia.widgets.annotate_dock import AnnotateDock
 from napari_spatia.widgets.arrange import EXPORT, show_docks
 from napari_spatia.widgets.cell_dock import CellDock
+from napari_spatia.widgets.elements_dock import ElementsDock
 from napari_spatia.widgets.embedding_dock import EmbeddingDock
 from napari_spatia.widgets.explorer import ExplorerDock
 from napari_spatia.widgets.export_dock import ExportDock
@@ -67,6 +68,13 @@ class Annotate(AnnotateDock):
 
 class Transcripts(TranscriptsDock):
     """The Transcripts dock of a viewer."""
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__(session_for(napari_viewer))
+
+
+class Elements(ElementsDock):
+    """The Elements dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(session_for(napari_viewer))

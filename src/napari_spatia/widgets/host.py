@@ -12,6 +12,7 @@ from napari_spatia.session.jobs import ThreadJobs
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import Notice
 from napari_spatia.viewer.camera import Camera
+from napari_spatia.viewer.element_view import ElementView
 from napari_spatia.viewer.pointer import Pointer
 from napari_spatia.viewer.slide_view import SlideView
 from napari_spatia.viewer.transcript_view import TranscriptView
@@ -33,6 +34,7 @@ class Host:
     tips: HoverTips
     camera: Camera
     transcripts: TranscriptView
+    elements: ElementView
 
     def close(self) -> None:
         """Stop all work and let go of the viewer."""
@@ -43,6 +45,7 @@ class Host:
         self.pointer.close()
         self.camera.close()
         self.transcripts.close()
+        self.elements.close()
         self.view.close()
         self.session.close()
 
@@ -59,9 +62,10 @@ def host_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path 
         session = Session(ThreadJobs(delivery.deliver), backend, sidecar)
         session.state.events.notice.connect(show_notice)
         rests = Rests()
+        view = SlideView(viewer, session)
         host = Host(
-            session, SlideView(viewer, session), delivery, rests, Pointer(viewer, session, rests),
-            HoverTips(session.state), Camera(viewer, session, rests), TranscriptView(viewer, session),
+            session, view, delivery, rests, Pointer(viewer, session, rests), HoverTips(session.state),
+            Camera(viewer, session, rests), TranscriptView(viewer, session), ElementView(viewer, session, view),
         )  # fmt: skip
         weakref.finalize(viewer, host.close).atexit = False
         _hosts[viewer] = host
