@@ -59,9 +59,9 @@ class SessionBase:
     def slide(self) -> Slide:
         return self.opened.slide
 
-    def close(self) -> None:
-        """Stop all work. The journal is already on disk."""
-        self.jobs.close()
+    def close(self, wait_s: float = 2.0) -> None:
+        """Stop all work, and wait a moment for it to end. The journal is already on disk."""
+        self.jobs.close(wait_s)
 
     def job_changed(self, status: JobStatus) -> None:
         """Called by `jobs`: how a job stands."""

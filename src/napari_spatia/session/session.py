@@ -117,6 +117,11 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVer
             lambda predictor: self._take_predictor(predictor, channel_map),
         )
 
+    def read_like(self, other: "Session") -> None:
+        """Take the checkpoint that another session has loaded: its weights are in memory once."""
+        if other._predictor is not None:
+            self._take_predictor(other._predictor, None)
+
     def _take_predictor(self, predictor: "Predictor", channel_map: Mapping[str, str] | None) -> None:
         self._predictor = predictor
         self._unbind()

@@ -148,6 +148,9 @@ class SessionState:
     if TYPE_CHECKING:
         events: ClassVar[SignalGroup]
 
+    in_front: bool = True
+    """Whether this slide is the one on screen, of several that are open in a window. What belongs to another one leaves
+    camera, mouse and keys alone."""
     slide: Slide | None = None
     limits: "NDArray[np.float32] | None" = None
     """`(C, 2)` slide units shown as black and as full colour, on the slide and in every crop."""

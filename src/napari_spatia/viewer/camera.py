@@ -6,12 +6,14 @@ from napari.components import ViewerModel
 from napari.utils.events import Event
 
 from napari_spatia.session.session import Session
-from napari_spatia.session.state import Goal
+from napari_spatia.session.state import Goal, Window
 from napari_spatia.viewer.pointer import Rest, at_once
 
 GOAL_WIDTH_UM = 200.0
 """How much of the slide is on screen, at most, once the camera has gone to a cell."""
 
+MARGIN = 0.05
+"""Share of the screen that stays free around a whole slide, as napari leaves it."""
 VIEW_REST_MS, GENES_REST_MS = 150, 400
 """How long the camera must rest before what it shows is told, and before the genes of that are looked for."""
 
@@ -25,6 +27,8 @@ class Camera:
         self._rest = rest
         session.state.events.goal.connect(self._go)
         session.state.events.slide.connect(self._moved)
+        session.state.events.in_front.connect(self._take_turn)
+        self._left_at: tuple[tuple[float, ...], float] | None = None
         viewer.scene.camera.events.connect(self._moved)
         viewer.canvas.events.size.connect(self._moved)
 
@@ -32,19 +36,33 @@ class Camera:
         """Let go of the viewer and the session."""
         self._session.state.events.goal.disconnect(self._go)
         self._session.state.events.slide.disconnect(self._moved)
+        self._session.state.events.in_front.disconnect(self._take_turn)
         viewer = self._viewer()
         if viewer is not None:
             viewer.scene.camera.events.disconnect(self._moved)
             viewer.canvas.events.size.disconnect(self._moved)
 
+    def _take_turn(self, in_front: bool) -> None:
+        """Each slide has its own place of the camera: kept while another slide is in front."""
+        viewer, slide = self._viewer(), self._session.state.slide
+        if viewer is None:
+            return
+        camera = viewer.scene.camera
+        if not in_front:
+            self._left_at = None if slide is None else (camera.center, camera.zoom)
+        elif self._left_at is not None:
+            camera.center, camera.zoom = self._left_at
+        elif slide is not None:
+            look_at(viewer, slide.image.extent_um)
+
     def _moved(self, event: Event | None = None) -> None:
-        if self._session.state.slide is not None:
+        if self._session.state.slide is not None and self._session.state.in_front:
             self._rest("view", VIEW_REST_MS, self._tell)
             self._rest("view genes", GENES_REST_MS, self._session.show_view_genes)
 
     def _tell(self) -> None:
         viewer = self._viewer()
-        if viewer is None:
+        if viewer is None or not self._session.state.in_front:
             return
         camera = viewer.scene.camera
         y, x = camera.center[-2:]
@@ -53,8 +71,16 @@ class Camera:
 
     def _go(self, goal: Goal | None) -> None:
         viewer = self._viewer()
-        if viewer is None or goal is None:
+        if viewer is None or goal is None or not self._session.state.in_front:
             return
         camera = viewer.scene.camera
         camera.center = (0.0, *goal.center_um)
         camera.zoom = max(camera.zoom, min(viewer.canvas.size) / GOAL_WIDTH_UM)
+
+
+def look_at(viewer: ViewerModel, window_um: Window) -> None:
+    """Show a part of the slide (y0, x0, y1, x1) whole, with a margin."""
+    y0, x0, y1, x1 = window_um
+    height, width = viewer.canvas.size
+    viewer.scene.camera.center = (0.0, (y0 + y1) / 2, (x0 + x1) / 2)
+    viewer.scene.camera.zoom = (1 - MARGIN) * min(height / max(y1 - y0, 1e-6), width / max(x1 - x0, 1e-6))

@@ -17,29 +17,28 @@ POINT_COLOUR, DENSITY_COLORMAP = "#ffd166", "inferno"
 
 def element_specs(path: str, picture: ElementPicture, zoom: float) -> tuple[LayerSpec, ...]:
     """The layers of one element: one for each channel of an image, else one. ``zoom`` is in screen pixels a µm."""
-    name = path.partition("/")[2]
     common: dict[str, Any] = {"metadata": {ELEMENT: path}, "units": UNITS}
     if not isinstance(picture, ElementPixels):
         size = POINT_PX / max(zoom, 1e-3)
-        options = {"name": name, "size": size, "face_color": POINT_COLOUR, "border_width": 0.0, **common}
+        options = {"name": path, "size": size, "face_color": POINT_COLOUR, "border_width": 0.0, **common}
         return (LayerSpec("points", picture.yx, options),)
     common["affine"] = pixel_centres(picture.to_um)
     if picture.kind in ("labels", "shapes"):
-        options = {"name": name, "opacity": 0.8, **common, **labels_data(picture.channels[0])}
+        options = {"name": path, "opacity": 0.8, **common, **labels_data(picture.channels[0])}
         return (LayerSpec("labels", options.pop("data"), options),)
     common["multiscale"] = True
     if picture.is_rgb:
-        return (LayerSpec("image", list(picture.channels[0]), {"name": name, "rgb": True, "cache": False, **common}),)
-    return tuple(_channel_spec(name, picture, idx, common) for idx in range(len(picture.channels)))
+        return (LayerSpec("image", list(picture.channels[0]), {"name": path, "rgb": True, "cache": False, **common}),)
+    return tuple(_channel_spec(path, picture, idx, common) for idx in range(len(picture.channels)))
 
 
-def _channel_spec(name: str, picture: ElementPixels, idx: int, common: dict[str, Any]) -> LayerSpec:
+def _channel_spec(path: str, picture: ElementPixels, idx: int, common: dict[str, Any]) -> LayerSpec:
     assert picture.limits is not None, "only RGB and labels have none"
     single = len(picture.channels) == 1
     colour = (channel_colours(picture.channel_names)[idx] * 255).round().astype(int)
     colormap = DENSITY_COLORMAP if picture.kind == "points" else "gray" if single else to_hex(tuple(colour.tolist()))
     options = {
-        "name": name if single else f"{name} · {picture.channel_names[idx]}",
+        "name": path if single else f"{path} · {picture.channel_names[idx]}",
         "colormap": colormap,
         "contrast_limits": tuple(float(value) for value in picture.limits[idx]),
         "blending": "additive",

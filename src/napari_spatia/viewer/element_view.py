@@ -11,8 +11,9 @@ from napari.utils.events import Event
 
 from napari_spatia.session.session import Session
 from napari_spatia.viewer.element_layers import element_specs
-from napari_spatia.viewer.layers import COLOURS, ELEMENT, LayerSpec
+from napari_spatia.viewer.layers import ELEMENT, LayerSpec
 from napari_spatia.viewer.slide_view import SlideView
+from napari_spatia.viewer.warm_up import warm_up
 
 OUTLINE_PX = 1
 
@@ -25,17 +26,19 @@ class ElementView:
         self._session, self._slide_view = session, slide_view
         self._layers: dict[str, list[Layer]] = {}
         self._seen: dict[str, list[Layer]] = {}
-        self._switching = False
+        self._switching = self._stale = False
         self._steps: list[Callable[[], None]] = []
         session.state.events.element_pictures.connect(self._show_pictures)
-        session.state.events.shown_elements.connect(self._show_visible)
+        session.state.events.shown_elements.connect(self._take_shown)
+        session.state.events.in_front.connect(self._take_turn)
         viewer.layers.events.inserted.connect(self._watch)
         viewer.layers.events.removed.connect(self._forget)
 
     def close(self) -> None:
         """Let go of the viewer and the session; the layers stay."""
         self._session.state.events.element_pictures.disconnect(self._show_pictures)
-        self._session.state.events.shown_elements.disconnect(self._show_visible)
+        self._session.state.events.shown_elements.disconnect(self._take_shown)
+        self._session.state.events.in_front.disconnect(self._take_turn)
         viewer = self._viewer()
         if viewer is not None:
             viewer.layers.events.inserted.disconnect(self._watch)
@@ -66,7 +69,7 @@ class ElementView:
                 self._take_steps()
 
         if self._steps:
-            self._session.jobs.submit("element layers", lambda progress: None, accept)
+            self._session.jobs.submit("element layers", lambda progress: warm_up(), accept)
 
     def _add(self, path: str, spec: LayerSpec) -> None:
         viewer = self._viewer()
@@ -79,16 +82,30 @@ class ElementView:
             layer.contour = OUTLINE_PX
         self._layers[path].append(layer)
         active = viewer.layers.selection.active
-        under_cells = spec.kind != "points" and COLOURS in viewer.layers
-        viewer.layers.insert(viewer.layers.index(COLOURS) if under_cells else len(viewer.layers), layer)
+        cells = self._slide_view.colours
+        under_cells = spec.kind != "points" and cells is not None
+        viewer.layers.insert(viewer.layers.index(cells) if under_cells else len(viewer.layers), layer)
         viewer.layers.selection.active = active
 
-    def _show_visible(self, shown: frozenset[str]) -> None:
+    def _show_visible(self) -> None:
         own = {entry.path for entry in self._session.state.elements if entry.use}
+        shown = self._session.state.shown_elements
         for path in {*self._layers, *own}:
             layers = self._of(path)
             if (path in shown) != any(layer.visible for layer in layers):
                 self._switch(path, layers, path in shown)
+
+    def _take_shown(self, shown: Any = None) -> None:
+        """While another slide is in front all layers are hidden, whatever is ticked."""
+        self._stale = not self._session.state.in_front
+        if not self._stale:
+            self._show_visible()
+
+    def _take_turn(self, in_front: bool) -> None:
+        if in_front and self._stale:
+            self._stale = False
+            self._steps.append(self._show_visible)
+            self._take_steps()
 
     def _switch(self, path: str, layers: list[Layer], visible: bool) -> None:
         """Hide all layers of an element, or show those that were to be seen before."""
@@ -116,7 +133,7 @@ class ElementView:
     def _take_visible(self, event: Event) -> None:
         state, told = self._session.state, event.source.metadata[ELEMENT]
         path = next((entry.path for entry in state.elements if told in (entry.path, entry.use)), None)
-        if path is None or self._switching or event.source not in (layers := self._of(path)):
+        if path is None or self._switching or not state.in_front or event.source not in (layers := self._of(path)):
             return
         others = state.shown_elements - {path}
         state.shown_elements = others | {path} if any(layer.visible for layer in layers) else others

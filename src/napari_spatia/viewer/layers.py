@@ -4,8 +4,9 @@ The viewer's world is the slide's frame in µm. napari places the centre of pixe
 raster's corner plus half a pixel.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ CELLS, COLOURS, SELECTED = "cell outlines", "cell colours", "selected cell"
 ELEMENT = "spatia_element"
 """Where a layer's metadata keeps which element of the store it shows: its path, or what the slide uses it as."""
 UNITS = ("µm", "µm")
+OWN: Mapping[str, Any] = MappingProxyType({"units": UNITS, "metadata": {"spatia": True}})
+"""Options of a layer that is made for a slide, and goes with it, where its metadata says nothing else."""
 OUTLINE_WINDOW_UM = 60.0
 
 

@@ -14,8 +14,10 @@ from napari.utils.events import Event
 from napari_spatia.session.colour import dim_others
 from napari_spatia.session.session import Session
 from napari_spatia.viewer import layers as specs
+from napari_spatia.viewer.camera import look_at
 from napari_spatia.viewer.lasso import Lasso
 from napari_spatia.viewer.overlay import ColourSource
+from napari_spatia.viewer.warm_up import warm_up
 
 SESSION_KEY = "spatia_session"
 """Where the overlay's metadata keeps its session, for who saves the layer."""
@@ -43,11 +45,17 @@ class SlideView:
         events.opacity.connect(self._show_opacity)
         events.cell_style.connect(self._show_lookup)
         events.selected.connect(self._show_selected)
+        events.in_front.connect(self._take_turn)
         viewer.mouse_drag_callbacks.append(self._on_press)
         viewer.layers.events.removed.connect(self._forget)
         self._lasso = Lasso(viewer, session)
         if session.state.slide is not None:
             self._show_slide()
+
+    @property
+    def colours(self) -> Image | None:
+        """The layer of the cells in colour, unless there is none."""
+        return self._colours
 
     @property
     def viewer(self) -> ViewerModel:
@@ -65,6 +73,7 @@ class SlideView:
         events.opacity.disconnect(self._show_opacity)
         events.cell_style.disconnect(self._show_lookup)
         events.selected.disconnect(self._show_selected)
+        events.in_front.disconnect(self._take_turn)
         viewer = self._viewer()
         if viewer is not None:
             viewer.layers.events.removed.disconnect(self._forget)
@@ -90,7 +99,16 @@ class SlideView:
         self._source = ColourSource()
         stains = specs.channel_specs(state.slide, state.limits, self.session.opened.pixels.stains)
         self._in_turns([*(partial(self._add, spec) for spec in stains), self._add_colours, self._add_cells])
-        self.viewer.title = f"{state.slide.name} - napari-spatia"
+        self._show_title()
+
+    def _take_turn(self, in_front: bool) -> None:
+        self._show_title()
+        self._show_selected()
+
+    def _show_title(self) -> None:
+        slide = self.session.state.slide
+        if self.session.state.in_front:
+            self.viewer.title = "napari-spatia" if slide is None else f"{slide.name} - napari-spatia"
 
     def _in_turns(self, steps: Sequence[Callable[[], Any]]) -> None:
         """Take one step a turn of the window's loop: the first stain is drawn, and the window answers, in between."""
@@ -102,14 +120,15 @@ class SlideView:
                 self._in_turns(steps[1:])
 
         if steps:
-            self.session.jobs.submit("layers", lambda progress: None, accept)
+            self.session.jobs.submit("layers", lambda progress: warm_up(), accept)
 
     def _add_colours(self) -> None:
         state, labels = self.session.state, self.session.opened.pixels.labels
         assert state.slide is not None, "its stains are shown"
-        self._colours = self._add(specs.colours_spec(state.slide, labels, self._source, state.opacity))
+        spec = specs.colours_spec(state.slide, labels, self._source, state.opacity)
+        spec.options["metadata"] = {SESSION_KEY: self.session}
+        self._colours = self._add(spec)
         self._colours.events.opacity.connect(self._take_opacity)
-        self._colours.metadata[SESSION_KEY] = self.session
         self._show_lookup()
         self._show_selected()
         self.viewer.canvas.overlays.scale_bar.visible = True
@@ -135,8 +154,11 @@ class SlideView:
 
     def _look(self) -> None:
         """At the whole slide, or where the camera was: napari moves it with the first layer."""
+        state = self.session.state
+        if not state.in_front or state.slide is None:
+            return
         if self._looked_at is None:
-            self.viewer.reset_view()
+            look_at(self.viewer, state.slide.image.extent_um)
         else:
             self.viewer.scene.camera.center, self.viewer.scene.camera.zoom = self._looked_at
 
@@ -164,6 +186,8 @@ class SlideView:
 
     def _show_selected(self, selected: str | None = None) -> None:
         state = self.session.state
+        if not state.in_front:
+            return
         if state.card is None or state.slide is None:
             if self._selected is not None:
                 self._selected.data = []
@@ -172,7 +196,7 @@ class SlideView:
         if self._selected is None:
             active = self.viewer.layers.selection.active
             self._selected = self.viewer.add_shapes(
-                name=specs.SELECTED, ndim=2, face_color="transparent", units=specs.UNITS, opacity=1.0
+                name=specs.SELECTED, ndim=2, face_color="transparent", opacity=1.0, **specs.OWN
             )
             self._layers.append(self._selected)
             self.viewer.layers.selection.active = active
@@ -194,7 +218,7 @@ class SlideView:
         active = viewer.layers.selection.active
         drawing = active is not None and str(getattr(active, "mode", "pan_zoom")) not in ("pan_zoom", "transform")
         state = self.session.state
-        if event.button != 1 or event.modifiers or drawing or state.tool or state.slide is None:
+        if event.button != 1 or event.modifiers or drawing or state.tool or state.slide is None or not state.in_front:
             return
         start = np.asarray(event.pos, dtype=float)
         farthest = 0.0

@@ -28,7 +28,8 @@ from napari_spatia.widgets.elements_dock import ElementsDock
 from napari_spatia.widgets.embedding_dock import EmbeddingDock
 from napari_spatia.widgets.explorer import ExplorerDock
 from napari_spatia.widgets.export_dock import ExportDock
-from napari_spatia.widgets.host import session_for
+from napari_spatia.widgets.host import slides_for
+from napari_spatia.widgets.slide_pages import SlideChooser, SlidePages
 from napari_spatia.widgets.transcripts_dock import TranscriptsDock
 
 NO_LAYERS: list[tuple[Any, ...]] = [(None,)]
@@ -38,53 +39,55 @@ DATA_VARIABLE = "NAPARI_SPATIA_DATA"
 SAMPLE_CELLS, SAMPLE_SEED = 2000, 11
 
 
-class Explorer(ExplorerDock):
+class Explorer(SlidePages):
     """The Explorer dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        slides = slides_for(napari_viewer)
+        super().__init__(slides, partial(ExplorerDock, open_slide=slides.open), SlideChooser(slides))
 
 
-class Cell(CellDock):
+class Cell(SlidePages):
     """The Cell dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        super().__init__(slides_for(napari_viewer), CellDock)
 
 
-class CellsMap(EmbeddingDock):
+class CellsMap(SlidePages):
     """The Cells map dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        super().__init__(slides_for(napari_viewer), EmbeddingDock)
 
 
-class Annotate(AnnotateDock):
+class Annotate(SlidePages):
     """The Annotate dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        super().__init__(slides_for(napari_viewer), AnnotateDock)
 
 
-class Transcripts(TranscriptsDock):
+class Transcripts(SlidePages):
     """The Transcripts dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        super().__init__(slides_for(napari_viewer), TranscriptsDock)
 
 
-class Elements(ElementsDock):
+class Elements(SlidePages):
     """The Elements dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        super().__init__(slides_for(napari_viewer), ElementsDock)
 
 
-class Export(ExportDock):
+class Export(SlidePages):
     """The Export dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer), partial(view_picture, napari_viewer))
+        take_picture = partial(view_picture, napari_viewer)
+        super().__init__(slides_for(napari_viewer), partial(ExportDock, take_picture=take_picture))
 
 
 def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[tuple[Any, ...]]] | None:
@@ -95,7 +98,7 @@ def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[tuple[
 
 
 def read_slide(path: str | list[str]) -> list[tuple[Any, ...]]:
-    """Open a slide in the current viewer's session; without a viewer, return its layers."""
+    """Open a slide in the current viewer, beside others that are open there; without a viewer, return its layers."""
     first = path[0] if isinstance(path, list) else path
     viewer = current_viewer()
     if viewer is None:
@@ -107,7 +110,7 @@ def read_slide(path: str | list[str]) -> list[tuple[Any, ...]]:
 
 
 def _open(viewer: Viewer, path: str | Path) -> None:
-    session_for(viewer).open(path)
+    slides_for(viewer).open(path)
     QTimer.singleShot(0, lambda: show_docks(viewer))
 
 
@@ -130,7 +133,7 @@ def _viewer() -> Viewer:
 def simulated_tissue() -> list[tuple[Any, ...]]:
     """A tissue drawn by known rules; made once, then kept in the person's cache folder."""
     viewer = _viewer()
-    session_for(viewer).open_simulated(
+    slides_for(viewer).open_simulated(
         platformdirs.user_cache_path("napari-spatia") / f"tissue-{SAMPLE_CELLS}-{SAMPLE_SEED}.zarr",
         num_cells=SAMPLE_CELLS,
         seed=SAMPLE_SEED,
