@@ -71,10 +71,10 @@ def test_a_reading_that_was_stopped_is_not_shown(fake_backend, tmp_path, slide_w
     gate, entered, calls = threading.Event(), threading.Event(), []
     read = elements.read_element
 
-    def slow(slide, kind, name, progress):
+    def slow(slide, kind, name, progress, pyramids):
         entered.set()
         assert gate.wait(20)
-        return read(slide, kind, name, progress)
+        return read(slide, kind, name, progress, pyramids)
 
     monkeypatch.setenv("NAPARI_SPATIA_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(elements, "read_element", slow)

@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import dask
@@ -106,6 +106,7 @@ class SlidePixels:
 
     stains: tuple[tuple[ChunkedPixels, ...], ...]
     labels: tuple[ChunkedPixels, ...]
+    kept: KeptChunks
 
     @classmethod
     def of(cls, slide: Slide) -> Self:
@@ -114,7 +115,16 @@ class SlidePixels:
         stains = tuple(
             tuple(ChunkedPixels(level[idx], kept) for level in slide.image.levels) for idx in range(len(slide.channels))
         )
-        return cls(stains, tuple(ChunkedPixels(level, kept) for level in slide.labels.levels))
+        return cls(stains, tuple(ChunkedPixels(level, kept) for level in slide.labels.levels), kept)
+
+    def with_coarser(self, image: Sequence[da.Array], labels: Sequence[da.Array]) -> Self:
+        """The same with coarser levels of the image and of the labels; what is in memory stays there."""
+        stains = tuple(
+            (*levels, *(ChunkedPixels(level[idx], self.kept) for level in image))
+            for idx, levels in enumerate(self.stains)
+        )
+        added = tuple(ChunkedPixels(level, self.kept) for level in labels)
+        return replace(self, stains=stains, labels=(*self.labels, *added))
 
 
 def _span(key: Any, length: int) -> tuple[int, int]:

@@ -6,6 +6,7 @@ many to be seen singly become the density of all of them.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import dask.array as da
@@ -18,6 +19,7 @@ from napari_spatia.data.density import bin_places
 from napari_spatia.data.element_list import num_points
 from napari_spatia.data.elements import SlideStore, damage_named, open_store, read_levels
 from napari_spatia.data.picture import slide_limits
+from napari_spatia.data.pyramid import make_pyramid, needs_pyramid
 from napari_spatia.data.rasterize import rasterize_shapes
 from napari_spatia.data.registered import affine_um, placement_um
 from napari_spatia.data.slide import Raster, Slide
@@ -66,8 +68,13 @@ class ElementPoints:
 ElementPicture = ElementPixels | ElementPoints
 
 
-def read_element(slide: Slide, kind: str, name: str, progress: Progress = silent) -> ElementPicture:
-    """One image, labels, shapes or points element of the slide's store. Raises `SlideError` where it has no picture."""
+def read_element(
+    slide: Slide, kind: str, name: str, progress: Progress = silent, pyramids: Path | None = None
+) -> ElementPicture:
+    """One image, labels, shapes or points element of the slide's store. Raises `SlideError` where it has no picture.
+
+    A large raster without coarser levels gets them in the folder ``pyramids``, where one is named.
+    """
     store = open_store(slide.path)
     if name not in store.names(kind):
         raise SlideError(
@@ -76,9 +83,9 @@ def read_element(slide: Slide, kind: str, name: str, progress: Progress = silent
     progress(0.0, f"reading {name}")
     with damage_named(slide.path, f"{kind}/{name}"):
         if kind == "images":
-            return _read_image(store, slide, name)
+            return _read_image(store, slide, name, progress, pyramids)
         if kind == "labels":
-            levels, _ = read_levels(store, "labels", name)
+            levels = _read_levels(store, kind, name, progress, pyramids)
             return ElementPixels("labels", (_kept(levels),), (name,), affine_um(store, slide, kind, name))
         if kind == "shapes":
             return _draw_shapes(store, slide, name, progress)
@@ -92,8 +99,17 @@ def _kept(levels: Iterable[da.Array], kept: KeptChunks | None = None) -> tuple[C
     return tuple(ChunkedPixels(level, kept) for level in levels)
 
 
-def _read_image(store: SlideStore, slide: Slide, name: str) -> ElementPixels:
-    levels, _ = read_levels(store, "images", name)
+def _read_levels(
+    store: SlideStore, kind: str, name: str, progress: Progress, pyramids: Path | None
+) -> tuple[da.Array, ...]:
+    levels, _ = read_levels(store, kind, name)
+    if pyramids is None or not needs_pyramid(levels):
+        return levels
+    return (*levels, *make_pyramid(store.path, kind, name, levels[0], pyramids, progress))
+
+
+def _read_image(store: SlideStore, slide: Slide, name: str, progress: Progress, pyramids: Path | None) -> ElementPixels:
+    levels = _read_levels(store, "images", name, progress, pyramids)
     names = ngff.channel_names(store.attrs("images", name), levels[0].shape[0])
     to_um = affine_um(store, slide, "images", name)
     if levels[0].dtype == np.uint8 and {channel.lower() for channel in names} in RGB_NAMES:

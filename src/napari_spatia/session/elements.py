@@ -7,7 +7,8 @@ from napari_spatia.data.element_list import AS_CELLS, AS_IMAGE, StoredElement, l
 from napari_spatia.data.element_picture import ElementPicture, read_element
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import SlideError
-from napari_spatia.session.base import SessionBase
+from napari_spatia.progress import Progress
+from napari_spatia.session.pyramids import PyramidVerbs
 
 SHOWING = "show "
 """Jobs that read an element are called this and its path, so that several are read, and stopped, side by side."""
@@ -15,7 +16,7 @@ KEYWORD_OF = {AS_IMAGE: "image", AS_CELLS: "labels"}
 """The keyword of `open_slide` for what an element is used as; of a table it is the use itself."""
 
 
-class ElementVerbs(SessionBase):
+class ElementVerbs(PyramidVerbs):
     """An element is named by its path in the store, such as ``shapes/nuclei``."""
 
     def list_elements(self) -> None:
@@ -60,9 +61,12 @@ class ElementVerbs(SessionBase):
             if picture.note:
                 self._say(picture.note)
 
-        self.jobs.submit(
-            SHOWING + path, lambda progress: read_element(opened.slide, entry.kind, entry.name, progress), accept
-        )
+        pyramids = self._pyramid_folder(opened.slide)
+
+        def work(progress: Progress) -> ElementPicture:
+            return read_element(opened.slide, entry.kind, entry.name, progress, pyramids)
+
+        self.jobs.submit(SHOWING + path, work, accept)
 
     def hide_element(self, path: str) -> None:
         """Take an element out of sight, or stop reading it; what was read stays at hand."""

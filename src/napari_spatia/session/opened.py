@@ -23,6 +23,7 @@ from napari_spatia.data.keys import (
 )
 from napari_spatia.data.obsm import list_obsm
 from napari_spatia.data.picture import slide_limits
+from napari_spatia.data.pyramid import stored_pyramids
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.store import read_uns, write_obs_columns
 from napari_spatia.data.transcripts import points_names
@@ -34,7 +35,7 @@ from napari_spatia.session.cell_ids import CellIds
 from napari_spatia.session.colour import to_hex
 from napari_spatia.session.instances import InstanceIndex
 from napari_spatia.session.pointing import LabelPixels
-from napari_spatia.session.sidecar import sidecar_folder
+from napari_spatia.session.sidecar import pyramid_folder, sidecar_folder
 from napari_spatia.session.state import CellCard, CellCrop
 from napari_spatia.session.values import from_column
 
@@ -83,7 +84,10 @@ def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progr
     """What the session keeps beside a slide that is already open."""
     progress(0.5, "indexing genes and cells")
     journal = Journal((sidecar or sidecar_folder(slide.path)) / f"annotations-{slide.table_name}.jsonl")
-    pixels = SlidePixels.of(slide)
+    place = (sidecar / "pyramids") if sidecar is not None else pyramid_folder(slide.path)
+    coarse_image, coarse_labels = stored_pyramids(slide, place)
+    pixels = SlidePixels.of(slide).with_coarser(coarse_image, coarse_labels)
+    seen = replace(slide.image, levels=(*slide.image.levels, *coarse_image))
     totals = np.asarray(slide.counts.sum(axis=1), np.float32).ravel()
     opened = OpenedSlide(
         slide=slide,
@@ -96,7 +100,7 @@ def derive(slide: Slide, backend: Backend, sidecar: Path | None, progress: Progr
         ids=CellIds(slide.cell_id),
         contrast=GeneContrast(slide.counts, totals),
         points=points_names(slide),
-        limits=slide_limits(slide.image, high=BRIGHTEST_PERCENT),
+        limits=slide_limits(seen, high=BRIGHTEST_PERCENT),
         colours=stored_colours(slide),
         obsm=list_obsm(slide),
         prediction=backend.read_prediction(slide),

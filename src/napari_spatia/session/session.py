@@ -83,7 +83,19 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVer
         )
 
     def _take_slide(self, opened: OpenedSlide, choices: Mapping[str, Any] | None = None) -> None:
-        for kind in ("bind", "edits", "predict", "colour", "filter", "crop", "select", "render", "examine", "export"):
+        for kind in (
+            "bind",
+            "edits",
+            "predict",
+            "colour",
+            "filter",
+            "crop",
+            "select",
+            "render",
+            "examine",
+            "export",
+            "pyramid",
+        ):
             self.jobs.cancel(kind)
         self.select_cell(None)
         self.point_away()
@@ -102,9 +114,11 @@ class Session(TranscriptVerbs, AnnotationVerbs, BlendVerbs, SelectVerbs, PlotVer
         state.armed_class, state.annotations, state.unsaved_annotations = None, opened.annotations, 0
         state.chosen, state.tool, state.plot = None, "", None
         state.slide = opened.slide
+        state.pixels = opened.pixels
         self._show_first_plot()
         self.colour_by(self._values().default_key)
         self.list_elements()
+        self.make_pyramid()
         self._bind()
 
     # -- the model ------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import SignalGroup, evented
 
+from napari_spatia.data.chunks import SlidePixels
 from napari_spatia.data.colors import Rgb
 from napari_spatia.data.element_list import StoredElement
 from napari_spatia.data.element_picture import ElementPicture
@@ -135,6 +136,7 @@ _SAME_OBJECT = dict.fromkeys(
         "hovered",
         "transcripts",
         "element_pictures",
+        "pixels",
     ),
     operator.is_,
 )
@@ -154,6 +156,8 @@ class SessionState:
     slide: Slide | None = None
     limits: "NDArray[np.float32] | None" = None
     """`(C, 2)` slide units shown as black and as full colour, on the slide and in every crop."""
+    pixels: SlidePixels | None = None
+    """What is shown of the slide, by level: the slide's own, and coarser ones where they have been made."""
     checkpoint: "CheckpointInfo | None" = None
     device: str = ""
     bound: bool = False

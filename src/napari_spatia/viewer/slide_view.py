@@ -11,8 +11,12 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer, Shapes
 from napari.utils.events import Event
 
+from napari_spatia.data.chunks import SlidePixels
+from napari_spatia.data.element_list import AS_CELLS
+from napari_spatia.data.pyramid import needs_pyramid
 from napari_spatia.session.colour import dim_others
 from napari_spatia.session.session import Session
+from napari_spatia.session.state import Window
 from napari_spatia.viewer import layers as specs
 from napari_spatia.viewer.camera import look_at
 from napari_spatia.viewer.lasso import Lasso
@@ -21,6 +25,8 @@ from napari_spatia.viewer.warm_up import warm_up
 
 SESSION_KEY = "spatia_session"
 """Where the overlay's metadata keeps its session, for who saves the layer."""
+FIRST_PX = 2000
+"""How much of a slide without coarser levels is in view at first, in its pixels."""
 CLICK_RADIUS_PX = 4
 """A press and a release closer than this on the screen are a click, farther apart a pan."""
 
@@ -35,6 +41,8 @@ class SlideView:
         self._layers: list[Layer] = []
         self._colours: Image | None = None
         self._selected: Shapes | None = None
+        self._pixels: SlidePixels | None = None
+        self._is_complete = False
         self._path: Path | None = None
         self._looked_at: tuple[tuple[float, ...], float] | None = None
         """Where the camera was, when what is shown is the slide that was shown before, with other elements."""
@@ -45,6 +53,7 @@ class SlideView:
         events.opacity.connect(self._show_opacity)
         events.cell_style.connect(self._show_lookup)
         events.selected.connect(self._show_selected)
+        events.pixels.connect(self._take_pixels)
         events.in_front.connect(self._take_turn)
         viewer.mouse_drag_callbacks.append(self._on_press)
         viewer.layers.events.removed.connect(self._forget)
@@ -73,6 +82,7 @@ class SlideView:
         events.opacity.disconnect(self._show_opacity)
         events.cell_style.disconnect(self._show_lookup)
         events.selected.disconnect(self._show_selected)
+        events.pixels.disconnect(self._take_pixels)
         events.in_front.disconnect(self._take_turn)
         viewer = self._viewer()
         if viewer is not None:
@@ -90,6 +100,7 @@ class SlideView:
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
         self._layers, self._colours, self._selected = [], None, None
+        self._is_complete = False
         state = self.session.state
         if state.slide is None or state.limits is None:
             return
@@ -97,7 +108,8 @@ class SlideView:
         self._looked_at = (camera.center, camera.zoom) if state.slide.path == self._path else None
         self._path = state.slide.path
         self._source = ColourSource()
-        stains = specs.channel_specs(state.slide, state.limits, self.session.opened.pixels.stains)
+        self._pixels = self.session.opened.pixels
+        stains = specs.channel_specs(state.slide, state.limits, self._pixels.stains)
         self._in_turns([*(partial(self._add, spec) for spec in stains), self._add_colours, self._add_cells])
         self._show_title()
 
@@ -123,9 +135,9 @@ class SlideView:
             self.session.jobs.submit("layers", lambda progress: warm_up(), accept)
 
     def _add_colours(self) -> None:
-        state, labels = self.session.state, self.session.opened.pixels.labels
-        assert state.slide is not None, "its stains are shown"
-        spec = specs.colours_spec(state.slide, labels, self._source, state.opacity)
+        state = self.session.state
+        assert state.slide is not None and self._pixels is not None, "its stains are shown"
+        spec = specs.colours_spec(state.slide, self._pixels.labels, self._source, state.opacity)
         spec.options["metadata"] = {SESSION_KEY: self.session}
         self._colours = self._add(spec)
         self._colours.events.opacity.connect(self._take_opacity)
@@ -136,13 +148,35 @@ class SlideView:
     def _add_cells(self) -> None:
         """The labels as a layer of their own, hidden, for who looks for one; under the colours."""
         state = self.session.state
-        assert state.slide is not None, "its stains are shown"
+        assert state.slide is not None and self._pixels is not None, "its stains are shown"
         active = self.viewer.layers.selection.active
-        cells = self._add(specs.cells_spec(state.slide))
+        cells = self._add(specs.cells_spec(state.slide, self._pixels.labels))
         cells.contour = 1
         if self._colours is not None:
             self.viewer.layers.move(self.viewer.layers.index(cells), self.viewer.layers.index(self._colours))
         self.viewer.layers.selection.active = active
+        self._is_complete = True
+        self._take_pixels()
+
+    def _take_pixels(self, changed: Any = None) -> None:
+        """Show the coarser levels that have been made, one layer a turn; camera, colours and contrast stay."""
+        pixels = self.session.state.pixels
+        if not self._is_complete or pixels is None or pixels is self._pixels:
+            return
+        self._pixels = pixels
+        self._in_turns([partial(self._set_levels, layer) for layer in self._layers])
+
+    def _set_levels(self, layer: Layer) -> None:
+        assert self._pixels is not None, "they are being taken over"
+        channel = layer.metadata.get(specs.CHANNEL)
+        if layer not in self._layers:
+            return
+        if self._colours is not None and layer is self._colours:
+            self._colours.data = specs.painted(self._pixels.labels, self._source)
+        elif channel is not None:
+            layer.data = specs.shown_levels(self._pixels.stains[channel])
+        elif layer in self.layers_of(AS_CELLS) and layer.multiscale:
+            layer.data = specs.shown_levels(self._pixels.labels)
 
     def _add(self, spec: specs.LayerSpec) -> Any:
         add = self.viewer.add_image if spec.kind == "image" else self.viewer.add_labels
@@ -158,9 +192,19 @@ class SlideView:
         if not state.in_front or state.slide is None:
             return
         if self._looked_at is None:
-            look_at(self.viewer, state.slide.image.extent_um)
+            look_at(self.viewer, self._first_window())
         else:
             self.viewer.scene.camera.center, self.viewer.scene.camera.zoom = self._looked_at
+
+    def _first_window(self) -> Window:
+        """The whole slide, or its middle where that alone can be shown until coarser levels are made."""
+        slide, pixels = self.session.slide, self._pixels
+        y0, x0, y1, x1 = slide.image.extent_um
+        if pixels is None or not needs_pyramid(pixels.stains[0]):
+            return y0, x0, y1, x1
+        half = FIRST_PX * slide.image.um_per_px / 2
+        y, x = (y0 + y1) / 2, (x0 + x1) / 2
+        return y - half, x - half, y + half, x + half
 
     def _show_lookup(self, changed: Any = None) -> None:
         if self._colours is None:

@@ -69,7 +69,13 @@ class ExplorerDock(Dock):
         self.open_button = button(
             "Open slide…", "Open a SpatialData .zarr folder beside the open ones", self._ask_slide
         )
-        for widget in (heading("Slide"), self.slide_hint, self.slide_label, self.open_button, Busy(self, "open")):
+        for widget in (
+            heading("Slide"),
+            self.slide_hint,
+            self.slide_label,
+            self.open_button,
+            Busy(self, "open", "pyramid"),
+        ):
             self.body.addWidget(widget)
         self.body.addWidget(line())
 
