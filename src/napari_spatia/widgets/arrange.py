@@ -6,8 +6,9 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 PLUGIN = "napari-spatia"
 EXPLORER, CELL, CELLS_MAP, ANNOTATE = "Explorer", "Cell", "Cells map", "Annotate"
-SCREENS, COMPARE, TRANSCRIPTS, EXPORT = "Screens", "Compare", "Transcripts", "Export"
-DOCKS = (EXPLORER, CELL, SCREENS, CELLS_MAP, COMPARE, ANNOTATE, TRANSCRIPTS, EXPORT)
+SCREENS, COMPARE, TRANSCRIPTS = "Screens", "Compare", "Transcripts"
+ELEMENTS, EXPORT = "Elements", "Export"
+DOCKS = (EXPLORER, CELL, SCREENS, CELLS_MAP, COMPARE, ANNOTATE, TRANSCRIPTS, ELEMENTS, EXPORT)
 LEFT_PX, RIGHT_PX = 290, 430
 
 
