@@ -75,3 +75,40 @@ def transcript_session(fake_backend, tmp_path, slide_with_transcripts, transcrip
     session = Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
     session.open(slide_with_transcripts)
     return session
+
+
+@pytest.fixture(scope="session")
+def slide_with_elements(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated slide whose store holds more: an H&E that lies turned, nuclei, regions, seeds, a second table."""
+    import geopandas as gpd
+    import numpy as np
+    import shapely
+    import spatialdata
+    from spatialdata.models import Image2DModel, Labels2DModel, PointsModel, ShapesModel
+    from spatialdata.transformations import Affine, Identity, Scale
+
+    from napari_spatia.data.simulate import simulate_slide
+
+    path = simulate_slide(tmp_path_factory.mktemp("elements") / "slide.zarr", num_cells=120, seed=4, transcripts=True)
+    stored = spatialdata.read_zarr(path)
+    half = Scale([0.5, 0.5], axes=("x", "y"))
+    turned = Affine([[0, 2.0, 10.0], [-2.0, 0, 60.0], [0, 0, 1]], ("x", "y"), ("x", "y"))  # x = 2 y + 10, y = 60 - 2 x
+    rng = np.random.default_rng(0)
+    he, cyx = rng.integers(0, 255, (3, 30, 20)).astype(np.uint8), ("c", "y", "x")
+    nuclei = np.zeros((80, 100), np.int32)
+    nuclei[10:20, 10:30], nuclei[40:60, 50:90] = 1, 2
+    regions = gpd.GeoDataFrame(geometry=[shapely.box(5, 5, 20, 15), shapely.box(30, 20, 50, 45)])
+    added = {
+        "he": Image2DModel.parse(
+            he, dims=("c", "y", "x"), c_coords=["r", "g", "b"], transformations={"global": turned}
+        ),
+        "afar": Image2DModel.parse(he, dims=cyx, transformations={"elsewhere": Identity()}),
+        "nuclei": Labels2DModel.parse(nuclei, dims=("y", "x"), transformations={"global": half}),
+        "regions": ShapesModel.parse(regions, transformations={"global": Identity()}),
+        "seeds": PointsModel.parse(np.array([[4.0, 6.0], [20.0, 10.0]]), transformations={"global": half}),
+        "again": stored["table"].copy(),
+    }
+    for name, element in added.items():
+        stored[name] = element
+        stored.write_element(name)
+    return path

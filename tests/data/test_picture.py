@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import pytest
 from PIL import Image
 
 from napari_spatia.data import picture
+from napari_spatia.data.slide import Raster
 from napari_spatia.files import staged_file, staged_folder
 
 CHANNELS = ("DAPI", "boundary", "rna_18S", "aSMA_vimentin")
@@ -94,3 +96,19 @@ def test_a_file_or_folder_that_fails_leaves_the_old_one(tmp_path: Path):
         (staged / "new").touch()
     assert [item.name for item in folder.iterdir()] == ["new"]
     assert sorted(item.name for item in tmp_path.iterdir()) == ["a.txt", "b"]
+
+
+def test_limits_of_a_large_slide_without_coarse_levels_read_a_few_windows():
+    """The same as from all of it where the tissue is alike, without reading more than a small part."""
+    read = []
+
+    def block(block_info=None):
+        (c, y, x) = block_info[None]["chunk-location"]
+        read.append((y, x))
+        return np.random.default_rng((c, y, x)).integers(0, 200, (1, 512, 512), dtype=np.uint16) + np.uint16(100 * c)
+
+    level = da.map_blocks(block, chunks=((1, 1), (512,) * 12, (512,) * 12), dtype=np.uint16, meta=np.zeros((0, 0, 0)))
+    read.clear()
+    limits = picture.slide_limits(Raster((level,), 0.5), high=99.0)
+    assert len(set(read)) <= 36, "of 144 chunks"
+    np.testing.assert_allclose(limits, [[1.5, 197.5], [101.5, 297.5]], atol=3)

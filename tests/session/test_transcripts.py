@@ -3,9 +3,10 @@ import shutil
 import numpy as np
 import pytest
 
+from napari_spatia.data.density import bin_places
 from napari_spatia.errors import PanelError, SlideError
 from napari_spatia.session import transcripts
-from napari_spatia.session.transcripts import bin_places, bin_um
+from napari_spatia.session.transcripts import bin_um
 
 LEFT = (0.0, 0.0, 1e4, 40.0)
 
@@ -50,7 +51,9 @@ def test_too_many_become_a_density_of_each_gene(transcript_session, monkeypatch)
 
 def test_bins_are_square_and_count_what_lies_in_them():
     window = (10.0, 20.0, 10.0 + 51.2, 20.0 + 102.4)
-    density = bin_places(np.array([[10.1, 20.1], [10.1, 20.15], [61.1, 122.3], [5.0, 30.0]], np.float32), window)
+    density = bin_places(
+        np.array([[10.1, 20.1], [10.1, 20.15], [61.1, 122.3], [5.0, 30.0]], np.float32), window, bin_um(window)
+    )
     assert bin_um(window) == pytest.approx(0.2) and density.shape == (256, 512)
     assert density[0, 0] == 2 and density[255, 511] == 1 and density.sum() == 3
 

@@ -1,6 +1,7 @@
 """Counterfactuals over the slide: where they lie, what they look like, and when they are there."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from napari_spatia.data.slide import Raster
 from napari_spatia.errors import SpatiaError
 from napari_spatia.session.patches import CROP, Patch, feathered
 from napari_spatia.session.session import Session
-from napari_spatia.viewer.layers import COLOURS, SELECTED
+from napari_spatia.viewer.layers import CHANNEL, COLOURS, SELECTED
 from napari_spatia.viewer.patch_paint import ENLARGE, LABEL_PX, MARK, AppliedPatches, StainLook
 from napari_spatia.viewer.patch_view import PatchView
 from napari_spatia.viewer.slide_view import SlideView
@@ -24,7 +25,8 @@ GENE = "GENE3"
 def shown(fake_backend, small_slide, tmp_path):
     viewer = ViewerModel()
     session = Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
-    view, patches = SlideView(viewer, session), PatchView(viewer, session)
+    view = SlideView(viewer, session)
+    patches = PatchView(viewer, session, view)
     session.show(small_slide)
     session.load_checkpoint("fake")
     yield viewer, session
@@ -62,11 +64,12 @@ def test_a_known_picture_lies_on_the_pixels_it_was_cut_from(small_slide):
     viewer = ViewerModel()
     half = um_per_px / 2
     slide = viewer.add_image(
-        image[0], name="DAPI", scale=(um_per_px,) * 2, translate=(half, half), colormap="gray", contrast_limits=(0, 255)
-    )
+        image[0], name="DAPI", scale=(um_per_px,) * 2, translate=(half, half), colormap="gray", contrast_limits=(0, 255),
+        metadata={CHANNEL: 0},
+    )  # fmt: skip
     session = Session()
     session.state.slide = replace(small_slide, channels=("DAPI",))
-    view = PatchView(viewer, session)
+    view = PatchView(viewer, session, SimpleNamespace(layers=(slide,), layers_of=lambda use: [slide]))
     laid = viewer.add_image(np.zeros((1, 1, 4), np.uint8), rgb=True)
     view._session.state.patch_extent = CROP
     view._fill(viewer, laid, patch)

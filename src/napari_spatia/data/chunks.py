@@ -141,18 +141,23 @@ class SlidePixels:
     labels: tuple[ChunkedPixels, ...] = ()
 
     @classmethod
-    def of_image(cls, image: Raster) -> Self:
-        """Those of the stains; nothing is read yet."""
-        kept = KeptChunks()
-        num_channels = image.levels[0].shape[0]
-        stains = tuple(
-            tuple(ChunkedPixels(level, kept, channel) for level in image.sources) for channel in range(num_channels)
-        )
-        return cls(kept, stains)
+    def of_image(cls, image: Raster, coarser: Sequence[Any] = ()) -> Self:
+        """Those of the stains, with ``coarser`` `(C, Y, X)` levels made for them; nothing is read yet."""
+        kept, levels, channels = KeptChunks(), (*image.sources, *coarser), range(image.levels[0].shape[0])
+        return cls(kept, tuple(tuple(ChunkedPixels(level, kept, idx) for level in levels) for idx in channels))
 
-    def with_labels(self, labels: Raster) -> Self:
-        """These and the labels'; nothing is read yet."""
-        return replace(self, labels=tuple(ChunkedPixels(level, self.kept) for level in labels.sources))
+    def with_labels(self, labels: Raster, coarser: Sequence[Any] = ()) -> Self:
+        """These and the labels', with ``coarser`` `(Y, X)` levels made for them; nothing is read yet."""
+        return replace(self, labels=tuple(ChunkedPixels(level, self.kept) for level in (*labels.sources, *coarser)))
+
+    def with_coarser(self, image: Sequence[Any], labels: Sequence[Any]) -> Self:
+        """The same with coarser levels of the image and of the labels; what is in memory stays there."""
+        stains = tuple(
+            (*levels, *(ChunkedPixels(level, self.kept, idx) for level in image))
+            for idx, levels in enumerate(self.stains)
+        )
+        added = tuple(ChunkedPixels(level, self.kept) for level in labels)
+        return replace(self, stains=stains, labels=(*self.labels, *added))
 
 
 def _block_of(edges: NDArray[np.intp], place: int) -> int:

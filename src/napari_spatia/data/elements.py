@@ -46,9 +46,9 @@ class SlideStore:
         return self.group(kind, name).attrs.asdict()
 
     def transforms(self, kind: str, name: str) -> list[dict[str, Any]]:
-        """The coordinate transformations of an image, labels or shapes element."""
+        """The coordinate transformations of an image, labels, shapes or points element."""
         attrs = self.attrs(kind, name)
-        owner = attrs if kind == "shapes" else ngff.multiscale_of(attrs)
+        owner = attrs if kind in ("shapes", "points") else ngff.multiscale_of(attrs)
         return list(owner.get("coordinateTransformations", ()))
 
 

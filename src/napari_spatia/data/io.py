@@ -141,10 +141,10 @@ def open_image(
     table: str | None = None,
     coordinate_system: str | None = None,
     um_per_px: float | None = None,
-) -> tuple[Raster, tuple[str, ...]]:
-    """The image of `open_slide` and its channels, long before the rows and counts of its table have been read."""
+) -> tuple[str, Raster, tuple[str, ...]]:
+    """Name, pixels and channels of the image of `open_slide`, long before the rows and counts of its table are read."""
     found = _find_elements(path, image, labels, table, coordinate_system, um_per_px)
-    return found.image, found.channels
+    return found.image_name, found.image, found.channels
 
 
 def _find_elements(

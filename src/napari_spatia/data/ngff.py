@@ -1,7 +1,8 @@
 """Where an element lies: NGFF coordinate transformations, read without loading the element.
 
-Only placements that keep the axes are understood: one positive scale for y and x and a shift. Everything else (a
+What a slide is made of must keep the axes: one positive scale for y and x and a shift (`placement`). Everything else (a
 rotation, a shear, a mirror image) is refused with a clear message, because crops and centres would be wrong in silence.
+What is only shown beside it may lie as it likes (`affine`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -72,10 +73,15 @@ def um_per_unit(transforms: Sequence[Mapping[str, Any]], coordinate_system: str)
     return None
 
 
+def affine(transforms: Sequence[Mapping[str, Any]], coordinate_system: str, element: str) -> NDArray[np.float64]:
+    """`(3, 3)` matrix on (y, x, 1) from an element's own frame to a coordinate system, turned or not."""
+    transform = _find(transforms, coordinate_system)
+    return _matrix(transform, _axes(transform, "input", ("y", "x")), element)
+
+
 def placement(transforms: Sequence[Mapping[str, Any]], coordinate_system: str, element: str) -> Placement:
     """Where an element lies in a coordinate system. Raises `SlideError` for a placement that turns or distorts."""
-    transform = _find(transforms, coordinate_system)
-    matrix = _matrix(transform, _axes(transform, "input", ("y", "x")), element)
+    matrix = affine(transforms, coordinate_system, element)
     scale_y, scale_x = matrix[0, 0], matrix[1, 1]
     turned = max(abs(matrix[0, 1]), abs(matrix[1, 0])) > _ISOTROPY_TOLERANCE * abs(scale_y)
     if turned or scale_y <= 0 or abs(scale_x - scale_y) > _ISOTROPY_TOLERANCE * scale_y:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from napari_spatia.data import ngff
 from napari_spatia.data.elements import SlideStore, damage_named, open_store
 from napari_spatia.data.regions import trace_outlines
+from napari_spatia.data.registered import placement_um
 from napari_spatia.data.shapes import outlines, read_shapes
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.table import read_annotation
@@ -52,11 +53,9 @@ def _polygons_of(store: SlideStore, name: str, slide: Slide) -> NDArray[np.objec
 
 def shapes_placement(store: SlideStore, name: str, slide: Slide) -> ngff.Placement | None:
     """From the frame of one shapes element to the slide's µm; None where it is not in the slide's system."""
-    transforms = store.transforms("shapes", name)
-    if slide.coordinate_system not in ngff.coordinate_systems(transforms):
+    if slide.coordinate_system not in ngff.coordinate_systems(store.transforms("shapes", name)):
         return None
-    placement = ngff.placement(transforms, slide.coordinate_system, f"shapes/{name}")
-    return placement.enlarged(_um_per_unit(store, slide))
+    return placement_um(store, slide, "shapes", name)
 
 
 def rows_of_cells(index: pd.Index, store: SlideStore, slide: Slide) -> NDArray[np.intp]:
@@ -72,10 +71,3 @@ def rows_of_cells(index: pd.Index, store: SlideStore, slide: Slide) -> NDArray[n
     texts = index.astype(str)
     found = (np.asarray(texts.get_indexer(cells), dtype=np.intp) for cells in names)
     return max(found, key=lambda rows: int((rows >= 0).sum()))
-
-
-def _um_per_unit(store: SlideStore, slide: Slide) -> float:
-    """µm in one unit of the slide's coordinate system, as the slide was opened."""
-    transforms = store.transforms("images", slide.image_name)
-    stored = ngff.placement(transforms, slide.coordinate_system, f"images/{slide.image_name}").scale
-    return slide.image.um_per_px / stored

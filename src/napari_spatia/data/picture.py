@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import dask
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
@@ -34,6 +35,7 @@ _NAMED_COLOURS: tuple[tuple[tuple[str, ...], tuple[float, float, float]], ...] =
 _OTHER_COLOURS = ((0.1, 0.8, 0.9), (0.95, 0.9, 0.2), (0.6, 0.4, 1.0), (0.9, 0.9, 0.9))
 _MORE, _LESS = np.array([1.0, 0.45, 0.1]), np.array([0.15, 0.6, 1.0])
 _LIMITS_MAX_PX = 1024
+_LARGEST_STEP, _WINDOW_PX = 4, 256
 _GAP_PX, INK, PAPER = 8, (235, 235, 235), (24, 24, 28)
 
 
@@ -58,11 +60,18 @@ def display_limits(image: FloatImage, low: float = 1.0, high: float = 99.7) -> L
 
 
 def slide_limits(image: Raster, high: float = 99.7) -> Limits:
-    """Display limits of a whole slide, from a coarse level of its pyramid: read in a moment, the same for all cells."""
+    """Display limits of a whole slide, read in a moment, the same for all cells.
+
+    From a coarse level of its pyramid, or where it has none from small windows spread over the slide.
+    """
     small = (level for level in image.levels if max(level.shape[-2:]) <= _LIMITS_MAX_PX)
     level = next(small, image.levels[-1])
     step = max(1, max(level.shape[-2:]) // _LIMITS_MAX_PX)
-    return display_limits(np.asarray(level[:, ::step, ::step], dtype=np.float32), high=high)
+    if step <= _LARGEST_STEP:
+        return display_limits(np.asarray(level[:, ::step, ::step], dtype=np.float32), high=high)
+    corners = [np.linspace(0, length - min(_WINDOW_PX, length), 5).astype(int)[1:-1] for length in level.shape[-2:]]
+    windows = [level[:, y : y + _WINDOW_PX, x : x + _WINDOW_PX] for y in corners[0] for x in corners[1]]
+    return display_limits(np.concatenate(dask.compute(*windows), axis=1, dtype=np.float32), high=high)
 
 
 def limits_by_channel(

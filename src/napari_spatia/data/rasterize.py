@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from napari_spatia.data.elements import SlideStore, lazy
 from napari_spatia.data.ngff import Placement
+from napari_spatia.data.pyramid import halve_until_small, new_level
 from napari_spatia.data.shapes import label_values, outlines, read_shapes, shapes_file
 from napari_spatia.data.slide import Raster
 from napari_spatia.files import staged_folder
@@ -74,7 +75,7 @@ def _draw(
     polygons = outlines(frame, to_px)
     dtype = np.int32 if not len(values) or values.max() <= np.iinfo(np.int32).max else np.int64
     group = zarr.open_group(folder, mode="w", zarr_format=3)
-    finest = _new_level(group, 0, shape_px, dtype)
+    finest = new_level(group, 0, shape_px, dtype, TILE_PX)
     tree = shapely.STRtree(polygons)
     with_progress = part(progress, 0.0, 0.85)
     for done, (y, x) in _tiles(shape_px):
@@ -85,26 +86,7 @@ def _draw(
             tile = np.zeros((height, width), dtype)
             fill(tile, polygons[found], values[found], (y, x))
             finest[y : y + height, x : x + width] = tile
-    _draw_pyramid(group, finest, part(progress, 0.85, 1.0))
-
-
-def _draw_pyramid(group: zarr.Group, finest: zarr.Array, progress: Progress) -> None:
-    """Halve the labels, every second pixel, until they fit a tile."""
-    level, array = 0, finest
-    while max(array.shape) > TILE_PX:
-        level += 1
-        half = _new_level(group, level, (array.shape[0] // 2, array.shape[1] // 2), array.dtype)
-        for done, (y, x) in _tiles(half.shape):
-            progress(1 - 0.5 ** (level - 1 + done), "Halving the labels")
-            stop_y, stop_x = min(y + TILE_PX, half.shape[0]), min(x + TILE_PX, half.shape[1])
-            half[y:stop_y, x:stop_x] = array[2 * y : 2 * stop_y, 2 * x : 2 * stop_x][::2, ::2]
-        array = half
-    progress(1.0, "Halving the labels")
-
-
-def _new_level(group: zarr.Group, level: int, shape: tuple[int, int], dtype: np.dtype | type) -> zarr.Array:
-    chunks = (min(TILE_PX, shape[0]), min(TILE_PX, shape[1]))
-    return group.create_array(str(level), shape=shape, chunks=chunks, dtype=dtype, fill_value=0)
+    halve_until_small(group, finest, True, part(progress, 0.85, 1.0), TILE_PX)
 
 
 def _tiles(shape_px: tuple[int, ...]) -> Iterator[tuple[float, tuple[int, int]]]:

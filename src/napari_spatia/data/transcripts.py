@@ -20,6 +20,7 @@ from napari_spatia.data import ngff
 from napari_spatia.data.elements import SlideStore, damage_named, is_zarr_group, open_store
 from napari_spatia.data.ngff import Placement
 from napari_spatia.data.rasterize import cache_folder
+from napari_spatia.data.registered import placement_um
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import PanelError, SlideError
 from napari_spatia.files import staged_folder
@@ -116,25 +117,26 @@ def points_elements(slide: Slide) -> tuple[PointsElement, ...]:
         return ()
     store = open_store(slide.path)
     with damage_named(slide.path, "the points"):
-        image = ngff.placement(store.transforms("images", slide.image_name), slide.coordinate_system, "image")
-        um_per_unit = slide.image.um_per_px / image.scale
-        found = (_element(store, slide, name, um_per_unit) for name in store.names("points"))
+        found = (_element(store, slide, name) for name in store.names("points"))
         return tuple(element for element in found if element is not None)
 
 
-def _element(store: SlideStore, slide: Slide, name: str, um_per_unit: float) -> PointsElement | None:
-    attrs = store.attrs("points", name)
-    transforms = attrs.get("coordinateTransformations", ())
-    path = store.path / "points" / name / _FILE
-    if slide.coordinate_system not in ngff.coordinate_systems(transforms) or not path.exists():
+def _element(store: SlideStore, slide: Slide, name: str) -> PointsElement | None:
+    path = points_file(store, name)
+    if slide.coordinate_system not in ngff.coordinate_systems(store.transforms("points", name)) or not path.exists():
         return None
-    named = attrs.get("spatialdata_attrs", {}).get("feature_key")
+    named = store.attrs("points", name).get("spatialdata_attrs", {}).get("feature_key")
     columns = _columns(path)
     gene_column = next((column for column in (named, *GENE_COLUMNS) if column in columns), None)
     if gene_column is None or not {"x", "y"} <= set(columns):
         return None
-    inner = ngff.placement(transforms, slide.coordinate_system, f"points/{name}")
-    return PointsElement(name, path, gene_column, inner.enlarged(um_per_unit), slide.image.extent_um)
+    placement = placement_um(store, slide, "points", name)
+    return PointsElement(name, path, gene_column, placement, slide.image.extent_um)
+
+
+def points_file(store: SlideStore, name: str) -> Path:
+    """Where one points element keeps its points: a parquet file, or a folder of them."""
+    return store.path / "points" / name / _FILE
 
 
 def _columns(path: Path) -> tuple[str, ...]:

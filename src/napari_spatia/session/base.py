@@ -1,7 +1,7 @@
 """What all verbs share: the state, the jobs, the open slide, and the voice that tells the person."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ class SessionBase:
         self._backend = backend or InferenceBackend()
         self._sidecar = sidecar
         self._opened: OpenedSlide | None = None
+        self._choices: dict[str, Any] = {}
         self._predictor: Predictor | None = None
         self._bound: BoundSlide | None = None
         self._editor: CellEditor | None = None
@@ -68,9 +69,9 @@ class SessionBase:
             raise SpatiaError(f"The checkpoint is not fitted to slide '{slide.name}' yet. Wait, or mend what it said.")
         return self._bound
 
-    def close(self) -> None:
-        """Stop all work. The journal is already on disk."""
-        self.jobs.close()
+    def close(self, wait_s: float = 2.0) -> None:
+        """Stop all work, and wait a moment for it to end. The journal is already on disk."""
+        self.jobs.close(wait_s)
 
     def job_changed(self, status: JobStatus) -> None:
         """Called by `jobs`: how a job stands."""

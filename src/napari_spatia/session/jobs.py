@@ -64,8 +64,8 @@ class Jobs(Protocol):
         """Stop the running job of a kind at its next report, and forget the waiting one."""
         ...
 
-    def close(self) -> None:
-        """Cancel everything and let the threads end."""
+    def close(self, wait_s: float = 2.0) -> None:
+        """Cancel everything and let the threads end; wait for each as long as this at most."""
         ...
 
 
@@ -90,7 +90,7 @@ class InlineJobs:
     def cancel(self, kind: str) -> None:
         """Nothing runs between two calls of a script."""
 
-    def close(self) -> None:
+    def close(self, wait_s: float = 2.0) -> None:
         """Nothing is left running."""
 
     def _tell(self, status: JobStatus) -> None:
@@ -125,9 +125,9 @@ class ThreadJobs:
         if kind in self._lanes:
             self._lanes[kind].cancel()
 
-    def close(self) -> None:
+    def close(self, wait_s: float = 2.0) -> None:
         for lane in self._lanes.values():
-            lane.close()
+            lane.close(wait_s)
         self._lanes.clear()
 
     def wait(self, timeout_s: float = 60.0) -> bool:
@@ -182,15 +182,13 @@ class _Lane:
             if not self._busy:
                 self.idle.set()
 
-    def close(self, timeout_s: float = 2.0) -> None:
+    def close(self, timeout_s: float) -> None:
         self.cancel()
         with self._condition:
             self._closed = True
             self._condition.notify()
         if self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
-        if not self._thread.is_alive():
-            atexit.unregister(self._at_exit)
 
     def _at_exit(self) -> None:
         self.close(MOST_S_AT_EXIT)
@@ -198,6 +196,7 @@ class _Lane:
     def _loop(self) -> None:
         while (request := self._next()) is not None:
             self._run(request)
+        atexit.unregister(self._at_exit)
 
     def _next(self) -> _Request | None:
         with self._condition:

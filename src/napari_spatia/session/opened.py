@@ -1,6 +1,6 @@
 """Everything that is read once when a slide opens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from napari_spatia.data.chunks import SlidePixels
 from napari_spatia.data.colors import Rgb, from_hex, palette_color
 from napari_spatia.data.counts import GeneColumns
 from napari_spatia.data.crops import read_crops
+from napari_spatia.data.elements import lazy
 from napari_spatia.data.gene_columns import is_kept, keep_columns, read_columns
 from napari_spatia.data.io import open_image, open_slide
 from napari_spatia.data.keys import (
@@ -25,6 +26,7 @@ from napari_spatia.data.keys import (
 )
 from napari_spatia.data.obsm import list_obsm
 from napari_spatia.data.picture import slide_limits
+from napari_spatia.data.pyramid import stored_pyramid
 from napari_spatia.data.slide import Raster, Slide
 from napari_spatia.data.store import read_uns, write_obs_columns
 from napari_spatia.data.transcripts import points_names
@@ -36,7 +38,7 @@ from napari_spatia.session.cell_ids import CellIds
 from napari_spatia.session.colour import to_hex
 from napari_spatia.session.instances import InstanceIndex
 from napari_spatia.session.pointing import LabelPixels
-from napari_spatia.session.sidecar import sidecar_folder
+from napari_spatia.session.sidecar import pyramid_folder, sidecar_folder
 from napari_spatia.session.state import CellCard, CellCrop
 from napari_spatia.session.values import from_column
 
@@ -58,9 +60,11 @@ class SlidePicture:
     pixels: SlidePixels
 
     @classmethod
-    def of(cls, image: Raster, channels: tuple[str, ...]) -> Self:
-        """Reads one coarse level of the image, for the limits."""
-        return cls(image, channels, slide_limits(image, high=BRIGHTEST_PERCENT), SlidePixels.of_image(image))
+    def of(cls, image: Raster, channels: tuple[str, ...], coarser: Sequence[Any] = ()) -> Self:
+        """Reads one coarse level of the image, for the limits; ``coarser`` `(C, Y, X)` are levels made for it."""
+        seen = replace(image, levels=(*image.levels, *(lazy(level) for level in coarser)))
+        limits = slide_limits(seen, high=BRIGHTEST_PERCENT)
+        return cls(image, channels, limits, SlidePixels.of_image(image, coarser))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +103,10 @@ class OpenedSlide:
         return is_kept(columns) or keep_columns(folder, name, counts, columns, progress) is not None
 
 
-def read_picture(path: Path, choices: dict[str, Any]) -> SlidePicture:
-    """The stains of the slide at ``path``; ``choices`` are the keywords of `open_slide`."""
-    return SlidePicture.of(*open_image(path, **choices))
+def read_picture(path: Path, choices: dict[str, Any], sidecar: Path | None) -> SlidePicture:
+    """The stains of the slide at ``path``, in the levels that there are; the arguments are those of `read_opened`."""
+    name, image, channels = open_image(path, **choices)
+    return SlidePicture.of(image, channels, stored_pyramid(path, "images", name, image, pyramid_folder(path, sidecar)))
 
 
 def read_opened(
@@ -129,9 +134,13 @@ def derive(
 ) -> OpenedSlide:
     """What the session keeps beside a slide that is already open."""
     progress(0.5, "indexing genes and cells")
-    picture = picture or SlidePicture.of(slide.image, slide.channels)
+    folder = pyramid_folder(slide.path, sidecar)
+    if picture is None:
+        coarser = stored_pyramid(slide.path, "images", slide.image_name, slide.image, folder)
+        picture = SlidePicture.of(slide.image, slide.channels, coarser)
     journal = Journal((sidecar or sidecar_folder(slide.path)) / f"annotations-{slide.table_name}.jsonl")
-    pixels = picture.pixels.with_labels(slide.labels)
+    coarse_labels = stored_pyramid(slide.path, "labels", slide.labels_name, slide.labels, folder)
+    pixels = picture.pixels.with_labels(slide.labels, coarse_labels)
     totals = np.asarray(slide.counts.sum(axis=1), np.float32).ravel()
     opened = OpenedSlide(
         slide=slide,

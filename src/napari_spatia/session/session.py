@@ -28,6 +28,7 @@ from napari_spatia.session.blending import BlendVerbs
 from napari_spatia.session.bounding import BoundaryVerbs
 from napari_spatia.session.cell_filter import CellFilter
 from napari_spatia.session.comparing import CompareVerbs
+from napari_spatia.session.elements import ElementVerbs, choices_with
 from napari_spatia.session.favourites import FavouriteVerbs
 from napari_spatia.session.history import History
 from napari_spatia.session.keeping import KeepVerbs
@@ -52,6 +53,10 @@ if TYPE_CHECKING:
     from napari_spatia.inference.prediction import Prediction
     from napari_spatia.inference.predictor import BoundSlide, Predictor
 
+OF_A_SLIDE = (
+    "bind", "edits", "predict", "colour", "filter", "crop", "select", "render", "examine", "export", "pyramid"
+)  # fmt: skip
+"""Jobs that make no sense any more once another slide is there."""
 DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
@@ -69,6 +74,7 @@ class Session(
     KeepVerbs,
     PictureVerbs,
     ScreenVerbs,
+    ElementVerbs,
 ):
     """One slide, one checkpoint, one cell under edit. ``state`` tells what is; the methods change it.
 
@@ -88,7 +94,7 @@ class Session(
             self._open(where, choices, picture)
 
         if self.state.slide is None:
-            self.jobs.submit("open", lambda progress: read_picture(where, choices), accept)
+            self.jobs.submit("open", lambda progress: read_picture(where, choices, self._sidecar), accept)
         else:
             self._open(where, choices)
 
@@ -96,8 +102,18 @@ class Session(
         self.jobs.submit(
             "open",
             lambda progress: read_opened(path, choices, self._backend, self._sidecar, progress, picture),
-            self._take_slide,
+            lambda opened: self._take_slide(opened, choices),
         )
+
+    def use_element(self, path: str) -> None:
+        """Open the slide again with another image, other cells or another table of its store, such as ``images/he``.
+
+        Raises `SlideError` for an element that no slide is made of; when it does not fit the others, a message says why
+        and the slide stays as it is.
+        """
+        entry, slide = self.find_element(path), self.slide
+        if not entry.use:
+            self.open(slide.path, **choices_with(entry, slide, self._choices))
 
     def open_simulated(self, path: Path, num_cells: int, seed: int) -> None:
         """Open a simulated tissue at ``path``; it is drawn first where it is not there yet."""
@@ -116,8 +132,8 @@ class Session(
             "open", lambda progress: derive(slide, self._backend, self._sidecar, progress), self._take_slide
         )
 
-    def _take_slide(self, opened: OpenedSlide) -> None:
-        for kind in ("bind", "edits", "predict", "colour", "filter", "crop", "select", "render", "examine", "export"):
+    def _take_slide(self, opened: OpenedSlide, choices: Mapping[str, Any] | None = None) -> None:
+        for kind in OF_A_SLIDE:
             self.jobs.cancel(kind)
         self.select_cell(None)
         self._forget_screens()
@@ -126,7 +142,8 @@ class Session(
         self._forget_transcripts()
         self._forget_comparison()
         self._forget_polygons()
-        self._opened, self._palette = opened, {}
+        self._forget_elements()
+        self._opened, self._palette, self._choices = opened, {}, dict(choices or {})
         self._unbind()
         self._forget_maps()
         state = self.state
@@ -139,11 +156,13 @@ class Session(
         state.armed_class, state.annotations, state.unsaved_annotations = None, opened.annotations, 0
         state.chosen, state.tool, state.plot, state.walk = None, "", None, ""
         state.slide = opened.slide
+        state.pixels, state.opening = opened.pixels, None
         self.recall_favourites()
-        state.opening = None
         self._show_first_plot()
         self.colour_by(self._values().default_key)
         self._prepare(opened)
+        self.list_elements()
+        self.make_pyramid()
         self._bind()
 
     def _prepare(self, opened: OpenedSlide) -> None:
@@ -163,6 +182,11 @@ class Session(
             lambda progress: self._backend.load(name, device),
             lambda predictor: self._take_predictor(predictor, channel_map),
         )
+
+    def read_like(self, other: "Session") -> None:
+        """Take the checkpoint that another session has loaded: its weights are in memory once."""
+        if other._predictor is not None:
+            self._take_predictor(other._predictor, None)
 
     def _take_predictor(self, predictor: "Predictor", channel_map: Mapping[str, str] | None) -> None:
         self._predictor = predictor

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import SignalGroup, evented
 
+from napari_spatia.data.chunks import SlidePixels
 from napari_spatia.data.colors import Rgb
+from napari_spatia.data.element_list import StoredElement
+from napari_spatia.data.element_picture import ElementPicture
 from napari_spatia.data.slide import Slide
 from napari_spatia.inference.edits import Edit
 from napari_spatia.inference.programmes import Programme
@@ -160,6 +163,8 @@ _SAME_OBJECT = dict.fromkeys(
         "polygons",
         "hovered",
         "transcripts",
+        "element_pictures",
+        "pixels",
     ),
     operator.is_,
 )
@@ -173,11 +178,16 @@ class SessionState:
     if TYPE_CHECKING:
         events: ClassVar[SignalGroup]
 
+    in_front: bool = True
+    """Whether this slide is the one on screen, of several that are open in a window. What belongs to another one leaves
+    camera, mouse and keys alone."""
     opening: "SlidePicture | None" = None
     """The stains of a slide whose cells are still being read, while no other slide is open."""
     slide: Slide | None = None
     limits: "NDArray[np.float32] | None" = None
     """`(C, 2)` slide units shown as black and as full colour, on the slide and in every crop."""
+    pixels: SlidePixels | None = None
+    """What is shown of the slide, by level: the slide's own, and coarser ones where they have been made."""
     stain_colours: "NDArray[np.float32] | None" = None
     """`(C, 3)` RGB in [0, 1] of the slide's stains, on the slide and in every picture of a cell."""
     stain: str | None = None
@@ -271,6 +281,12 @@ class SessionState:
     polygons_shown: bool = False
     """Whether outlines are drawn as polygons where few cells are in view; ``polygons`` are those in view."""
     polygons: Polygons | None = None
+    elements: tuple[StoredElement, ...] = ()
+    """What the slide's store holds, once that is listed."""
+    shown_elements: frozenset[str] = frozenset()
+    """Paths of the elements that are to be seen, the slide's own image among them."""
+    element_pictures: Mapping[str, ElementPicture] = field(default_factory=dict)
+    """The elements beside the slide's own that have been read, by path."""
     goal: Goal | None = None
     """Where the camera was last asked to go."""
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_spatia.data.colors import palette_color
+from napari_spatia.data.density import bin_places
 from napari_spatia.data.transcripts import TILE_UM, TranscriptIndex, open_transcripts
 from napari_spatia.progress import Progress
 from napari_spatia.session.looking import LookVerbs
@@ -107,7 +108,7 @@ def read_transcripts(
         progress(number / len(genes), "reading transcripts")
         found = index.read(entry.name, window_um)
         counts.append(len(found))
-        densities.append(bin_places(found, shown))
+        densities.append(bin_places(found, shown, bin_um(shown)))
         if sum(counts) <= MOST_POINTS:
             places.append(found)
     if sum(counts) > MOST_POINTS:
@@ -115,17 +116,6 @@ def read_transcripts(
         return TranscriptPicture(tuple(genes), tuple(counts), shown, density=density, rgb=paint_density(density, genes))
     of_gene = np.repeat(np.arange(len(genes)), counts)
     return TranscriptPicture(tuple(genes), tuple(counts), shown, np.concatenate(places), of_gene)
-
-
-def bin_places(places: NDArray[np.float32], window_um: Window) -> NDArray[np.float32]:
-    """`(H, W)` float32: how many of the places `(k, 2)` lie in each of the square bins of a window."""
-    y0, x0, y1, x1 = window_um
-    step = bin_um(window_um)
-    shape = max(1, int(np.ceil((y1 - y0) / step))), max(1, int(np.ceil((x1 - x0) / step)))
-    row, column = np.floor((places - np.array([y0, x0], np.float32)) / step).astype(np.intp).T
-    inside = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
-    flat = row[inside] * shape[1] + column[inside]
-    return np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float32)
 
 
 def paint_density(density: NDArray[np.float32], genes: Sequence[TranscriptGene]) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ from napari.layers import Layer
 from napari_spatia.session.opened import SlidePicture
 from napari_spatia.session.session import Session
 from napari_spatia.viewer import layers as specs
+from napari_spatia.viewer.camera import first_window, look_at
 from napari_spatia.viewer.turns import in_turns
 
 
@@ -44,10 +45,10 @@ class FirstLook:
         self._layers, self._picture = [], picture
         if picture is not None:
             stains = specs.channel_specs(picture, picture.limits, picture.pixels.stains)
-            steps = [partial(self._add, viewer, spec) for spec in stains]
+            steps = [partial(self._add, viewer, picture, spec) for spec in stains]
             in_turns(self._session.jobs, steps, lambda: self._picture is picture and self._viewer() is not None)
 
-    def _add(self, viewer: ViewerModel, spec: specs.LayerSpec) -> None:
+    def _add(self, viewer: ViewerModel, picture: SlidePicture, spec: specs.LayerSpec) -> None:
         self._layers.append(viewer.add_image(spec.data, **spec.options))
-        if len(self._layers) == 1:
-            viewer.reset_view()
+        if len(self._layers) == 1 and self._session.state.in_front:
+            look_at(viewer, first_window(picture.image, picture.pixels))

@@ -15,7 +15,7 @@ from napari_spatia.errors import SpatiaError
 from napari_spatia.session.selecting import ADD, BOX, LASSO, REMOVE, REPLACE
 from napari_spatia.session.session import Session
 from napari_spatia.viewer import keys
-from napari_spatia.viewer.layers import UNITS
+from napari_spatia.viewer.layers import OWN
 
 LAYER = "lasso"
 KEYS = {keys.LASSO: LASSO, keys.BOX: BOX}
@@ -35,19 +35,30 @@ class Lasso:
         self._layer: Shapes | None = None
         self._drawn_at = 0.0
         session.state.events.tool.connect(self._show_tool)
+        session.state.events.in_front.connect(self._take_turn)
         viewer.mouse_drag_callbacks.append(self._on_press)
-        for key, tool in KEYS.items():
-            viewer.bind_key(key.key, lambda _viewer, tool=tool: self._use(tool), overwrite=True)
-        viewer.bind_key(keys.LEAVE.key, lambda _viewer: self._use(""), overwrite=True)
+        self._take_turn(session.state.in_front)
 
     def close(self) -> None:
         """Let go of the viewer and the session."""
         self._session.state.events.tool.disconnect(self._show_tool)
+        self._session.state.events.in_front.disconnect(self._take_turn)
         viewer = self._viewer()
         if viewer is not None:
             viewer.mouse_drag_callbacks.remove(self._on_press)
-            for key in (*KEYS, keys.LEAVE):
-                viewer.bind_key(key.key, None)
+            if self._session.state.in_front:
+                for key in (*KEYS, keys.LEAVE):
+                    viewer.bind_key(key.key, None)
+
+    def _take_turn(self, in_front: bool) -> None:
+        """The keys and the cursor are those of the slide in front."""
+        viewer = self._viewer()
+        if viewer is None or not in_front:
+            return
+        for key, tool in KEYS.items():
+            viewer.bind_key(key.key, lambda _viewer, tool=tool: self._use(tool), overwrite=True)
+        viewer.bind_key(keys.LEAVE.key, lambda _viewer: self._use(""), overwrite=True)
+        self._show_tool(self._session.state.tool)
 
     def _use(self, tool: str) -> None:
         try:
@@ -58,7 +69,7 @@ class Lasso:
     def _show_tool(self, tool: str) -> None:
         """The view stays where it is as long as a drag draws."""
         viewer = self._viewer()
-        if viewer is not None:
+        if viewer is not None and self._session.state.in_front:
             active = viewer.layers.selection.active
             draws = tool in KEYS.values()
             viewer.scene.camera.mouse_pan = not draws and (active is None or active.mouse_pan)
@@ -67,7 +78,7 @@ class Lasso:
     def _on_press(self, viewer: ViewerModel, event: Event) -> Iterator[None]:
         """A drag with the left button while a tool is on; Shift adds to the choice, Alt takes from it."""
         tool = self._session.state.tool
-        if event.button != 1 or tool not in KEYS.values():
+        if event.button != 1 or tool not in KEYS.values() or not self._session.state.in_front:
             return
         viewer.scene.camera.mouse_pan = False  # napari puts it on whenever another layer becomes the active one
         mode = mode_of(event.modifiers)
@@ -92,7 +103,7 @@ class Lasso:
         closed = np.vstack([path, path[:1]])
         if self._layer is None:
             active = viewer.layers.selection.active
-            self._layer = viewer.add_shapes(name=LAYER, ndim=2, units=UNITS, opacity=1.0)
+            self._layer = viewer.add_shapes(name=LAYER, ndim=2, opacity=1.0, **OWN)
             viewer.layers.selection.active = active
             viewer.scene.camera.mouse_pan = False
         self._layer.data = []

@@ -4,24 +4,37 @@ The viewer's world is the slide's frame in µm. napari places the centre of pixe
 raster's corner plus half a pixel.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
+import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
-from napari_spatia.data.chunks import ChunkedPixels
+from napari_spatia.data.chunks import ChunkedPixels, KeptChunks
 from napari_spatia.data.crops import read_masks
+from napari_spatia.data.element_list import AS_CELLS, AS_IMAGE
 from napari_spatia.data.picture import channel_colours
+from napari_spatia.data.pyramid import needs_pyramid
 from napari_spatia.data.slide import Raster, Slide
 from napari_spatia.session.colour import to_hex
 from napari_spatia.session.opened import SlidePicture
 from napari_spatia.viewer.overlay import ColourSource, PaintedLevel
 
 CELLS, COLOURS, SELECTED = "cell outlines", "cell colours", "selected cell"
+ELEMENT = "spatia_element"
+"""Where a layer's metadata keeps which element of the store it shows: its path, or what the slide uses it as."""
+CHANNEL = "spatia_channel"
+"""Where the metadata of a stain's layer keeps the position of its channel."""
 UNITS = ("µm", "µm")
+OWN: Mapping[str, Any] = MappingProxyType({"units": UNITS, "metadata": {"spatia": True}})
+"""Options of a layer that is made for a slide, and goes with it, where its metadata says nothing else."""
+STAND_IN, SMALL_PX = 4, 1024
+"""How much coarser each empty level is, a view of up to 4 by 4 pixels on one of the screen's shows the slide; and the
+size of the last one."""
 OUTLINE_WINDOW_UM = 60.0
 
 
@@ -66,17 +79,46 @@ def channel_specs(
             "colormap": to_hex((rgb[0], rgb[1], rgb[2])),
             "contrast_limits": (low, high),
             "blending": "additive",
+            "metadata": {ELEMENT: AS_IMAGE, CHANNEL: idx},
             **placed(slide.image),
         }
-        levels = [level[idx] for level in slide.image.levels] if stains is None else list(stains[idx])
+        levels = [level[idx] for level in slide.image.levels] if stains is None else shown_levels(stains[idx])
         specs.append(LayerSpec("image", levels, options))
     return tuple(specs)
 
 
-def cells_spec(slide: Slide) -> LayerSpec:
-    """The labels themselves, as outlines, hidden until asked for."""
-    options = {"name": CELLS, "multiscale": True, "visible": False, "opacity": 0.8, **placed(slide.labels)}
-    return LayerSpec("labels", list(slide.labels.levels), options)
+def shown_levels(levels: Sequence[ChunkedPixels]) -> list[ChunkedPixels]:
+    """The levels of a layer. A large raster of one size goes on in empty levels until its coarser ones are made.
+
+    Otherwise napari would read all of it, for the thumbnail and whenever the whole slide is in view.
+    """
+    shown = list(levels)
+    while needs_pyramid(levels) and max(shown[-1].shape) > SMALL_PX:
+        shape = tuple(length // STAND_IN for length in shown[-1].shape)
+        shown.append(ChunkedPixels(da.zeros(shape, dtype=levels[0].dtype, chunks=shape), KeptChunks()))
+    return shown
+
+
+def labels_data(levels: Sequence[Any]) -> dict[str, Any]:
+    """Labels for napari, which takes a pyramid of one level for no pyramid.
+
+    Without napari's cache of dask arrays, which fails where another thread computes with dask at the same time.
+    """
+    multiscale = len(levels) > 1
+    return {"data": list(levels) if multiscale else levels[0], "multiscale": multiscale, "cache": False}
+
+
+def cells_spec(slide: Slide, labels: Sequence[Any] | None = None) -> LayerSpec:
+    """The labels themselves, as outlines, hidden until asked for; ``labels`` by level, by default the slide's own."""
+    options = {
+        "name": CELLS,
+        "visible": False,
+        "opacity": 0.8,
+        "metadata": {ELEMENT: AS_CELLS},
+        **placed(slide.labels),
+        **labels_data(slide.labels.levels if labels is None else shown_levels(labels)),
+    }
+    return LayerSpec("labels", options.pop("data"), options)
 
 
 def colours_spec(slide: Slide, labels: Sequence[ChunkedPixels], source: ColourSource, opacity: float) -> LayerSpec:
@@ -90,7 +132,12 @@ def colours_spec(slide: Slide, labels: Sequence[ChunkedPixels], source: ColourSo
         "interpolation2d": "nearest",
         **placed(slide.labels),
     }
-    return LayerSpec("image", [PaintedLevel(level, source) for level in labels], options)
+    return LayerSpec("image", painted(labels, source), options)
+
+
+def painted(labels: Sequence[ChunkedPixels], source: ColourSource) -> list[PaintedLevel]:
+    """The pyramid of the overlay."""
+    return [PaintedLevel(level, source) for level in shown_levels(labels)]
 
 
 def cell_outline(slide: Slide, finest: ChunkedPixels, cell_idx: int) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ class NeighbourView:
         session.state.events.marked.connect(self._show_marked)
 
     def close(self) -> None:
-        """Let go of the session; the layer goes with the viewer."""
+        """Let go of the session; the layer goes with its slide."""
         self._session.state.events.neighbours.disconnect(self._outline)
         self._session.state.events.marked.disconnect(self._show_marked)
 
@@ -57,8 +57,8 @@ class NeighbourView:
         self._erase()
         active = viewer.layers.selection.active
         self._layer = viewer.add_shapes(
-            list(outlines), shape_type="polygon", name=LAYER, ndim=2, units=specs.UNITS, opacity=1.0,
-            face_color="transparent", edge_color=PLAIN,
+            list(outlines), shape_type="polygon", name=LAYER, ndim=2, opacity=1.0,
+            face_color="transparent", edge_color=PLAIN, **specs.OWN,
         )  # fmt: skip
         viewer.layers.selection.active = active
         self._show_marked()

@@ -15,9 +15,10 @@ from napari.layers import Image
 from napari.utils.events import Event
 
 from napari_spatia.data.crops import first_grid_px
+from napari_spatia.data.element_list import AS_IMAGE
 from napari_spatia.session.patches import AppliedEdit, Patch
 from napari_spatia.session.session import Session
-from napari_spatia.viewer.layers import COLOURS, SELECTED, UNITS
+from napari_spatia.viewer.layers import CHANNEL, OWN
 from napari_spatia.viewer.patch_paint import (
     ENLARGE,
     LABEL_PX,
@@ -30,6 +31,7 @@ from napari_spatia.viewer.patch_paint import (
     paint_patch,
 )
 from napari_spatia.viewer.pointer import Rest, at_once
+from napari_spatia.viewer.slide_view import SlideView
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import SelectedCell
@@ -49,14 +51,15 @@ TEXT_COLOUR, BOX_COLOUR = "#ffcd3c", "black"
 class PatchView:
     """Shows the patches of a session in a viewer."""
 
-    def __init__(self, viewer: ViewerModel, session: Session, rest: Rest = at_once) -> None:
+    def __init__(self, viewer: ViewerModel, session: Session, view: SlideView, rest: Rest = at_once) -> None:
         self._viewer = weakref.ref(viewer)
-        self._session = session
+        self._session, self._view = session, view
         self._rest = rest
         self._waits = False
         self._pause_ms = EVERY_MS
         self._is_patched = False
         self._layer: Image | None = None
+        self._named = COUNTERFACTUAL
         self._many: Image | None = None
         self._applied: AppliedPatches | None = None
         self._stains: list[Image] = []
@@ -70,6 +73,7 @@ class PatchView:
             (events.patches_shown, self._show_all),
             (events.patches_before, self._show_all),
             (events.patch_extent, self._show_all),
+            (events.in_front, self._show_all),
         )
         for signal, heard in self._heard:
             signal.connect(heard)
@@ -128,7 +132,7 @@ class PatchView:
             return
         self._is_patched = patch is not None
         if self._layer is None and state.bound and state.patches_shown:
-            self._layer = self._add(viewer, NOTHING, name=COUNTERFACTUAL)
+            self._layer, self._named = self._add(viewer, NOTHING, name=COUNTERFACTUAL), COUNTERFACTUAL
         if self._layer is not None and (patch is None or state.patches_shown):
             self._fill(viewer, self._layer, patch)
         self._show_visible(viewer)
@@ -143,18 +147,19 @@ class PatchView:
 
     def _move(self, viewer: ViewerModel, layer: Image, corner_um: tuple[float, float], um_per_px: float) -> None:
         if _placed(layer, corner_um, um_per_px):
-            _over_the_others(viewer, layer, self._many)
+            self._over_the_others(viewer, layer)
 
     def _fill(self, viewer: ViewerModel, layer: Image, patch: Patch | None) -> None:
         if patch is None:
-            if layer.name != COUNTERFACTUAL:
-                layer.name, layer.data = COUNTERFACTUAL, NOTHING
+            if self._named != COUNTERFACTUAL:
+                self._named = layer.name = COUNTERFACTUAL
+                layer.data = NOTHING
             return
         state = self._session.state
         picture = paint_patch(patch, self._looks(viewer), state.patch_extent, state.patches_before)
         name = f"{COUNTERFACTUAL}: {patch.cell_id}"
-        if layer.name != name:
-            layer.name = name
+        if self._named != name:
+            self._named = layer.name = name
         self._move(viewer, layer, patch.corner_um, patch.um_per_px)
         _replace(layer, picture)
 
@@ -177,7 +182,7 @@ class PatchView:
                 scale=(2 * half, 2 * half), translate=(y + half, x + half),
             )  # fmt: skip
             if self._layer is not None:
-                _over_the_others(viewer, self._layer, self._many)
+                self._over_the_others(viewer, self._layer)
         self._show_visible(viewer)
 
     def _paint_applied(self) -> None:
@@ -192,7 +197,7 @@ class PatchView:
         """A layer over all others. With a test of depth, one translucent layer would hide the others in its plane."""
         active = viewer.layers.selection.active
         layer = viewer.add_image(
-            data, rgb=True, blending="translucent_no_depth", interpolation2d="nearest", units=UNITS, **options
+            data, rgb=True, blending="translucent_no_depth", interpolation2d="nearest", **OWN, **options
         )
         viewer.layers.selection.active = active
         return layer
@@ -200,6 +205,8 @@ class PatchView:
     def _show_visible(self, viewer: ViewerModel) -> None:
         """What is on screen, and in the corner of the canvas the word for it."""
         state = self._session.state
+        if not state.in_front:  # the canvas speaks of the slide that is
+            return
         names = []
         for layer, is_filled in ((self._layer, self._is_patched), (self._many, True)):
             if layer is not None and layer.visible != state.patches_shown:
@@ -218,10 +225,13 @@ class PatchView:
     def _looks(self, viewer: ViewerModel) -> Looks:
         """How the slide's stains look now; from now on their changes are followed."""
         slide = self._session.state.slide
-        channels = () if slide is None else slide.channels
-        stains = [viewer.layers[name] for name in channels if name in viewer.layers]
-        self._listen_to([layer for layer in stains if isinstance(layer, Image)])
-        return {str(layer.name): look_of(layer) for layer in self._stains if layer.visible}
+        layers = [] if slide is None else self._view.layers_of(AS_IMAGE)
+        self._listen_to([layer for layer in layers if isinstance(layer, Image) and layer in viewer.layers])
+        return {
+            slide.channels[layer.metadata[CHANNEL]]: look_of(layer)
+            for layer in self._stains
+            if slide is not None and layer.visible
+        }
 
     def _listen_to(self, stains: list[Image]) -> None:
         for layer in [layer for layer in self._stains if layer not in stains]:
@@ -235,6 +245,14 @@ class PatchView:
     def _look_again(self, event: Event | None = None) -> None:
         self._rest("patch looks", EVERY_MS, self._show_all)
 
+    def _over_the_others(self, viewer: ViewerModel, layer: Image) -> None:
+        """Move a layer over those of the slide and over the patches of many: its dashes are seen."""
+        layers = viewer.layers
+        below = [other for other in (*self._view.layers, self._many) if other is not None and other in layers]
+        highest = max((layers.index(other) for other in below), default=-1)
+        if layers.index(layer) < highest:
+            layers.move(layers.index(layer), highest + 1)
+
     def _forget(self, event: Event) -> None:
         """A person took a layer off the list: what was on it is not to be seen until it is asked for again."""
         removed, session = event.value, self._session
@@ -244,15 +262,6 @@ class PatchView:
         elif removed is self._many:
             self._many = self._applied = None
             session.forget_applied()
-
-
-def _over_the_others(viewer: ViewerModel, layer: Image, many: Image | None) -> None:
-    """Move a layer over the cells' colours, the selected cell's outline and the patches of many: dashes are seen."""
-    layers = viewer.layers
-    named = [layers[name] for name in (COLOURS, SELECTED) if name in layers]
-    highest = max((layers.index(other) for other in (*named, many) if other is not None), default=-1)
-    if layers.index(layer) < highest:
-        layers.move(layers.index(layer), highest + 1)
 
 
 def _placed(layer: Image, corner_um: tuple[float, float], um_per_px: float) -> bool:

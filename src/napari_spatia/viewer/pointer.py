@@ -43,9 +43,10 @@ class Pointer:
 
     def move(self, y_um: float, x_um: float) -> None:
         """The mouse is at a point of the slide: what does not lie there any more goes at once, what does comes soon."""
-        if not self._session.state.hover_shown or self._session.still_on(y_um, x_um):
+        state = self._session.state
+        if not state.in_front or not state.hover_shown or self._session.still_on(y_um, x_um):
             return
-        if self._session.state.hovered is not None:
+        if state.hovered is not None:
             self._session.point_away()
         self._rest("pointer", REST_MS, partial(self._session.point_at, y_um, x_um))
 
@@ -62,4 +63,5 @@ class Pointer:
             self._leave()
 
     def _leave(self, event: Event | None = None) -> None:
-        self._rest("pointer", 0, self._session.point_away)
+        if self._session.state.in_front:
+            self._rest("pointer", 0, self._session.point_away)

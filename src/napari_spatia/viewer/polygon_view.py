@@ -55,14 +55,14 @@ def _colours(polygons: Polygons, rgba: NDArray[np.uint8], chosen: NDArray[np.int
 
 
 class PolygonView:
-    """Draws the session's polygons in a viewer."""
+    """Draws the session's polygons in a viewer, while its slide is in front."""
 
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
         self._viewer = weakref.ref(viewer)
         self._session = session
         self.line: Line | None = None
         events = session.state.events
-        self._heard = (events.polygons, events.lookup, events.chosen)
+        self._heard = (events.polygons, events.lookup, events.chosen, events.in_front)
         for event in self._heard:
             event.connect(self._show)
 
@@ -77,7 +77,7 @@ class PolygonView:
     def _show(self, changed: Any = None) -> None:
         state, viewer = self._session.state, self._viewer()
         scene = None if viewer is None else scene_of(viewer)
-        if state.polygons is None or not len(state.polygons.yx) or scene is None:
+        if state.polygons is None or not len(state.polygons.yx) or scene is None or not state.in_front:
             if self.line is not None:
                 self.line.visible = False  # it stays: the first drawing of a new one takes the window some 100 ms
             return

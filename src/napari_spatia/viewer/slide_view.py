@@ -1,8 +1,9 @@
 """The adapter between one session and one napari viewer: state events in, layers out; clicks in, verbs out."""
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,14 @@ from napari.layers import Image, Layer, Shapes
 from napari.utils.events import Event
 from numpy.typing import NDArray
 
+from napari_spatia.data.chunks import SlidePixels
+from napari_spatia.data.element_list import AS_CELLS
 from napari_spatia.errors import SpatiaError
 from napari_spatia.session.colour import dim_others
 from napari_spatia.session.selecting import NEIGHBOURS
 from napari_spatia.session.session import Session
 from napari_spatia.viewer import layers as specs
+from napari_spatia.viewer.camera import first_window, look_at
 from napari_spatia.viewer.first_look import FirstLook
 from napari_spatia.viewer.lasso import Lasso
 from napari_spatia.viewer.overlay import ColourSource
@@ -41,6 +45,11 @@ class SlideView:
         self._layers: list[Layer] = []
         self._colours: Image | None = None
         self._selected: Shapes | None = None
+        self._pixels: SlidePixels | None = None
+        self._is_complete = False
+        self._path: Path | None = None
+        self._looked_at: tuple[tuple[float, ...], float] | None = None
+        """Where the camera was, when what is shown is the slide that was shown before, with other elements."""
         events = session.state.events
         events.slide.connect(self._show_slide)
         events.lookup.connect(self._show_lookup)
@@ -48,12 +57,19 @@ class SlideView:
         events.opacity.connect(self._show_opacity)
         events.cell_style.connect(self._show_lookup)
         events.selected.connect(self._show_selected)
+        events.pixels.connect(self._take_pixels)
+        events.in_front.connect(self._take_turn)
         viewer.mouse_drag_callbacks.append(self._on_press)
         viewer.layers.events.removed.connect(self._forget)
         self._lasso = Lasso(viewer, session)
         self._first_look = FirstLook(viewer, session)
         if session.state.slide is not None:
             self._show_slide()
+
+    @property
+    def colours(self) -> Image | None:
+        """The layer of the cells in colour, unless there is none."""
+        return self._colours
 
     @property
     def viewer(self) -> ViewerModel:
@@ -72,10 +88,21 @@ class SlideView:
         events.opacity.disconnect(self._show_opacity)
         events.cell_style.disconnect(self._show_lookup)
         events.selected.disconnect(self._show_selected)
+        events.pixels.disconnect(self._take_pixels)
+        events.in_front.disconnect(self._take_turn)
         viewer = self._viewer()
         if viewer is not None:
             viewer.layers.events.removed.disconnect(self._forget)
             viewer.mouse_drag_callbacks.remove(self._on_press)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers of the slide, lowest first but for what a person moved."""
+        return tuple(self._layers)
+
+    def layers_of(self, use: str) -> list[Layer]:
+        """The layers of what the slide uses as `AS_IMAGE` or `AS_CELLS`."""
+        return [layer for layer in self._layers if layer.metadata.get(specs.ELEMENT) == use]
 
     # -- session → layers -----------------------------------------------------------------------------------------
 
@@ -84,19 +111,35 @@ class SlideView:
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
         self._layers, self._colours, self._selected = [], None, None
+        self._is_complete = False
         state = self.session.state
         if state.slide is None or state.limits is None:
             return
+        camera = self.viewer.scene.camera
+        self._looked_at = (camera.center, camera.zoom) if state.slide.path == self._path else None
+        self._path = state.slide.path
         self._source = ColourSource()
-        slide, pixels = state.slide, self.session.opened.pixels
-        self._layers = self._first_look.take(pixels.stains)
-        stains = specs.channel_specs(slide, state.limits, pixels.stains)
+        slide, self._pixels = state.slide, self.session.opened.pixels
+        self._layers = self._first_look.take(self._pixels.stains)
+        stains = specs.channel_specs(slide, state.limits, self._pixels.stains)
         for layer, spec in zip(self._layers, stains, strict=False):  # some of them may be there already
             self._follow(layer, spec)
         steps: list[Callable[[], object]] = [partial(self._add_stain, spec) for spec in stains[len(self._layers) :]]
-        steps += [self._add_colours, self._add_scale, self._add_cells]
+        self._in_turns([*steps, self._add_colours, self._add_scale, self._add_cells])
+        self._show_title()
+
+    def _in_turns(self, steps: Sequence[Callable[[], object]]) -> None:
+        slide = self.session.state.slide
         in_turns(self.session.jobs, steps, lambda: self.session.state.slide is slide and self._viewer() is not None)
-        self.viewer.title = f"{state.slide.name} - napari-spatia"
+
+    def _take_turn(self, in_front: bool) -> None:
+        self._show_title()
+        self._show_selected()
+
+    def _show_title(self) -> None:
+        slide = self.session.state.slide
+        if self.session.state.in_front:
+            self.viewer.title = "napari-spatia" if slide is None else f"{slide.name} - napari-spatia"
 
     def _add_stain(self, spec: specs.LayerSpec) -> None:
         self._follow(self._add(spec), spec)
@@ -115,11 +158,12 @@ class SlideView:
         layer.events.colormap.connect(follow)
 
     def _add_colours(self) -> None:
-        state, labels = self.session.state, self.session.opened.pixels.labels
-        assert state.slide is not None, "its stains are shown"
-        self._colours = self._add(specs.colours_spec(state.slide, labels, self._source, state.opacity))
+        state = self.session.state
+        assert state.slide is not None and self._pixels is not None, "its stains are shown"
+        spec = specs.colours_spec(state.slide, self._pixels.labels, self._source, state.opacity)
+        spec.options["metadata"] = {SESSION_KEY: self.session}
+        self._colours = self._add(spec)
         self._colours.events.opacity.connect(self._take_opacity)
-        self._colours.metadata[SESSION_KEY] = self.session
         self._show_lookup()
         self._show_selected()
 
@@ -129,21 +173,53 @@ class SlideView:
     def _add_cells(self) -> None:
         """The labels as a layer of their own, hidden, for who looks for one; under the colours."""
         state = self.session.state
-        assert state.slide is not None, "its stains are shown"
+        assert state.slide is not None and self._pixels is not None, "its stains are shown"
         active = self.viewer.layers.selection.active
-        cells = self._add(specs.cells_spec(state.slide))
+        cells = self._add(specs.cells_spec(state.slide, self._pixels.labels))
         cells.contour = 1
         if self._colours is not None:
             self.viewer.layers.move(self.viewer.layers.index(cells), self.viewer.layers.index(self._colours))
         self.viewer.layers.selection.active = active
+        self._is_complete = True
+        self._take_pixels()
+
+    def _take_pixels(self, changed: Any = None) -> None:
+        """Show the coarser levels that have been made, one layer a turn; camera, colours and contrast stay."""
+        pixels = self.session.state.pixels
+        if not self._is_complete or pixels is None or pixels is self._pixels:
+            return
+        self._pixels = pixels
+        self._in_turns([partial(self._set_levels, layer) for layer in self._layers])
+
+    def _set_levels(self, layer: Layer) -> None:
+        assert self._pixels is not None, "they are being taken over"
+        channel = layer.metadata.get(specs.CHANNEL)
+        if layer not in self._layers:
+            return
+        if self._colours is not None and layer is self._colours:
+            self._colours.data = specs.painted(self._pixels.labels, self._source)
+        elif channel is not None:
+            layer.data = specs.shown_levels(self._pixels.stains[channel])
+        elif layer in self.layers_of(AS_CELLS) and layer.multiscale:
+            layer.data = specs.shown_levels(self._pixels.labels)
 
     def _add(self, spec: specs.LayerSpec) -> Any:
         add = self.viewer.add_image if spec.kind == "image" else self.viewer.add_labels
         layer = add(spec.data, **spec.options)
         self._layers.append(layer)
         if len(self._layers) == 1:
-            self.viewer.reset_view()
+            self._look()
         return layer
+
+    def _look(self) -> None:
+        """At the whole slide, or where the camera was: napari moves it with the first layer."""
+        state = self.session.state
+        if not state.in_front or state.slide is None or self._pixels is None:
+            return
+        if self._looked_at is None:
+            look_at(self.viewer, first_window(state.slide.image, self._pixels))
+        else:
+            self.viewer.scene.camera.center, self.viewer.scene.camera.zoom = self._looked_at
 
     def _show_lookup(self, changed: Any = None) -> None:
         if self._colours is None:
@@ -164,7 +240,7 @@ class SlideView:
 
     def _show_thumbnail(self) -> None:
         """The overlay in the list of layers, once the colours rest: the list is drawn anew with the whole window."""
-        if self._colours is not None and self._viewer() is not None:
+        if self._colours is not None and self._viewer() is not None and self.session.state.in_front:
             self._colours.refresh(extent=False, highlight=False, data_displayed=False)
 
     def _show_opacity(self, opacity: float) -> None:
@@ -175,8 +251,11 @@ class SlideView:
         self.session.state.opacity = float(event.source.opacity)
 
     def _show_selected(self, selected: str | None = None) -> None:
-        """The outline of the selected cell, which is read and drawn behind its card."""
-        card, slide = self.session.state.card, self.session.state.slide
+        """The outline of the selected cell, which is read and drawn behind its card, while its slide is in front."""
+        state = self.session.state
+        card, slide = state.card, state.slide
+        if not state.in_front:
+            return
         if card is None or slide is None:
             self.session.jobs.cancel("outline")
             if self._selected is not None:
@@ -185,8 +264,8 @@ class SlideView:
         finest = self.session.opened.pixels.labels[0]
 
         def accept(outline: NDArray[np.float64]) -> None:
-            state = self.session.state
-            if state.selected == card.cell_id and state.slide is slide and self._viewer() is not None:
+            shown = state.in_front and state.slide is slide and self._viewer() is not None
+            if shown and state.selected == card.cell_id:
                 self._draw_selected(outline)
 
         self.session.jobs.submit("outline", lambda progress: specs.cell_outline(slide, finest, card.cell_idx), accept)
@@ -203,7 +282,7 @@ class SlideView:
 
     def _add_selected(self) -> None:
         active = self.viewer.layers.selection.active
-        self._selected = self.viewer.add_shapes(name=specs.SELECTED, ndim=2, units=specs.UNITS, opacity=1.0)
+        self._selected = self.viewer.add_shapes(name=specs.SELECTED, ndim=2, opacity=1.0, **specs.OWN)
         self._layers.append(self._selected)
         self.viewer.layers.selection.active = active
 
@@ -221,7 +300,7 @@ class SlideView:
         active = viewer.layers.selection.active
         drawing = active is not None and str(getattr(active, "mode", "pan_zoom")) not in ("pan_zoom", "transform")
         state = self.session.state
-        busy = drawing or state.tool not in ("", NEIGHBOURS)
+        busy = drawing or state.tool not in ("", NEIGHBOURS) or not state.in_front
         if event.button != 1 or event.modifiers or busy or state.slide is None:
             return
         start = np.asarray(event.pos, dtype=float)

@@ -1,17 +1,27 @@
 """What the first slide of a window would otherwise wait for: done in the background while nobody waits."""
 
+import threading
+
 import numpy as np
 from napari.layers import Labels, Shapes
 
 from napari_spatia.viewer.layers import UNITS
 
+_once = threading.Lock()
+_done = threading.Event()
+
 
 def warm_up() -> None:
     """Load what napari and dask load at first use: the units, compiled colours and lines, the schedulers.
 
-    Together they would keep the window from answering for seconds when the first layers are added.
+    Together they would keep the window from answering for seconds when the first layers are added. Whoever adds layers
+    calls this first, in a job: a table of units that another thread is still loading has no units for a new layer.
     """
-    import distributed  # noqa: F401  dask imports it with its first array
+    with _once:
+        if _done.is_set():
+            return
+        import distributed  # noqa: F401  dask imports it with its first array
 
-    Labels(np.eye(4, dtype=np.int32), units=UNITS)
-    Shapes([np.eye(3, 2)], shape_type="path", units=UNITS)
+        Labels(np.eye(4, dtype=np.int32), units=UNITS)
+        Shapes([np.eye(3, 2)], shape_type="path", units=UNITS)
+        _done.set()

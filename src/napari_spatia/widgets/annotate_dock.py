@@ -65,6 +65,11 @@ class AnnotateDock(Dock):
         made.activated.connect(action)
         return made
 
+    def listen(self, on: bool) -> None:
+        """As `Dock.listen`."""
+        super().listen(on)
+        self._show_classes()
+
     # -- state → dock ---------------------------------------------------------------------------------------------
 
     def _show_classes(self) -> None:
@@ -83,7 +88,8 @@ class AnnotateDock(Dock):
         words = ARMED.format(name=armed) if armed is not None else words
         self.hint.setText(NO_SLIDE if state.slide is None else words)
         for shortcut, key in zip(self._shortcuts, (*CLASS_KEYS, NO_CLASS_KEY), strict=True):
-            shortcut.setEnabled(armed is not None if key == NO_CLASS_KEY else self._class_of(key) is not None)
+            acts = armed is not None if key == NO_CLASS_KEY else self._class_of(key) is not None
+            shortcut.setEnabled(acts and self.listening)
 
     def _show_status(self) -> None:
         state = self.state

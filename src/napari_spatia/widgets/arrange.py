@@ -2,13 +2,18 @@
 
 from napari.viewer import Viewer
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar
 
 PLUGIN = "napari-spatia"
 EXPLORER, CELL, CELLS_MAP, ANNOTATE = "Explorer", "Cell", "Cells map", "Annotate"
-SCREENS, COMPARE, TRANSCRIPTS, EXPORT = "Screens", "Compare", "Transcripts", "Export"
-DOCKS = (EXPLORER, CELL, SCREENS, CELLS_MAP, COMPARE, ANNOTATE, TRANSCRIPTS, EXPORT)
+SCREENS, COMPARE, TRANSCRIPTS = "Screens", "Compare", "Transcripts"
+ELEMENTS, EXPORT = "Elements", "Export"
+DOCKS = (EXPLORER, CELL, SCREENS, CELLS_MAP, COMPARE, ANNOTATE, TRANSCRIPTS, ELEMENTS, EXPORT)
+ON_THE_LEFT = (EXPLORER, ELEMENTS)
+"""What tells of the slide, beside napari's own docks; all others are tabs on the right."""
 LEFT_PX, RIGHT_PX = 290, 430
+TABS = "QTabBar::tab { padding: 3px 5px; }"
+"""So that the names of all tabs are read whole."""
 
 
 def show_docks(viewer: Viewer, names: tuple[str, ...] = DOCKS) -> dict[str, QDockWidget]:
@@ -30,9 +35,10 @@ def _arrange(docks: dict[str, QDockWidget], new: list[str]) -> None:
     window = next(iter(docks.values())).parent()
     if not isinstance(window, QMainWindow):
         return
-    if EXPLORER in new:
-        _beside_layers(window, docks[EXPLORER])
-    right = [docks[name] for name in DOCKS if name in docks and name != EXPLORER]
+    left = [docks[name] for name in ON_THE_LEFT if name in new]
+    if left:
+        _beside_layers(window, left)
+    right = [docks[name] for name in DOCKS if name in docks and name not in ON_THE_LEFT]
     for dock in right[1:]:
         window.tabifyDockWidget(right[0], dock)
     if right:
@@ -40,18 +46,27 @@ def _arrange(docks: dict[str, QDockWidget], new: list[str]) -> None:
         window.resizeDocks([right[0]], [RIGHT_PX], Qt.Orientation.Horizontal)
 
 
-def _beside_layers(window: QMainWindow, explorer: QDockWidget) -> None:
-    """The Explorer and napari's layer docks become tabs, each of the window's full height."""
+def _beside_layers(window: QMainWindow, new: list[QDockWidget]) -> None:
+    """The docks of the slide and napari's layer docks become tabs, each of the window's full height."""
     left = Qt.DockWidgetArea.LeftDockWidgetArea
     own = [dock for dock in window.findChildren(QDockWidget) if window.dockWidgetArea(dock) == left]
-    window.addDockWidget(left, explorer)
-    for dock in own:
-        if dock is not explorer and dock.isVisible():
-            window.tabifyDockWidget(explorer, dock)
-    _in_front(explorer)
-    window.resizeDocks([explorer], [LEFT_PX], Qt.Orientation.Horizontal)
+    first, *others = new
+    window.addDockWidget(left, first)
+    for dock in (*others, *own):
+        if dock is not first and (dock in others or dock.isVisible()):
+            window.tabifyDockWidget(first, dock)
+    _in_front(first)
+    window.resizeDocks([first], [LEFT_PX], Qt.Orientation.Horizontal)
 
 
 def _in_front(dock: QDockWidget) -> None:
     """Show this tab of its group; its tab bar exists only after the event loop has seen the group."""
-    QTimer.singleShot(0, dock.raise_)
+
+    def show() -> None:
+        dock.raise_()
+        window = dock.parent()
+        for bar in window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            bar.setElideMode(Qt.TextElideMode.ElideNone)
+            bar.setStyleSheet(TABS)
+
+    QTimer.singleShot(0, show)

@@ -18,6 +18,7 @@ from napari_spatia.data.io import open_slide
 from napari_spatia.data.picture import slide_limits
 from napari_spatia.errors import SlideError
 from napari_spatia.session.opened import BRIGHTEST_PERCENT, with_annotations
+from napari_spatia.session.session import Session
 from napari_spatia.viewer.layers import COLOURS, UNITS, cells_spec, channel_specs
 from napari_spatia.viewer.slide_view import SESSION_KEY
 from napari_spatia.viewer.view_picture import view_picture
@@ -25,11 +26,13 @@ from napari_spatia.widgets.annotate_dock import AnnotateDock
 from napari_spatia.widgets.arrange import EXPORT, show_docks
 from napari_spatia.widgets.cell_dock import CellDock
 from napari_spatia.widgets.compare_dock import CompareDock
+from napari_spatia.widgets.elements_dock import ElementsDock
 from napari_spatia.widgets.embedding_dock import EmbeddingDock
 from napari_spatia.widgets.explorer import ExplorerDock
 from napari_spatia.widgets.export_dock import ExportDock
-from napari_spatia.widgets.host import host_for, session_for
+from napari_spatia.widgets.host import rest_of, slides_for
 from napari_spatia.widgets.screens_dock import ScreensDock
+from napari_spatia.widgets.slide_pages import SlideChooser, SlidePages
 from napari_spatia.widgets.transcripts_dock import TranscriptsDock
 
 NO_LAYERS: list[tuple[Any, ...]] = [(None,)]
@@ -39,62 +42,74 @@ DATA_VARIABLE = "NAPARI_SPATIA_DATA"
 SAMPLE_CELLS, SAMPLE_SEED = 2000, 11
 
 
-class Explorer(ExplorerDock):
+class Explorer(SlidePages):
     """The Explorer dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        host = host_for(napari_viewer)
-        super().__init__(host.session, host.rests)
+        slides, rest = slides_for(napari_viewer), rest_of(napari_viewer)
+
+        def page(session: Session) -> ExplorerDock:
+            return ExplorerDock(session, rest(session), slides.open)
+
+        super().__init__(slides, page, SlideChooser(slides))
 
 
-class Cell(CellDock):
+class Cell(SlidePages):
     """The Cell dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        super().__init__(slides_for(napari_viewer), CellDock)
 
 
-class CellsMap(EmbeddingDock):
+class CellsMap(SlidePages):
     """The Cells map dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        host = host_for(napari_viewer)
-        super().__init__(host.session, host.rests)
+        rest = rest_of(napari_viewer)
+        super().__init__(slides_for(napari_viewer), lambda session: EmbeddingDock(session, rest(session)))
 
 
-class Compare(CompareDock):
+class Compare(SlidePages):
     """The Compare dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        super().__init__(slides_for(napari_viewer), CompareDock)
 
 
-class Annotate(AnnotateDock):
+class Annotate(SlidePages):
     """The Annotate dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        super().__init__(slides_for(napari_viewer), AnnotateDock)
 
 
-class Transcripts(TranscriptsDock):
+class Transcripts(SlidePages):
     """The Transcripts dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        super().__init__(slides_for(napari_viewer), TranscriptsDock)
 
 
-class Screens(ScreensDock):
+class Screens(SlidePages):
     """The Screens dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer))
+        super().__init__(slides_for(napari_viewer), ScreensDock)
 
 
-class Export(ExportDock):
+class Elements(SlidePages):
+    """The Elements dock of a viewer."""
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__(slides_for(napari_viewer), ElementsDock)
+
+
+class Export(SlidePages):
     """The Export dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(session_for(napari_viewer), partial(view_picture, napari_viewer))
+        take_picture = partial(view_picture, napari_viewer)
+        super().__init__(slides_for(napari_viewer), partial(ExportDock, take_picture=take_picture))
 
 
 def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[tuple[Any, ...]]] | None:
@@ -105,7 +120,7 @@ def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[tuple[
 
 
 def read_slide(path: str | list[str]) -> list[tuple[Any, ...]]:
-    """Open a slide in the current viewer's session; without a viewer, return its layers."""
+    """Open a slide in the current viewer, beside others that are open there; without a viewer, return its layers."""
     first = path[0] if isinstance(path, list) else path
     viewer = current_viewer()
     if viewer is None:
@@ -117,7 +132,7 @@ def read_slide(path: str | list[str]) -> list[tuple[Any, ...]]:
 
 
 def _open(viewer: Viewer, path: str | Path) -> None:
-    session_for(viewer).open(path)
+    slides_for(viewer).open(path)
     QTimer.singleShot(0, lambda: show_docks(viewer))
 
 
@@ -140,7 +155,7 @@ def _viewer() -> Viewer:
 def simulated_tissue() -> list[tuple[Any, ...]]:
     """A tissue drawn by known rules; made once, then kept in the person's cache folder."""
     viewer = _viewer()
-    session_for(viewer).open_simulated(
+    slides_for(viewer).open_simulated(
         platformdirs.user_cache_path("napari-spatia") / f"tissue-{SAMPLE_CELLS}-{SAMPLE_SEED}.zarr",
         num_cells=SAMPLE_CELLS,
         seed=SAMPLE_SEED,

@@ -1,5 +1,6 @@
 """The Explorer dock: open a slide, load a model, predict, and colour the cells."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from qtpy.QtCore import Qt
@@ -49,10 +50,13 @@ FORM_TIPS = {
 
 
 class ExplorerDock(Dock):
-    """What is open and how its cells are coloured."""
+    """What is open and how its cells are coloured; ``open_slide`` takes the folder of the next slide."""
 
-    def __init__(self, session: Session, rest: Rest = at_once) -> None:
+    def __init__(
+        self, session: Session, rest: Rest = at_once, open_slide: Callable[[Path], object] | None = None
+    ) -> None:
         super().__init__(session, rest)
+        self._open_slide = open_slide or session.open
         self._build_slide()
         self._build_model()
         self._build_colour()
@@ -74,13 +78,15 @@ class ExplorerDock(Dock):
         self.slide_label = QLabel()
         self.slide_label.setWordWrap(True)
         self.slide_hint = hint(NO_SLIDE)
-        self.open_button = button("Open slide…", "Open a SpatialData .zarr folder", self._ask_slide)
+        self.open_button = button(
+            "Open slide…", "Open a SpatialData .zarr folder beside the open ones", self._ask_slide
+        )
         for widget in (
             heading("Slide"),
             self.slide_hint,
             self.slide_label,
             self.open_button,
-            Busy(self, "open", "gene columns"),
+            Busy(self, "open", "prepare", "pyramid"),
         ):
             self.body.addWidget(widget)
         self.body.addWidget(line())
@@ -88,7 +94,7 @@ class ExplorerDock(Dock):
     def _ask_slide(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Open a SpatialData .zarr folder")
         if folder:
-            self.attempt(self.session.open, Path(folder))
+            self.attempt(self._open_slide, Path(folder))
 
     def _show_slide(self) -> None:
         slide = self.state.slide

@@ -1,6 +1,7 @@
-"""One session per viewer: made on first use, shared by the viewer's docks, closed with the viewer."""
+"""The slides of each viewer: one session a slide, made on first use, shared by the viewer's docks, closed with it."""
 
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,14 @@ from napari.utils.notifications import show_error, show_info
 from napari_spatia.session.backend import Backend
 from napari_spatia.session.jobs import ThreadJobs
 from napari_spatia.session.session import Session
+from napari_spatia.session.slides import Slides
 from napari_spatia.session.state import Notice
 from napari_spatia.viewer.camera import Camera
+from napari_spatia.viewer.element_view import ElementView
+from napari_spatia.viewer.layer_owners import LayerOwners
 from napari_spatia.viewer.neighbour_view import NeighbourView
 from napari_spatia.viewer.patch_view import PatchView
-from napari_spatia.viewer.pointer import Pointer
+from napari_spatia.viewer.pointer import Pointer, Rest
 from napari_spatia.viewer.polygon_view import PolygonView
 from napari_spatia.viewer.slide_view import SlideView
 from napari_spatia.viewer.transcript_view import TranscriptView
@@ -26,7 +30,7 @@ from napari_spatia.widgets.rests import Rests
 
 @dataclass(slots=True)
 class Host:
-    """What belongs to one viewer; holds the viewer by a weak reference only."""
+    """What belongs to one slide of a viewer; holds the viewer by a weak reference only."""
 
     session: Session
     view: SlideView
@@ -39,9 +43,15 @@ class Host:
     neighbours: NeighbourView
     polygons: PolygonView
     patches: PatchView
+    elements: ElementView
 
     def close(self) -> None:
         """Stop all work and let go of the viewer."""
+        self.let_go()
+        self.session.close()
+
+    def let_go(self) -> None:
+        """Let go of the viewer; what is still delivered is dropped."""
         self.session.state.events.notice.disconnect(show_notice, missing_ok=True)
         self.delivery.close()
         self.rests.close()
@@ -52,38 +62,102 @@ class Host:
         self.patches.close()
         self.neighbours.close()
         self.polygons.close()
+        self.elements.close()
         self.view.close()
-        self.session.close()
 
 
-_hosts: "weakref.WeakKeyDictionary[ViewerModel, Host]" = weakref.WeakKeyDictionary()
+class SlideHosts:
+    """The open slides of one viewer with the `Host` of each."""
+
+    def __init__(self, viewer: ViewerModel, backend: Backend | None, sidecar: Path | None) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._backend, self._sidecar = backend, sidecar
+        self._owners = LayerOwners(viewer)
+        self._num_made = 0
+        self.hosts: dict[Session, Host] = {}
+        self.slides = Slides(self._new_session)
+        self._owners.bring(self.slides.front)
+        self.slides.fronted.connect(self._owners.bring)
+        self.slides.left.connect(self._leave)
+        self.slides.changed.connect(self._name)
+
+    @property
+    def front(self) -> Host:
+        return self.hosts[self.slides.front]
+
+    def close(self) -> None:
+        """Stop all work and let go of the viewer."""
+        for host in self.hosts.values():
+            host.close()
+        self._owners.close()
+
+    def _new_session(self) -> Session:
+        viewer = self._viewer()
+        assert viewer is not None, "its docks ask for a session"
+        delivery, rests = GuiDelivery(), Rests()
+
+        def deliver(call: Callable[[], None]) -> None:
+            delivery.deliver(lambda: self._owners.act(session, call))
+
+        session = Session(ThreadJobs(deliver), self._backend, self._own_sidecar())
+        session.state.events.notice.connect(show_notice)
+        view = SlideView(viewer, session, rests)
+        self.hosts[session] = Host(
+            session, view, delivery, rests, Pointer(viewer, session, rests), HoverTips(session.state),
+            Camera(viewer, session, rests), TranscriptView(viewer, session), NeighbourView(viewer, session),
+            PolygonView(viewer, session), PatchView(viewer, session, view, rests), ElementView(viewer, session, view),
+        )  # fmt: skip
+        return session
+
+    def _own_sidecar(self) -> Path | None:
+        """Each slide has a folder of its own in the one that was asked for: journals are named after tables only."""
+        self._num_made += 1
+        if self._sidecar is None or self._num_made == 1:
+            return self._sidecar
+        return self._sidecar / f"slide-{self._num_made}"
+
+    def _leave(self, session: Session) -> None:
+        self.hosts.pop(session).let_go()
+        self._owners.remove(session)
+
+    def _name(self) -> None:
+        self._owners.name({session: self.slides.title(session) for session in self.slides.sessions})
 
 
-def host_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path | None = None) -> Host:
-    """The viewer's host; its first caller may choose the session's ``backend`` and ``sidecar``."""
+_hosts: "weakref.WeakKeyDictionary[ViewerModel, SlideHosts]" = weakref.WeakKeyDictionary()
+
+
+def hosts_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path | None = None) -> SlideHosts:
+    """The viewer's slides; the first caller may choose the sessions' ``backend`` and ``sidecar``."""
     # napari hands plugins a proxy of the viewer: take it off, so that one viewer is one key.
     viewer = getattr(viewer, "__wrapped__", viewer)
     if viewer not in _hosts:
-        delivery = GuiDelivery()
-        session = Session(ThreadJobs(delivery.deliver), backend, sidecar)
-        session.state.events.notice.connect(show_notice)
-        rests = Rests()
-        host = Host(
-            session, SlideView(viewer, session, rests), delivery, rests, Pointer(viewer, session, rests),
-            HoverTips(session.state), Camera(viewer, session, rests), TranscriptView(viewer, session),
-            NeighbourView(viewer, session),
-            PolygonView(viewer, session),
-            PatchView(viewer, session, rests),
-        )  # fmt: skip
-        weakref.finalize(viewer, host.close).atexit = False
-        _hosts[viewer] = host
-        session.jobs.submit("warm up", lambda progress: warm_up(), lambda done: None)
+        made = SlideHosts(viewer, backend, sidecar)
+        weakref.finalize(viewer, made.close).atexit = False
+        _hosts[viewer] = made
+        made.slides.front.jobs.submit("warm up", lambda progress: warm_up(), lambda done: None)
     return _hosts[viewer]
 
 
+def host_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path | None = None) -> Host:
+    """The host of the slide that is in front."""
+    return hosts_for(viewer, backend, sidecar).front
+
+
+def slides_for(viewer: ViewerModel) -> Slides:
+    """The viewer's open slides."""
+    return hosts_for(viewer).slides
+
+
+def rest_of(viewer: ViewerModel) -> Callable[[Session], Rest]:
+    """The pauses of an open slide's docks: they end with its slide."""
+    hosts = hosts_for(viewer)
+    return lambda session: hosts.hosts[session].rests
+
+
 def session_for(viewer: ViewerModel) -> Session:
-    """The viewer's session."""
-    return host_for(viewer).session
+    """The session of the slide that is in front."""
+    return slides_for(viewer).front
 
 
 def show_notice(notice: Notice) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import napari
 
 from napari_spatia.widgets.arrange import show_docks
-from napari_spatia.widgets.host import host_for
+from napari_spatia.widgets.host import hosts_for
 
 WINDOW_PX = (1600, 980)
 SLIDE_PARTS = ("image", "labels", "table", "coordinate_system", "um_per_px")
@@ -29,13 +29,13 @@ def start(
 ) -> "napari.viewer.Viewer":
     """A napari window with the docks; the slide and the checkpoint are loaded behind it."""
     viewer = napari.Viewer(title="napari-spatia")
-    session = host_for(viewer, sidecar=sidecar).session
+    slides = hosts_for(viewer, sidecar=sidecar).slides
     viewer.window.resize(*WINDOW_PX)
     show_docks(viewer)
     if slide is not None:
-        session.open(slide, **parts)
+        slides.open(slide, **parts)
     if checkpoint is not None:
-        session.load_checkpoint(checkpoint)
+        slides.front.load_checkpoint(checkpoint)
     return viewer
 
 

@@ -165,6 +165,7 @@ class Dock(QWidget):
         self._connected: list[tuple[str, Callable[..., None]]] = []
         self._keys: dict[Key, Callable[[], None]] = {}
         self._shortcuts_of_window: list[QShortcut] = []
+        self.listening = True
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         self._content = QWidget()
@@ -220,6 +221,12 @@ class Dock(QWidget):
             made.activated.connect(self._keys.pop(key))
             self._shortcuts_of_window.append(made)
 
+    def listen(self, on: bool) -> None:
+        """Listen to keys, or leave them to the page of another slide."""
+        self.listening = on
+        for shortcut in filter(isalive, self._shortcuts_of_window):
+            shortcut.setEnabled(on)
+
     def release(self) -> None:
         """Stop listening to the state and to keys."""
         for shortcut in filter(isalive, self._shortcuts_of_window):
@@ -229,7 +236,7 @@ class Dock(QWidget):
             self.state.events[name].disconnect(changed, missing_ok=True)
         self._connected, self._late = [], {}
 
-    def attempt(self, verb: Callable[..., None], *values: object) -> None:
+    def attempt(self, verb: Callable[..., object], *values: object) -> None:
         """Call a verb; its error about the input becomes a message to the person."""
         try:
             verb(*values)
