@@ -19,9 +19,28 @@ from napari_spatia.session.selecting import NEIGHBOURS
 from napari_spatia.session.state import Polygons
 from napari_spatia.viewer import layers, neighbour_view, polygon_view
 from napari_spatia.widgets.annotate_dock import AnnotateDock
+from napari_spatia.widgets.arrange import DOCKS
+from napari_spatia.widgets.cell_dock import CellDock
+from napari_spatia.widgets.compare_dock import CompareDock
+from napari_spatia.widgets.contributions import (
+    Annotate,
+    Cell,
+    CellsMap,
+    Compare,
+    Elements,
+    Explorer,
+    Export,
+    Screens,
+    Transcripts,
+)
+from napari_spatia.widgets.elements_dock import ElementsDock
+from napari_spatia.widgets.embedding_dock import EmbeddingDock
 from napari_spatia.widgets.explorer import ExplorerDock
-from napari_spatia.widgets.host import hosts_for, rest_of
+from napari_spatia.widgets.export_dock import ExportDock
+from napari_spatia.widgets.host import hosts_for
+from napari_spatia.widgets.screens_dock import ScreensDock
 from napari_spatia.widgets.slide_pages import SlideChooser, SlidePages
+from napari_spatia.widgets.transcripts_dock import TranscriptsDock
 
 
 @pytest.fixture
@@ -328,14 +347,24 @@ def test_marked_neighbours_and_polygons_go_with_their_slide(window, qtbot, tmp_p
     assert marks not in viewer.layers and line.parent is None
 
 
-def test_late_parts_of_a_page_wait_on_the_clock_of_its_own_slide(window, qtbot, tmp_path):
+def test_every_dock_of_the_manifest_has_a_page_for_each_slide(window, qtbot, tmp_path):
     viewer, hosts = window
-    first, rest = hosts.slides.front, rest_of(viewer)
-    dock = pages(qtbot, SlidePages(hosts.slides, lambda session: ExplorerDock(session, rest(session))))
+    first = hosts.slides.front
+    kinds = {Explorer: ExplorerDock, Cell: CellDock, Screens: ScreensDock, CellsMap: EmbeddingDock,
+             Compare: CompareDock, Annotate: AnnotateDock, Transcripts: TranscriptsDock, Elements: ElementsDock,
+             Export: ExportDock}  # fmt: skip
+    assert len(kinds) == len(DOCKS)
+    docks = [pages(qtbot, dock(viewer)) for dock in kinds]
     second = open_second(qtbot, hosts, tmp_path)
-    shown = dock._pages[first].legend.isVisibleTo(dock._pages[first]), dock.page.session
-    assert shown == (True, second) and hosts.hosts[first].rests is not hosts.hosts[second].rests
-    first.colour_by("gene:EPCAM")
+    for dock, kind in zip(docks, kinds.values(), strict=True):
+        assert isinstance(dock.page, kind) and dock.page.session is second and dock._pages[first].session is first
+    for dock in (docks[0], docks[3]):
+        assert dock.page._rest is hosts.front.rests and dock._pages[first]._rest is hosts.hosts[first].rests
+    title = docks[0]._pages[first].legend.title.text()
+    first.colour_by("gene:GENE1")
+    settle(qtbot, hosts)
+    assert docks[0]._pages[first].legend.title.text() != title, "a page behind keeps up"
+    first.colour_by("gene:GENE2")
     hosts.slides.close(first)
-    qtbot.wait(50)
-    assert set(dock._pages) == {second} and dock.page.session is second
+    settle(qtbot, hosts)
+    assert all(set(dock._pages) == {second} for dock in docks)
