@@ -64,8 +64,8 @@ def test_a_known_picture_lies_on_the_pixels_it_was_cut_from(small_slide):
     viewer = ViewerModel()
     half = um_per_px / 2
     slide = viewer.add_image(
-        image[0], name="DAPI", scale=(um_per_px,) * 2, translate=(half, half), colormap="gray", contrast_limits=(0, 255),
-        metadata={CHANNEL: 0},
+        image[0], name="DAPI", scale=(um_per_px,) * 2, translate=(half, half), colormap="gray",
+        contrast_limits=(0, 255), metadata={CHANNEL: 0},
     )  # fmt: skip
     session = Session()
     session.state.slide = replace(small_slide, channels=("DAPI",))
