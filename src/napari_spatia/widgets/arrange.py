@@ -12,7 +12,7 @@ DOCKS = (EXPLORER, CELL, SCREENS, CELLS_MAP, COMPARE, ANNOTATE, TRANSCRIPTS, ELE
 ON_THE_LEFT = (EXPLORER, ELEMENTS)
 """What tells of the slide, beside napari's own docks; all others are tabs on the right."""
 LEFT_PX, RIGHT_PX = 290, 430
-TABS = "QTabBar::tab { padding: 3px 5px; }"
+TABS = "QTabBar::tab { padding: 3px; }"
 """So that the names of all tabs are read whole."""
 
 
