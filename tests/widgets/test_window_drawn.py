@@ -138,7 +138,9 @@ def test_dragging_a_slider_paints_another_picture_in_the_cell_dock(edited):
     assert np.array_equal(picture_pixels(pictures.real), real), "the real cell stays as it is"
 
 
-def test_a_new_picture_leaves_the_rest_of_the_window_alone(edited):
+def test_a_new_picture_in_the_dock_leaves_the_rest_of_the_window_alone(edited):
+    edited.session.show_patches(False)  # the one over the slide is a change of the canvas
+    edited.settle(0.3)
     main, picture = edited.cell_dock.window(), edited.cell_dock.pictures.edited
     painted = Painted(main, edited.canvas, picture)
     edited.drag_slider(next(iter(edited.cell_dock.sliders.rows.values())).slider, [1.0, -2.0])

@@ -62,6 +62,7 @@ def _measure(stage: Stage, config: TrainConfig, steps: int, done: float) -> dict
     configs = {name: config.model_copy(update={"precision": name}) for name in PRECISIONS}
     seconds: dict[str, list[float]] = {name: [] for name in PRECISIONS}
     rate: dict[str, float] = dict.fromkeys(PRECISIONS, 0.0)
+    train_step(stage, optimizer, config, 0, done)  # what is made once, as the slide's embeddings, is no part of a step
     with FlopCounterMode(display=False) as counter:  # the same products in either precision
         for step in range(steps):
             train_step(stage, optimizer, config, step, done)
