@@ -36,6 +36,8 @@ def test_demo_does_the_main_job_and_leaves_the_slide_alone(tmp_path):
     for name in told["screenshots"]:
         pixels = np.asarray(Image.open(out / name).convert("RGB"))
         assert pixels.shape[1] >= 1000 and len(np.unique(pixels.reshape(-1, 3), axis=0)) > 1000, name
+    with Image.open(out / told["film"]) as film:
+        assert film.n_frames > 5 and film.info["comment"].startswith(b"COUNTERFACTUAL")
     assert all((out / name).stat().st_size for name in told["exported"])
     assert {path: path.stat().st_mtime_ns for path in slide.rglob("*") if path.is_file()} == before
 

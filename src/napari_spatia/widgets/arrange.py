@@ -11,7 +11,7 @@ ELEMENTS, EXPORT = "Elements", "Export"
 DOCKS = (EXPLORER, CELL, SCREENS, CELLS_MAP, COMPARE, ANNOTATE, TRANSCRIPTS, ELEMENTS, EXPORT)
 ON_THE_LEFT = (EXPLORER, ELEMENTS)
 """What tells of the slide, beside napari's own docks; all others are tabs on the right."""
-LEFT_PX, RIGHT_PX = 290, 430
+LEFT_PX, RIGHT_PX = 322, 430
 TABS = "QTabBar::tab { padding: 3px; }"
 """So that the names of all tabs are read whole."""
 

@@ -1,8 +1,8 @@
 """The main job in the real window, without a person.
 
 ``python -m napari_spatia.widgets.demo SLIDE --checkpoint NAME --out DIR`` opens the slide, predicts, colours by type,
-chooses cells on the slide and sees them in the map, blends genes, clicks a cell, drags gene sliders, annotates and
-exports; it writes demo.json and screenshots of the window into DIR.
+chooses cells on the slide and sees them in the map, blends genes, clicks a cell, drags gene sliders, draws a
+dose strip, annotates and exports; it writes demo.json, screenshots of the window and a film of it into DIR.
 Nothing is written into the slide; the journal of the annotation lies in DIR too.
 """
 
@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_spatia.errors import SpatiaError
+from napari_spatia.inference.edit_pictures import save_gif
 from napari_spatia.session.values import MAX_BLENDED, is_blend
 from napari_spatia.widgets.annotate_dock import AnnotateDock
-from napari_spatia.widgets.arrange import ANNOTATE, CELL, CELLS_MAP, EXPORT
+from napari_spatia.widgets.arrange import ANNOTATE, CELL, CELLS_MAP, EXPORT, SCREENS
 from napari_spatia.widgets.driving import Driver, Watchdog, median_and_p95
 from napari_spatia.widgets.export_dock import ExportDock
 from napari_spatia.widgets.launch import start
@@ -31,6 +33,7 @@ NUM_MOVES = 36
 SHOWN_GENES = ("LMNB1", "ATP1A1")
 """Edited where the model knows them: they move nucleus and membrane of the simulated tissue. Else the first two."""
 LOOK_UM = 220.0
+FILM_FRAMES, FILM_PX = 8, 800
 ANNOTATION_CLASS = "looked at"
 FORMATS = ("geojson", "csv", "h5ad")
 NOTED_VERSIONS = ("napari-spatia", "napari", "torch", "numpy", "spatialdata")
@@ -54,6 +57,8 @@ class Demo:
         self.blend_genes()
         self.click_a_cell()
         self.move_sliders()
+        self.film()
+        self.draw_strip()
         self.annotate()
         self.export()
         self.told["device"] = self.session.state.device
@@ -154,6 +159,31 @@ class Demo:
         }
         self._shoot("cell.png")
 
+    def film(self) -> None:
+        """The window while the first slider with a rule goes from nothing to its end, as a film there and back."""
+        driver = self.driver
+        sliders = driver.cell_dock.sliders.rows
+        gene = self._shown_gene()
+        frames = []
+        for value in np.linspace(0, 3, FILM_FRAMES).tolist():
+            driver.drag_slider(sliders[gene].slider, [value])
+            driver.picture_rests()
+            driver.settle(0.1)
+            window = Image.fromarray(driver.viewer.window.screenshot(canvas_only=False, flash=False)[..., :3])
+            window.thumbnail((FILM_PX, FILM_PX))
+            frames.append(np.asarray(window.quantize(128).convert("RGB")))
+        self.told["film"] = save_gif(frames, self.out / "live.gif", f"{gene} from 0 to +3 in napari-spatia").name
+
+    def draw_strip(self) -> None:
+        """Draw the selected cell at seven doses of one gene in the Screens dock."""
+        driver, session = self.driver, self.session
+        driver.docks[SCREENS].raise_()
+        session.show_feature("nucleus_area")
+        session.sweep(self._shown_gene())
+        driver.until(lambda: session.state.strip is not None, "drawing the doses", limit_s=60.0)
+        self._shoot("screens.png")
+        driver.docks[CELL].raise_()
+
     def annotate(self) -> None:
         """Make a class, switch it on with its number key, and click the cell."""
         session, driver = self.session, self.driver
@@ -185,6 +215,11 @@ class Demo:
         driver.until(lambda: bool(session.state.exported), "exporting", limit_s=300.0)
         self.told["exported"] = [str(path.relative_to(self.out)) for path in session.state.exported]
         driver.docks[CELL].raise_()
+
+    def _shown_gene(self) -> str:
+        """A gene with a slider: one whose effect is known, if there is one."""
+        sliders = self.driver.cell_dock.sliders.rows
+        return next((gene for gene in SHOWN_GENES if gene in sliders), next(iter(sliders)))
 
     def _shoot(self, name: str) -> None:
         self.driver.screenshot(self.out / name)

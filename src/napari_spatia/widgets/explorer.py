@@ -29,7 +29,7 @@ from napari_spatia.widgets.gene_chips import GeneChips
 from napari_spatia.widgets.key_list import show_keys
 from napari_spatia.widgets.legend import Legend
 from napari_spatia.widgets.legend_parts import NO_STAR, STAR
-from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, named, row
+from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, named, row, small_button
 
 PLUS_PX = 28
 MOST_FAVOURITES = 12
@@ -224,7 +224,7 @@ class ExplorerDock(Dock):
         )
         self.polygons.clicked.connect(lambda on: self.attempt(self.session.show_polygons, on))
         self.bind_key(keys.POLYGONS, lambda: self.attempt(self.session.show_polygons, not self.state.polygons_shown))
-        self.keys = button("Keys…", keys.HELP.tip("List the keys that the window listens to"), self._list_keys)
+        self.keys = small_button("?", keys.HELP.tip("List the keys that the window listens to"), self._list_keys)
         self.bind_key(keys.HELP, self._list_keys)
         self.body.addWidget(row(self.hover, self.polygons, self.keys))
         self.body.addWidget(Busy(self, "outlines"))
