@@ -43,6 +43,8 @@ REST_SHARE = 12
 """Pause between two pictures on the slide while an edit moves: `EVERY_MS`, or this many times as long as the last one
 took to be painted, so that where a canvas is painted in software the picture in the dock is not held up.
 """
+MOST_PAUSE_MS = 1000
+"""The first picture takes napari as long as many: the second is not to wait for seconds."""
 LOOK_EVENTS = ("contrast_limits", "colormap", "gamma", "opacity", "visible")
 NOTHING = np.zeros((1, 1, 4), np.uint8)
 TEXT_COLOUR, BOX_COLOUR = "#ffcd3c", "black"
@@ -102,7 +104,8 @@ class PatchView:
         began = time.perf_counter()
 
         def painted() -> None:
-            self._pause_ms = max(EVERY_MS, round(REST_SHARE * 1000 * (time.perf_counter() - began)))
+            pause_ms = round(REST_SHARE * 1000 * (time.perf_counter() - began))
+            self._pause_ms = min(max(EVERY_MS, pause_ms), MOST_PAUSE_MS)
 
         self._show_patch()
         self._rest("patch painted", 0, painted)  # the canvas is painted before a timer's turn comes
