@@ -111,9 +111,10 @@ def test_a_real_click_selects_the_cell_under_it_and_outlines_it(window):
     window.click_slide(*center)
     window.until(lambda: window.session.state.selected is not None, "selecting the clicked cell", limit_s=20.0)
     assert window.session.state.selected == "cell-6"
-    window.settle(0.1)
+    window.until(lambda: layers.SELECTED in window.viewer.layers, "outlining the cell", limit_s=20.0)
+    window.settle(0.3)
     changed = np.abs(canvas_pixels(window) - before).max(axis=-1) > 60
-    assert layers.SELECTED in window.viewer.layers and changed.sum() > 100
+    assert changed.sum() > 100
     edge = window.place_of(center[0] - 3.0, center[1])  # the cell is 12 px of 0.5 µm wide
     assert changed[edge.y() - 12 : edge.y() + 13, edge.x()].any(), "the outline runs around the cell"
     middle = window.place_of(*center)
