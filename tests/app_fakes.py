@@ -141,7 +141,7 @@ class FakeEditor:
         nearest = tuple(RealCell(f"cell-{idx}", 0.5 + idx, crop + idx, CHANNELS) for idx in range(2))
         measured = tuple(
             MeasuredChange(feature, 40.0, 40.0 + change, Spread(40.0, 0.25, change, 0.5 * change, 8))
-            for feature in features_of(CHANNELS)[:3]
+            for feature in features_of(CHANNELS)
         )
         spread = {"cell_area": Spread(6.0, 0.25, change, 0.5 * change, 8)}
         return Evidence(measured, spread, np.array([0.35, 0.5, 0.15], np.float32), nearest, 16, 42.0)

@@ -147,7 +147,7 @@ def test_an_edit_that_rests_is_examined_once_and_a_new_edit_takes_the_evidence_a
     first = [view.table.item(0, column) for column in range(4)]
     assert [item.text() for item in first] == ["Cell area (µm²)", "40.0", "42.0", "▲ +2.00 ± 1.00"]
     assert first[3].font().bold() and "8 noise seeds" in first[3].toolTip()
-    assert "3 of 3 features change" in view.summary.text()
+    assert "15 of 15 features change" in view.summary.text()
     assert [shown.isVisible() for shown in view.thumbnails] == [True, True, False, False]
     assert "16 real cells" in view.compared.text() and "cell-0" in view.thumbnails[0].toolTip()
     assert view.thumbnails[0].caption.text() == "acinar"

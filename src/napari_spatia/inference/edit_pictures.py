@@ -157,7 +157,7 @@ def save_features(made: EditPictures, path: Path, evidence: "Evidence | None" = 
         for feature in features_of(cell.channels):
             key = feature.key
             values = [real[key], before[key], after[key], after[key] - before[key]]
-            values += [over_seeds.get(key, {}).get(column, np.nan) for column in SEED_COLUMNS if over_seeds]
+            values += [over_seeds[key][column] for column in SEED_COLUMNS if over_seeds]
             words = [cell.cell_id, edit_title(made.resolved), key, feature.unit]
             lines.writerow([*words, *("" if np.isnan(value) else f"{value:.6g}" for value in values)])
     return path

@@ -6,7 +6,7 @@ stays where it was (measured). How large such cells and nuclei are under an edit
 middle, the cell about its own, and from the cell's outline on less and less, so that the tissue around stays.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -58,9 +58,6 @@ class OutlineStretch:
                 way[2:] = (1 - share) * _along_axes(nucleus)
         device = expected.device
         return cls(torch.from_numpy(way).float().to(device), torch.from_numpy(outside).float().to(device), expected)
-
-    def to(self, device: torch.device | str) -> Self:
-        return replace(self, **{name: getattr(self, name).to(device) for name in ("way", "outside", "expected")})
 
     def apply(self, drawn: Tensor, expected: Tensor) -> Tensor:
         """(B, C, H, W) pictures → the same, stretched to where the outlines are ``expected`` (B, 4) under an edit.
