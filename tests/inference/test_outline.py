@@ -25,7 +25,7 @@ CELL, NUCLEUS = ellipse(32, 31, 16, 8, 0.5), ellipse(31, 32, 5, 4, 1.2)
 
 
 def stretched(change: list[float], cell=CELL, nucleus=NUCLEUS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mask of the cell, the nucleus as its pixels are covered, and a gradient over the picture, after a change of their half axes."""
+    """Mask of the cell, the nucleus as its pixels are covered, a gradient over the picture: after half axes change."""
     stretch = OutlineStretch.of_cell(cell, nucleus, AS_IT_IS)
     drawn = torch.from_numpy(np.stack([cell, nucleus, X / SIZE]).astype(np.float32))[None]
     mask, inner, ground = stretch.apply(drawn, AS_IT_IS + torch.tensor([change]))[0].numpy()
