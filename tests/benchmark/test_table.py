@@ -59,12 +59,12 @@ def test_what_was_not_measured_is_said_and_a_file_of_another_version_is_refused(
 def test_seeds_that_were_not_drawn_in_64_passes_have_no_row_for_them_and_nothing_else_is_left_out():
     distances = {"frechet": {"morphology": 6.0, "texture": 4.0}}
     few = {"rows": {"real": distances, "4 passes, 0% merged": distances}}
-    text = markdown({"sampling": [few, few]}, with_unmeasured=False)
+    text = markdown({"passes": [few, few]}, with_unmeasured=False)
     assert "4 passes ÷ real floor" in text and "64 passes" not in text
     with pytest.raises(SpatiaError, match="64 passes.*--rerun"):
-        markdown({"sampling": [few]})
-    with pytest.raises(SpatiaError, match="'sampling' has no 'real'.*--rerun"):
-        markdown({"sampling": [{"rows": {"4 passes, 0% merged": distances}}]}, with_unmeasured=False)
+        markdown({"passes": [few]})
+    with pytest.raises(SpatiaError, match="'passes' has no 'real'.*--rerun"):
+        markdown({"passes": [{"rows": {"4 passes, 0% merged": distances}}]}, with_unmeasured=False)
 
 
 def test_a_file_of_the_same_weights_is_read_and_any_other_is_made_again(tmp_path, monkeypatch):

@@ -3,13 +3,16 @@
     python -m napari_spatia.benchmark.natural_experiment SLIDE --checkpoint pancreas-small --holdout
 
 Within a type, a held-out cell rich in gene g is matched with one that lacks it and is like it in all other genes, in
-their total and in its niche. The mean difference of their real features, less what their remaining differences explain
-(Abadie & Imbens 2011, bias-corrected matching), is the observed shift of g. The edit raises g in the poor cell to its
+their total and in its niche: its neighbours' genes and how the cells around it look. The mean difference of their real
+features, less what their remaining differences explain (Abadie & Imbens 2011, bias-corrected matching), is the observed
+shift of g. The edit raises g in the poor cell to its
 partner's value, and the shift from its zero edit to its counterfactual is the predicted one. Scores are Pearson's
 over genes, with a bootstrap interval over genes. Rows: ``model``, ``from_noise`` (pictures of the poor cell's
 expression and of the edited one, both from the same random noise), ``ridge`` (log2 counts → feature, fitted on
-training cells), ``shuffled`` (the model's shifts given to other genes). Observed shifts are noisy:
-``reliability`` is that of their split halves, and its root is the highest score that a perfect model could reach.
+training cells), ``elsewhere`` (the shifts that matching finds among training cells: what the tissue itself says of a
+gene in another place), ``shuffled`` (the model's shifts given to other genes). Observed shifts are noisy:
+``reliability`` is that of their split halves, and its root is the highest score that a model could reach that knows
+these very cells.
 
 Genes are chosen by the number of matched pairs alone.
 """
@@ -52,6 +55,8 @@ LEAST_RICH, LEAST_POOR = 10, 60
 """Cells of a type that a gene needs there; the correction is fitted on the poor ones."""
 PENALTY = 1.0
 COMPONENTS, NICHE_COMPONENTS = 20, 10
+CELLS_AROUND = 50
+"""Cells whose mean features tell how a place looks: a stain's strength drifts over a slide."""
 PICTURES_AT_ONCE = 64
 SHUFFLES = 1000
 
@@ -96,15 +101,24 @@ def find_pairs(
     """Matched cells for the genes with the most pairs, at least `LEAST_PAIRS` each; a rich cell is in one pair a gene.
 
     ``types`` and ``features`` are those of ``cells``, `(n,)` and `(n, F)`. The partner is the nearest in principal
-    components of log2(1 + counts) of all other genes, of the niche's mean, and in the other genes' total, the three
-    weighing alike.
+    components of log2(1 + counts) of all other genes, of the niche's mean, of the mean features of the cells around,
+    and in the other genes' total, the four weighing alike.
     """
+    around = _means_around(bound.slide.centers_um[cells], features / _spread_within_types(features, types))
     found: dict[int, list[Pairs]] = {}
     for cell_type in np.unique(types):
         members = types == cell_type
         values, own = bound.values[cells[members]].toarray(), features[members]
         enough = ((values >= RICH_BY).sum(0) >= LEAST_RICH) & ((values == 0).sum(0) >= LEAST_POOR)
-        niche = _reduced(_niche_means(bound, cells[members]), NICHE_COMPONENTS) if enough.any() else np.empty(0)
+        if not enough.any():
+            continue
+        niche = np.concatenate(
+            [
+                _reduced(_niche_means(bound, cells[members]), NICHE_COMPONENTS),
+                _reduced(around[members], NICHE_COMPONENTS),
+            ],
+            axis=1,
+        )
         for gene in np.flatnonzero(enough):
             others = values.copy()
             others[:, gene] = 0
@@ -200,6 +214,20 @@ def ridge_shifts(
     return shifts
 
 
+def _elsewhere(
+    bound: BoundSlide,
+    reference: NDArray[np.intp],
+    types: NDArray[np.str_],
+    features: NDArray[np.float64],
+    pairs: Sequence[Pairs],
+) -> NDArray[np.float64]:
+    """`(genes, F)` shifts of the same genes among training cells, matched alike; NaN where they have too few pairs."""
+    all_genes = Design(most_genes=bound.values.shape[1])
+    there = {p.gene: p.shift() for p in find_pairs(bound, reference, types[reference], features, all_genes)}
+    unknown = np.full(features.shape[1], np.nan)
+    return np.stack([there.get(p.gene, unknown) for p in pairs])
+
+
 def natural_experiment(
     editor: CellEditor, held_out: HeldOut, design: Design, progress: Progress = silent
 ) -> dict[str, Any]:
@@ -224,6 +252,7 @@ def natural_experiment(
     if len(held_out.reference):
         _, learn = real_features(bound, held_out.reference, part(progress, 0.9, 1.0))
         rows["ridge"] = ridge_shifts(bound, held_out.reference, learn, pairs) / unit
+        rows["elsewhere"] = _elsewhere(bound, held_out.reference, types, learn, pairs) / unit
     shifts = {"observed": observed, **rows}
     info = bound.predictor.info
     genes = [info.panel.genes[p.gene] for p in pairs]
@@ -285,7 +314,8 @@ def _row_scores(observed: NDArray, rows: dict[str, NDArray], halves: Sequence[ND
 
 def centred_correlation(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
     """Pearson's of `(genes, F)` values, each feature centred over genes."""
-    return correlation((truth - np.nanmean(truth, axis=0)).ravel(), (predicted - np.nanmean(predicted, axis=0)).ravel())
+    centred = (values - _means_of_known(values, 0) for values in (truth, predicted))
+    return correlation(*(values.ravel() for values in centred))
 
 
 def _halves(pairs: Sequence[Pairs], unit: NDArray, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -320,6 +350,19 @@ def _niche_means(bound: BoundSlide, cells: NDArray[np.intp]) -> NDArray[np.float
     return (mean @ bound.values).toarray().astype(np.float32)
 
 
+def _means_around(centers_um: NDArray[np.float64], features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`(n, F)` mean features of the cells nearest to each `(n, 2)`, itself left out; 0 where none of them is known."""
+    num = min(CELLS_AROUND, len(centers_um) - 1)
+    nearest = NearestNeighbors(n_neighbors=num + 1).fit(centers_um).kneighbors(centers_um, return_distance=False)
+    return _means_of_known(features[nearest[:, 1:]], 1)
+
+
+def _means_of_known(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Means over an axis of what is not NaN; 0 where nothing is known."""
+    known = np.isfinite(values)
+    return np.asarray(np.where(known, values, 0).sum(axis) / np.maximum(known.sum(axis), 1))
+
+
 def _reduced(values: NDArray, components: int) -> NDArray[np.float64]:
     """`(n, components)` principal components with a total variance of 1."""
     components = min(components, *values.shape)
@@ -329,9 +372,7 @@ def _reduced(values: NDArray, components: int) -> NDArray[np.float64]:
 
 def _slopes(place: NDArray[np.float64], features: NDArray[np.float64]) -> NDArray[np.float64]:
     """`(K, F)` ridge regression of features `(n, F)` on ``place`` `(n, K)`; what is unknown counts as the mean."""
-    known = np.isfinite(features)
-    mean = np.where(known, features, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    apart = np.where(known, features - mean, 0)
+    apart = np.nan_to_num(features - _means_of_known(features, 0))
     centred = place - place.mean(axis=0)
     return np.linalg.solve(centred.T @ centred + PENALTY * np.eye(place.shape[1]), centred.T @ apart)
 

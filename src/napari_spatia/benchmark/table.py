@@ -6,7 +6,7 @@ r"""The score table of the shipped models: runs the benchmarks, keeps each one's
 A benchmark whose JSON lies in OUT already, made from the same weights, is read and not run again (--rerun does);
 without a slide, what lies there is read as it is. The first checkpoint of a slide is the one that is shipped and has a
 table of its own, with the benchmarks' intervals. Several checkpoints are seeds: a second table has their mean, and
-their range as interval. Below stand what passes and merging cost (`sampling`), and `ablations.json` and
+their range as interval. Below stand what passes and merging cost (`sampling`, fewer cells), and `ablations.json` and
 `few_steps.json`, the output of the benchmarks of these names, where they lie in OUT.
 """
 
@@ -28,25 +28,39 @@ from napari_spatia.inference.registry import find_checkpoint
 from napari_spatia.model.checkpoint import load_checkpoint
 
 FRECHET_CELLS = "5000"
+FEW_CELLS = "600"
+"""Cells that are drawn in every number of passes and at every ratio: 64 passes of `FRECHET_CELLS` take hours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A benchmark module, the slide it needs ("real" or "simulated"), and its arguments."""
+    """A benchmark module, the slide it needs ("real" or "simulated"), and its arguments.
+
+    ``named`` tells two runs of one benchmark apart; else a run is named after its benchmark.
+    """
 
     benchmark: str
     slide: str
     arguments: tuple[str, ...] = ()
+    named: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.named or self.benchmark
 
 
 RUNS = (
     Run("condition_use", "real", ("--holdout", "--cells", "1000", "--precision", "auto")),
-    Run("sampling", "real", ("--holdout", "--cells", FRECHET_CELLS, "--cvae", "--precision", "auto")),
+    Run(
+        "sampling", "real",
+        ("--holdout", "--cells", FRECHET_CELLS, "--passes", "4", "--merge-ratios", "0", "--cvae", "--precision", "auto"),
+    ),
+    Run("sampling", "real", ("--holdout", "--cells", FEW_CELLS, "--precision", "auto"), named="passes"),
     Run("edit_check", "simulated", ("--precision", "auto")),
     Run("natural_experiment", "real", ("--holdout", "--precision", "auto")),
     Run("encoder_scores", "real", ("--part", "test", "--cells", FRECHET_CELLS)),
     Run("timing", "real", ("--precision", "auto")),
-)
+)  # fmt: skip
 
 
 def page(files: dict[str, list[Found]], ablations: Found | None = None, few_steps: Found | None = None) -> str:
@@ -55,7 +69,7 @@ def page(files: dict[str, list[Found]], ablations: Found | None = None, few_step
     sections = [INTRODUCTION, _commands(files), markdown({name: found[:1] for name, found in files.items()})]
     if several:
         sections += [SEEDS, markdown(several, with_unmeasured=False)]
-    if rows := files.get("sampling"):
+    if rows := files.get("passes"):
         sections += [PASSES.format(**rows[0]), sampling.markdown_table(rows[0])]
     if ablations is not None:
         sections += [ABLATIONS.format(**ablations), _rows(_flat(ablations["rows"]), ABLATION_COLUMNS)]
@@ -135,13 +149,13 @@ def _rows(rows: dict[str, Found], columns: dict[str, tuple[str, ...]]) -> str:
 def obtain(run: Run, slide: Path, checkpoint: str, out: Path, rerun: bool) -> Found:
     """What a benchmark found for a checkpoint: read from ``out``, or run in a process of its own and kept there."""
     folder = find_checkpoint(checkpoint)
-    file = out / f"{folder.name}_{run.benchmark}.json"
+    file = out / f"{folder.name}_{run.name}.json"
     if file.is_file() and not rerun:
         found: Found = json.loads(file.read_text())
         if found.get("sha256") == load_checkpoint(folder)[2]:
             return found
     command = ["-m", f"napari_spatia.benchmark.{run.benchmark}"]
-    print(f"running {run.benchmark} of {folder.name}", file=sys.stderr, flush=True)
+    print(f"running {run.name} of {folder.name}", file=sys.stderr, flush=True)
     ran = subprocess.run(
         [sys.executable, *command, str(slide), "--checkpoint", checkpoint, *run.arguments],
         stdout=subprocess.PIPE,
@@ -172,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for slide in ("real", "simulated"):
         parser.add_argument(f"--{slide}", type=Path, metavar="SLIDE", help=f"the {slide} slide")
         parser.add_argument(f"--{slide}-checkpoint", nargs="+", default=[], metavar="C", help="one, or several seeds")
-    names = [run.benchmark for run in RUNS]
+    names = [run.name for run in RUNS]
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="leave the others unmeasured")
     parser.add_argument(
         "--out", type=Path, default=Path("docs/benchmark"), help="folder of table.md and the JSON files"
@@ -184,14 +198,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.out.mkdir(parents=True, exist_ok=True)
         for run in RUNS:
             slide, checkpoints = getattr(options, run.slide), getattr(options, f"{run.slide}_checkpoint")
-            if run.benchmark not in options.only:
+            if run.name not in options.only:
                 continue
             if slide is None:
-                found = [_read(options.out / f"{c}_{run.benchmark}.json") for c in checkpoints]
+                found = [_read(options.out / f"{c}_{run.name}.json") for c in checkpoints]
             else:
                 found = [obtain(run, slide, c, options.out, options.rerun) for c in checkpoints]
             if there := [one for one in found if one is not None]:
-                files[run.benchmark] = there
+                files[run.name] = there
         table = page(files, *(_read(options.out / f"{name}.json") for name in ("ablations", "few_steps")))
         with staged_file(options.out / "table.md") as staged:
             staged.write_text(table)
