@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from napari_spatia.data.morphology import half_axes
 from napari_spatia.inference.outline import MOST_CHANGE, OutlineStretch
 
-SIZE = 64
+SIZE, UM_PER_PX = 64, 0.3
 Y, X = np.indices((SIZE, SIZE))
 AS_IT_IS = torch.tensor([3.0, 2.5, 1.5, 1.0])
 CHANGE = st.floats(-0.4, 0.4)
@@ -26,14 +26,14 @@ CELL, NUCLEUS = ellipse(32, 31, 16, 8, 0.5), ellipse(31, 32, 5, 4, 1.2)
 
 def stretched(change: list[float], cell=CELL, nucleus=NUCLEUS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mask of the cell, the nucleus as its pixels are covered, a gradient over the picture: after half axes change."""
-    stretch = OutlineStretch.of_cell(cell, nucleus, AS_IT_IS)
+    stretch = OutlineStretch.of_cell(cell, nucleus, AS_IT_IS, UM_PER_PX)
     drawn = torch.from_numpy(np.stack([cell, nucleus, X / SIZE]).astype(np.float32))[None]
     mask, inner, ground = stretch.apply(drawn, AS_IT_IS + torch.tensor([change]))[0].numpy()
     return mask > 0.5, inner, ground
 
 
 def change_of(mask: np.ndarray, before: np.ndarray) -> np.ndarray:
-    return half_axes(mask, 0.3) - half_axes(before, 0.3)
+    return half_axes(mask, UM_PER_PX) - half_axes(before, UM_PER_PX)
 
 
 @settings(max_examples=40, deadline=None)
@@ -54,7 +54,7 @@ def test_the_tissue_away_from_the_cell_stays(change):
 
 
 def test_no_change_is_the_same_tensor_bit_for_bit():
-    stretch = OutlineStretch.of_cell(CELL, NUCLEUS, AS_IT_IS)
+    stretch = OutlineStretch.of_cell(CELL, NUCLEUS, AS_IT_IS, UM_PER_PX)
     drawn = torch.randn(2, 3, SIZE, SIZE)
     assert stretch.apply(drawn, AS_IT_IS.repeat(2, 1)) is drawn
     one = stretch.apply(drawn, torch.stack([AS_IT_IS, AS_IT_IS + 0.3]))
@@ -62,7 +62,7 @@ def test_no_change_is_the_same_tensor_bit_for_bit():
 
 
 def test_pictures_of_a_batch_are_stretched_as_alone():
-    stretch = OutlineStretch.of_cell(CELL, NUCLEUS, AS_IT_IS)
+    stretch = OutlineStretch.of_cell(CELL, NUCLEUS, AS_IT_IS, UM_PER_PX)
     drawn, expected = torch.randn(3, 2, SIZE, SIZE), AS_IT_IS + 0.4 * torch.randn(3, 4)
     together = stretch.apply(drawn, expected)
     for row in range(3):
