@@ -188,7 +188,7 @@ def test_reach_is_told_when_the_edit_has_been_examined(dock, ready, fake_backend
     ready.select_cell("cell-6")
     picture = ready.state.counterfactual
     picture.reach_percentile = None
-    dock._show_pictures()
+    dock._show_words()
     assert "measured when the edit rests" in dock.measured.text()
     qtbot.waitUntil(lambda: ready.state.evidence is not None, timeout=5000)
     assert "42nd percentile" in dock.measured.text()
