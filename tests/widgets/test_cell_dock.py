@@ -350,7 +350,11 @@ def test_genes_that_move_most_get_sliders(dock, ready, qtbot):
     view = dock.moves_most
     assert not view.isVisible()
     dock.moves.click()
-    assert view.isVisible() and view.genes.topLevelItemCount() == 10 and not view.rank.isVisible()
+    assert view.isVisible() and not view.rank.isVisible()
+    assert view.genes.topLevelItemCount() == 7 and view.genes.topLevelItem(0).text(0) == "GENE6"
+    assert "first 7 of 7 genes that 1% of the cells or more express" in view.told.text()
+    view.all.click()
+    assert view.genes.topLevelItemCount() == 10
     first = view.genes.topLevelItem(0)
     assert [first.text(column) for column in range(4)] == ["GENE9", "0.500", "0.250", "0"]
     assert view.genes.topLevelItem(2).text(2) == "", "not expressed"
