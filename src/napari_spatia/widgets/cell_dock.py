@@ -22,7 +22,7 @@ from napari_spatia.widgets.marking import MarkStrip
 from napari_spatia.widgets.moves_most import MovesMost
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
 from napari_spatia.widgets.patch_bar import PatchBar
-from napari_spatia.widgets.pictures import SIDE_PX, SMALL_SIDE_PX, CellPictures, PictureGrid
+from napari_spatia.widgets.pictures import CellPictures, PictureGrid
 from napari_spatia.widgets.walk import Walk
 
 if TYPE_CHECKING:
@@ -143,9 +143,9 @@ class CellDock(Dock):
         return row(self.undo, self.redo, self.reset, self.presets)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Sliders and pictures are seen together: on a low screen the pictures are smaller."""
+        """Sliders and pictures are seen together: on a low screen the pictures are smaller, and in one row."""
         super().resizeEvent(event)
-        self.pictures.set_side(SIDE_PX if self.height() >= TALL_PX else SMALL_SIDE_PX)
+        self.pictures.set_tall(self.height() >= TALL_PX)
 
     # -- state → dock ---------------------------------------------------------------------------------------------
 
