@@ -120,8 +120,8 @@ class CellDock(Dock):
         self.edit_rows = [
             self.edit_heading,
             row(self.search, self.more, self.moves),
+            row(self.coexpressed, self.niche),  # above the sliders: seen on a low screen, however many there are
             self.sliders,
-            row(self.coexpressed, self.niche),
             self._history_row(),
             self.changed,
             PatchBar(self),

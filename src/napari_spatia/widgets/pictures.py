@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QImage, QPainter, QPaintEvent, QPixmap
+from qtpy.QtGui import QImage, QPainter, QPaintEvent, QPalette, QPen, QPixmap
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from napari_spatia.data import picture as pictures
@@ -52,7 +52,8 @@ class PictureView(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         if self._pixmap is None:
-            painter.setPen(Qt.PenStyle.DotLine)
+            words_colour = self.palette().color(QPalette.ColorRole.WindowText)  # a pen by style alone is black
+            painter.setPen(QPen(words_colour, 1, Qt.PenStyle.DotLine))
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
             words = self.rect().adjusted(12, 12, -12, -12)
             painter.drawText(words, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), self._empty)

@@ -1,7 +1,8 @@
 """Every state of the Cell dock and the Screens dock, as pictures of the real window.
 
-``python -m napari_spatia.widgets.screenshots OUT [SLIDE] [--checkpoint NAME] [--size 1600x980] [--theme dark]`` writes
-one PNG a state. Those of `docs/images/states` are made by the defaults, on a simulated tissue.
+``python -m napari_spatia.widgets.screenshots OUT [SLIDE] [--checkpoint NAME] [--size 1366x768] [--theme dark]`` writes
+one PNG a state. Those of `docs/images/states` are made by the defaults, on a simulated tissue, in the window of a
+small screen.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -22,16 +24,17 @@ from napari_spatia.widgets.driving import Driver
 from napari_spatia.widgets.host import hosts_for
 from napari_spatia.widgets.keep_dialog import KeepDialog
 from napari_spatia.widgets.key_list import KeyList
-from napari_spatia.widgets.launch import WINDOW_PX, start
+from napari_spatia.widgets.launch import start
 from napari_spatia.widgets.screens_dock import GRID, SCREEN, SIDE_BY_SIDE, STRIP, ScreensDock
 
+SMALL_SCREEN = "1366x768"
 SIMULATED_CELLS, SIMULATED_SEED = 600, 4207
 EDITED = ("LMNB1", 2.0), ("ATP1A1", -1.5)
 """They move nucleus and membrane of the simulated tissue."""
 FAR_LOG2_FC, FAR_GENES = 6.0, 8
 LOOK_UM = 160.0
 SLOW_S = 600.0
-COLOURS = 256
+COLOURS, KMEANS_ROUNDS = 256, 3
 
 
 class Screenshots:
@@ -61,18 +64,18 @@ class Screenshots:
         self._shoot_docks("no-slide")
         hosts_for(self.driver.viewer).slides.open(slide)
         self.driver.until(lambda: self.session.state.slide is not None, "opening the slide", SLOW_S)
+        self._select_middle()
+        self.driver.until(lambda: self.session.state.crop is not None, "reading the cell")
         self._shoot_docks("no-model")
+        self.session.select_cell(None)
         self.session.load_checkpoint(checkpoint)
         self.driver.ready()
         self._shoot_docks("no-cell")
 
     def cell_states(self) -> None:
         """A cell as it is, edited, ranked, and edited far beyond what the model has seen."""
-        session, slide = self.session, self.session.slide
-        cell_idx = int(((slide.centers_um - slide.centers_um.mean(axis=0)) ** 2).sum(axis=1).argmin())
-        y_um, x_um = slide.centers_um[cell_idx].tolist()
-        self.driver.look_at(y_um, x_um, LOOK_UM)
-        session.select_cell(str(slide.cell_id[cell_idx]))
+        session = self.session
+        self._select_middle()
         self.driver.picture_rests()
         self._shoot_cell("cell-selected")
         info = session.state.checkpoint
@@ -140,6 +143,14 @@ class Screenshots:
         self.driver.settle(1.0)  # the message fades in
         self._shoot("error", self.driver.docks[CELL].window())
 
+    def _select_middle(self) -> None:
+        """Look at the cell in the middle of the slide, and select it."""
+        slide = self.session.slide
+        cell_idx = int(np.linalg.norm(slide.centers_um - slide.centers_um.mean(axis=0), axis=1).argmin())
+        y_um, x_um = slide.centers_um[cell_idx].tolist()
+        self.driver.look_at(y_um, x_um, LOOK_UM)
+        self.session.select_cell(str(slide.cell_id[cell_idx]))
+
     def _edit_is_examined(self) -> None:
         state = self.session.state
 
@@ -173,7 +184,7 @@ class Screenshots:
         path = self.out / f"{name}.png"
         widget.grab().save(str(path))
         with Image.open(path) as picture:
-            few = picture.convert("RGB").quantize(COLOURS)
+            few = picture.convert("RGB").quantize(COLOURS, kmeans=KMEANS_ROUNDS)  # legends keep their colours
         few.save(path, optimize=True)
 
 
@@ -183,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("slide", type=Path, nargs="?", help="a slide; a simulated tissue by default")
     parser.add_argument("--checkpoint", default="sim-small")
-    parser.add_argument("--size", default="x".join(map(str, WINDOW_PX)), help="of the window, as 1366x768")
+    parser.add_argument("--size", default=SMALL_SCREEN, help="of the window")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
     asked = parser.parse_args(arguments)
     asked.out.mkdir(parents=True, exist_ok=True)
