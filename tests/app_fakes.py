@@ -277,7 +277,7 @@ class FakeBackend:
         genes, moved = GENES[9::-1], np.linspace(0.5, 0.05, 10, dtype=np.float32)
         knocked_out = np.full(10, np.nan, np.float32)
         knocked_out[:2] = 0.25, 0.125
-        return Sensitivity(cell.cell_id, genes, moved, knocked_out, np.arange(10), cell.nfe)
+        return Sensitivity(cell.cell_id, genes, moved, knocked_out, np.arange(10), 300, cell.nfe)
 
     def screener(self, editor: FakeEditor, resolver: Any, programmes: Any) -> FakeScreener:
         return FakeScreener(editor)

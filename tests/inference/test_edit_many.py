@@ -42,12 +42,16 @@ def test_each_cell_is_drawn_as_it_is_alone(bound, edit):
 def test_it_stops_within_a_batch_and_names_what_is_unknown(bound):
     resolver = EditResolver(bound)
 
+    told = []
+
     def stop(fraction: float, doing: str) -> None:
-        if fraction > 0.5:
+        told.append(doing)
+        if len(told) > 3:  # both batches have been read, and one is being inverted
             raise Cancelled("apply")
 
     rows = np.arange(2 * CELLS_AT_ONCE, dtype=np.int64)
     with pytest.raises(Cancelled):
         edit_cells(bound, resolver, rows, EDITS[0], {}, nfe=1, progress=stop)
+    assert len(told) <= 5 and set(told) == {f"drawing 0 of {len(rows)} cells"}, "each batch ends where it is told to"
     with pytest.raises(SpatiaError, match="NOPE"):
         edit_cells(bound, resolver, rows, Edit((("NOPE", 1.0),)), {}, nfe=1)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,7 +30,9 @@ def test_genes_are_ranked_by_what_they_change_of_the_picture(editor, grid_slide)
     assert np.array_equal(np.isfinite(ranking.knocked_out), expressed) and np.isfinite(ranking.raised).all()
 
     counts = [int((grid_slide.counts[:, grid_slide.panel.index(gene)] > 0).sum()) for gene in ranking.genes]
-    assert ranking.num_cells.tolist() == counts
+    assert ranking.num_cells.tolist() == counts and ranking.num_all == grid_slide.num_cells
+    assert ranking.is_common.tolist() == [count >= 0.01 * grid_slide.num_cells for count in counts]
+    assert replace(ranking, num_all=100 * max(counts)).is_common.sum() == counts.count(max(counts))
 
     gene = ranking.genes[0]
     pixels = np.argwhere(np.ones_like(cell.mask))

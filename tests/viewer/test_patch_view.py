@@ -102,6 +102,27 @@ def test_an_edit_lies_over_its_cell_and_goes_with_the_selection(shown):
     assert not np.any(viewer.layers["counterfactual"].data)
 
 
+def test_the_first_picture_finds_its_layer_and_letters_made(fake_backend, small_slide, tmp_path):
+    """Otherwise the window would not answer for a quarter of a second under the hand that moves the first slider."""
+    viewer, session = ViewerModel(), Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
+    view, text, written = SlideView(viewer, session), viewer.canvas.overlays.text, []
+    text.events.text.connect(lambda event: written.append((text.text, float(text.color[-1]), text.visible)))
+    patches = PatchView(viewer, session, view)
+    session.show(small_slide)
+    session.load_checkpoint("fake")
+    unseen = [words for words, opacity, visible in written if visible and opacity == 0]
+    assert set("".join(unseen)) >= set("COUNTERFACTUAL" + "cell-5") and max(map(len, unseen)) <= 5
+    assert not text.visible and text.text == ""
+    layer = viewer.layers["counterfactual"]
+    clear = layer.data
+    assert not clear.any()
+    edit(session)
+    assert layer.data is clear and clear.any(), "its pixels are written over"
+    assert text.visible and text.color[-1] == 1
+    patches.close()
+    view.close()
+
+
 def test_the_patch_has_the_colours_that_the_stains_have_on_screen(shown):
     viewer, session = shown
     edit(session)

@@ -31,7 +31,8 @@ def colour_at(viewer, y_um, x_um):
 
 def test_a_slide_becomes_stains_labels_and_overlay(shown):
     viewer, session, _ = shown
-    assert [layer.name for layer in viewer.layers] == ["DAPI", "boundary", layers.CELLS, layers.COLOURS]
+    own = ["DAPI", "boundary", layers.CELLS, layers.COLOURS, layers.SELECTED]
+    assert [layer.name for layer in viewer.layers] == own
     dapi = viewer.layers["DAPI"]
     assert dapi.blending == "additive" and dapi.multiscale
     assert np.argmax(dapi.colormap.colors[-1][:3]) == 2, "DAPI is blue"
@@ -46,9 +47,12 @@ def test_every_layer_lies_where_the_slide_lies(fake_backend, tmp_path):
     view = SlideView(viewer, session)
     session.show(slide)
     for layer in viewer.layers:
+        assert {str(unit) for unit in layer.units} == {"micrometer"}
+        if layer.name == layers.SELECTED:  # nothing is
+            assert not layer.data
+            continue
         low, high = layer.extent.world
         assert np.allclose(low, (100.25, 40.25)) and np.allclose(high, (131.75, 71.75)), layer.name
-        assert {str(unit) for unit in layer.units} == {"micrometer"}
     assert view.click(*slide.centers_um[6]) == "cell-6"
     view.close()
 
@@ -133,7 +137,8 @@ def test_stains_are_shown_before_the_cells_are_read_and_stay_when_they_are(small
         session._take_slide,
     )
     assert session.state.opening is None and session.state.slide is not None
-    assert [layer.name for layer in viewer.layers] == ["DAPI", "boundary", layers.CELLS, layers.COLOURS]
+    own = ["DAPI", "boundary", layers.CELLS, layers.COLOURS, layers.SELECTED]
+    assert [layer.name for layer in viewer.layers] == own
     assert viewer.layers["DAPI"] is early[0] and list(early[0].contrast_limits) == [1, 2], "a person's limits stay"
     view.close()
 

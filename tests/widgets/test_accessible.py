@@ -28,6 +28,7 @@ from napari_spatia.widgets.keep_dialog import KeepDialog
 from napari_spatia.widgets.key_list import KeyList
 from napari_spatia.widgets.pictures import PictureView
 from napari_spatia.widgets.screens_dock import ScreensDock
+from napari_spatia.widgets.tab_order import REST_MS
 from napari_spatia.widgets.transcripts_dock import TranscriptsDock
 
 CONTROLS = (
@@ -121,7 +122,7 @@ def test_tab_goes_down_the_dock(put, used, kind, qtbot):
     used.select_cell("cell-6")  # rows that come later have their place too
     used.set_log2_fc("GENE7", 1.0)
     dock.activateWindow()
-    qtbot.wait(50)
+    qtbot.wait(2 * REST_MS)
     usable = {w for w in controls(dock) if w.isVisible() and w.isEnabled() and not isinstance(w, PictureView)}
     first, chain = dock, []
     widget = first.nextInFocusChain()

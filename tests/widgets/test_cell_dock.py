@@ -13,6 +13,8 @@ from napari_spatia.widgets.cell_dock import CellDock, changed_text
 from napari_spatia.widgets.driving import handle, mouse
 from napari_spatia.widgets.log2_slider import STEPS_PER_UNIT
 from napari_spatia.widgets.marking import MarkStrip
+from napari_spatia.widgets.parts import column
+from napari_spatia.widgets.pictures import PictureView
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -127,11 +129,27 @@ def test_pictures_share_one_scale_and_say_counterfactual(dock, ready, qtbot, mon
     assert marked
 
 
-def test_low_screen_gets_smaller_pictures(dock):
+@pytest.mark.parametrize(("colour", "ground"), [("white", "black"), ("black", "white")])
+def test_the_words_of_an_empty_picture_can_be_read(qtbot, colour, ground):
+    holder = column(PictureView("The cell under your edit"))
+    qtbot.addWidget(holder)
+    holder.setStyleSheet(f"color: {colour}; background: {ground}")
+    image = holder.grab().toImage()
+    middle = [image.pixelColor(x, y).lightness() for x in range(20, 170) for y in range(60, 130)]
+    assert min(middle) < 60 and max(middle) > 200
+
+
+def test_low_screen_gets_smaller_pictures_in_one_row(dock, qtbot):
+    views = [dock.pictures.real, dock.pictures.zero_edit, dock.pictures.edited, dock.pictures.difference]
     dock.resize(430, 600)
-    assert dock.pictures.real.width() == 128
+    assert dock.pictures.real.width() == 96
+    qtbot.waitUntil(lambda: len({view.y() for view in views}) == 1)
+    assert views[-1].mapTo(dock, views[-1].rect().bottomRight()).x() < 430, "all of them are seen"
+    niche = dock.niche
+    assert niche.mapTo(dock, niche.rect().bottomLeft()).y() < 600, "above the fold"
     dock.resize(430, 900)
     assert dock.pictures.real.width() == 192 and dock.pictures.edited.has_picture
+    qtbot.waitUntil(lambda: len({view.y() for view in views}) == 2)
 
 
 def test_an_edit_that_rests_is_examined_once_and_a_new_edit_takes_the_evidence_away(dock, ready, fake_backend, qtbot):
@@ -188,7 +206,7 @@ def test_reach_is_told_when_the_edit_has_been_examined(dock, ready, fake_backend
     ready.select_cell("cell-6")
     picture = ready.state.counterfactual
     picture.reach_percentile = None
-    dock._show_pictures()
+    dock._show_words()
     assert "measured when the edit rests" in dock.measured.text()
     qtbot.waitUntil(lambda: ready.state.evidence is not None, timeout=5000)
     assert "42nd percentile" in dock.measured.text()
@@ -350,7 +368,11 @@ def test_genes_that_move_most_get_sliders(dock, ready, qtbot):
     view = dock.moves_most
     assert not view.isVisible()
     dock.moves.click()
-    assert view.isVisible() and view.genes.topLevelItemCount() == 10 and not view.rank.isVisible()
+    assert view.isVisible() and not view.rank.isVisible()
+    assert view.genes.topLevelItemCount() == 7 and view.genes.topLevelItem(0).text(0) == "GENE6"
+    assert "first 7 of 7 genes that 1% of the cells or more express" in view.told.text()
+    view.all.click()
+    assert view.genes.topLevelItemCount() == 10
     first = view.genes.topLevelItem(0)
     assert [first.text(column) for column in range(4)] == ["GENE9", "0.500", "0.250", "0"]
     assert view.genes.topLevelItem(2).text(2) == "", "not expressed"

@@ -84,16 +84,22 @@ def visible(viewer):
 def test_only_the_slide_in_front_is_seen_and_layers_are_named_with_their_slides(window, qtbot, tmp_path):
     viewer, hosts = window
     first = hosts.slides.front
-    assert visible(viewer) == {"DAPI", "boundary", layers.COLOURS}, "a slide alone needs no name"
+    assert visible(viewer) == {"DAPI", "boundary", layers.COLOURS, layers.SELECTED}, "a slide alone needs no name"
     viewer.layers["boundary"].visible = False
     second = open_second(qtbot, hosts, tmp_path)
-    assert visible(viewer) == {f"{name} · two" for name in ("DAPI", "boundary", layers.COLOURS)}
+    assert visible(viewer) == {f"{name} · two" for name in ("DAPI", "boundary", layers.COLOURS, layers.SELECTED)}
     assert {"DAPI · one", "boundary · one", "cell colours · one"} <= {layer.name for layer in viewer.layers}
     hosts.slides.bring(first)
     settle(qtbot, hosts)
-    assert visible(viewer) == {"DAPI · one", "cell colours · one"}, "as it was left"
+    assert visible(viewer) == {"DAPI · one", "cell colours · one", "selected cell · one"}, "as it was left"
     hosts.slides.close(second)
-    assert {layer.name for layer in viewer.layers} == {"DAPI", "boundary", layers.CELLS, layers.COLOURS}
+    assert {layer.name for layer in viewer.layers} == {
+        "DAPI",
+        "boundary",
+        layers.CELLS,
+        layers.COLOURS,
+        layers.SELECTED,
+    }
 
 
 def test_each_slide_keeps_its_camera(window, qtbot, tmp_path):
@@ -166,11 +172,11 @@ def test_a_slide_that_opens_behind_is_complete_when_it_comes_to_the_front(window
     hosts.slides.bring(first)
     camera = viewer.scene.camera.center, viewer.scene.camera.zoom
     settle(qtbot, hosts)
-    assert visible(viewer) == {"DAPI · one", "boundary · one", "cell colours · one"}
+    assert visible(viewer) == {"DAPI · one", "boundary · one", "cell colours · one", "selected cell · one"}
     assert (viewer.scene.camera.center, viewer.scene.camera.zoom) == camera and viewer.title.startswith("small")
     hosts.slides.bring(second)
     settle(qtbot, hosts)
-    assert visible(viewer) == {"DAPI · two", "boundary · two", "cell colours · two"}
+    assert visible(viewer) == {"DAPI · two", "boundary · two", "cell colours · two", "selected cell · two"}
 
 
 def test_closing_takes_the_slides_layers_and_leaves_a_persons_own(window, qtbot, tmp_path):
@@ -184,7 +190,7 @@ def test_closing_takes_the_slides_layers_and_leaves_a_persons_own(window, qtbot,
     settle(qtbot, hosts)
     assert not mine.visible, "drawn on the other slide"
     hosts.slides.close(second)
-    assert mine in viewer.layers and len(viewer.layers) == 5 and len(hosts.hosts) == 1
+    assert mine in viewer.layers and len(viewer.layers) == 6 and len(hosts.hosts) == 1
     callbacks = len(viewer.mouse_drag_callbacks), len(viewer.mouse_move_callbacks)
     gone = weakref.ref(second)
     del second
@@ -213,7 +219,7 @@ def test_closing_while_a_job_runs_is_safe(window, qtbot, tmp_path, fake_backend)
     qtbot.wait(200)
     settle(qtbot, hosts)
     assert second.state.prediction is None and hosts.slides.front is first
-    assert visible(viewer) == {"DAPI", "boundary", layers.COLOURS}
+    assert visible(viewer) == {"DAPI", "boundary", layers.COLOURS, layers.SELECTED}
 
 
 def pages(qtbot, made):

@@ -95,6 +95,18 @@ def test_sliders_come_first_until_a_person_chooses(dock, ready):
     assert across.key() == "GENE9" and across.itemText(len(sliders)) == "→ ductal"
 
 
+def test_controls_follow_a_screen_that_was_started_elsewhere(dock, ready):
+    ready.sweep("GENE7", (-2.0, 0.0, 2.0))
+    assert dock.strip.term.key() == "GENE7" and dock.strip.range.value() == 2.0
+    dock.strip.term.setCurrentText("GENE3")
+    ready.show_feature("nucleus_area")
+    assert dock.strip.term.key() == "GENE3", "the next one is being chosen"
+    ready.grid("GENE2", "GENE8", (-1.5, 0.0, 1.5))
+    grid = dock.grid
+    assert [term.key() for term in grid.terms] == ["GENE2", "GENE8"]
+    assert grid.range.value() == 1.5 and grid.size.currentData() == 3
+
+
 def test_a_gene_that_is_not_in_the_panel_is_answered(dock, ready):
     dock.strip.term.setCurrentText("GENE11")
     dock.strip.draw.click()

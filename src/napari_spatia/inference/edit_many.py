@@ -15,17 +15,17 @@ from napari_spatia.errors import PanelError
 from napari_spatia.inference.edits import Edit
 from napari_spatia.inference.outline import OutlineStretch
 from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
-from napari_spatia.model.device import one_thread
+from napari_spatia.model.device import mapped_on_cores
 from napari_spatia.model.flow_solver import invert
 from napari_spatia.model.inputs import Around, Condition, GeneTokens
-from napari_spatia.progress import Progress, part, silent
+from napari_spatia.progress import Progress, silent
 
 if TYPE_CHECKING:
     from napari_spatia.inference.programmes import Programme
     from napari_spatia.inference.resolve import EditResolver, ResolvedEdit
 
 CELLS_AT_ONCE = 8
-"""Cells of one batch: a person who stops the work waits for one."""
+"""Cells of one batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +54,62 @@ def edit_cells(
     nfe: int = DEFAULT_NFE,
     progress: Progress = silent,
 ) -> EditedCells:
-    """Each cell as `CellEditor` draws it alone, up to float rounding. Raises `SpatiaError` as `EditResolver` does."""
-    batches = np.array_split(cell_idx, -(-len(cell_idx) // CELLS_AT_ONCE))
-    drawn = []
-    with one_thread():  # the window, and a picture that follows a slider, have the others
-        for number, rows in enumerate(batches):
-            of_batch = part(progress, number / len(batches), (number + 1) / len(batches))
-            drawn.append(_edit_batch(bound, rows, [resolver.resolve(row, edit, programmes) for row in rows.tolist()],
-                                     nfe, of_batch))  # fmt: skip
+    """Each cell as `CellEditor` draws it alone, up to float rounding; several batches at once, on several cores.
+
+    ``progress`` is called during each batch, from the thread that draws it: what it raises ends the work within a pass.
+    Raises `SpatiaError` as `EditResolver` does.
+    """
+    num, num_drawn = len(cell_idx), 0
+
+    def tell(_fraction: float = 0.0, _doing: str = "") -> None:
+        progress(num_drawn / num, f"drawing {num_drawn} of {num} cells")
+
+    def done(num_batches: int) -> None:
+        nonlocal num_drawn
+        num_drawn = min(CELLS_AT_ONCE * num_batches, num)
+        tell()
+
+    batches = []
+    for start in range(0, num, CELLS_AT_ONCE):
+        rows = cell_idx[start : start + CELLS_AT_ONCE]
+        batches.append(_read_batch(bound, rows, [resolver.resolve(row, edit, programmes) for row in rows.tolist()]))
+        tell()
+    num_cores = None if bound.predictor.device == "cpu" else 1
+    drawn = mapped_on_cores(lambda batch: _draw_batch(bound, batch, nfe, tell), batches, done, num_cores)
     info = bound.predictor.info
     columns = (np.concatenate(column) for column in zip(*drawn, strict=True))
     return EditedCells(cell_idx, info.channels, info.um_per_px, *columns)
 
 
-def _edit_batch(
-    bound: BoundSlide, rows: NDArray[np.int64], edits: "Sequence[ResolvedEdit]", nfe: int, progress: Progress
-) -> tuple[NDArray, ...]:
-    own = bound.genes_of(rows)
-    unedited = bound.condition(rows, own)
-    picture = whole_pictures(bound, rows, unedited)
-    white = white_noise_of(bound, picture, unedited, nfe, part(progress, 0.0, 0.6))
-    before, _ = bound.restore(bound.draw(white, unedited, nfe, progress=part(progress, 0.6, 0.8)))
-    values = edited_values(bound, rows, [edit.log2_fc for edit in edits])
-    genes = gene_tokens(values).to(bound.predictor.device)
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What is read of the slide for n cells: their pictures (n, C + 1, H, W), and their genes and all that the decoder
+    reads, as they are and as they are edited.
+    """
+
+    picture: torch.Tensor
+    genes: GeneTokens
+    condition: Condition
+    edited_genes: GeneTokens
+    edited: Condition
+
+
+def _read_batch(bound: BoundSlide, rows: NDArray[np.int64], edits: "Sequence[ResolvedEdit]") -> _Batch:
+    genes, values = bound.genes_of(rows), edited_values(bound, rows, [edit.log2_fc for edit in edits])
+    condition, edited_genes = bound.condition(rows, genes), gene_tokens(values).to(bound.predictor.device)
     around = [edit.around for edit in edits if edit.around is not None]  # of all cells or of none: one edit
-    edited = bound.condition(rows, genes, Around.joined(around) if around else None)
-    drawn = bound.draw(white, edited, nfe, progress=part(progress, 0.8, 1.0))
-    each = zip(stretches_of(bound, picture, own, unedited), drawn, outlines_expected(bound, genes, edited), strict=True)
+    edited = bound.condition(rows, edited_genes, Around.joined(around) if around else None)
+    return _Batch(whole_pictures(bound, rows, condition), genes, condition, edited_genes, edited)
+
+
+def _draw_batch(bound: BoundSlide, cells: _Batch, nfe: int, progress: Progress) -> tuple[NDArray, ...]:
+    white = white_noise_of(bound, cells.picture, cells.condition, nfe, progress)
+    before, _ = bound.restore(bound.draw(white, cells.condition, nfe, progress=progress))
+    drawn = bound.draw(white, cells.edited, nfe, progress=progress)
+    stretches = stretches_of(bound, cells.picture, cells.genes, cells.condition)
+    each = zip(stretches, drawn, outlines_expected(bound, cells.edited_genes, cells.edited), strict=True)
     after, mask = bound.restore(torch.cat([stretch.apply(one[None], to[None]) for stretch, one, to in each]))
-    return before, after, (picture[:, -1] > 0).cpu().numpy(), mask
+    return before, after, (cells.picture[:, -1] > 0).cpu().numpy(), mask
 
 
 def whole_pictures(bound: BoundSlide, rows: NDArray, condition: Condition) -> torch.Tensor:

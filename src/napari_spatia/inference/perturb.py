@@ -85,7 +85,7 @@ class CellEditor:
     """Edits cells of one bound slide."""
 
     def __init__(self, bound: BoundSlide):
-        self.bound, self.model = bound, bound.model
+        self.bound = bound
         self.reach: Reach | None = None
 
     @one_thread()
@@ -189,13 +189,13 @@ class CellEditor:
         began, num = time.perf_counter(), len(asked)
         edits = [{gene: float(fc) for gene, fc in log2_fc.items() if fc} for log2_fc in asked]
         rows, genes = np.full(num, cell.cell_idx), self._genes(cell.cell_idx, edits)
-        condition = self.bound.condition(rows, genes, around)
+        condition, embedded = self.bound.condition_and_embedding(rows, genes, around)
         white = cell.white.expand(num, -1, -1, -1)
         drawn = self.bound.draw(white, condition, cell.nfe, merge_ratio, progress)
         image, mask = self.bound.restore(cell.stretch.apply(drawn, outlines_expected(self.bound, genes, condition)))
         with torch.no_grad():
             type_probability = self.bound.type_probability(rows, genes, condition.vector)
-            embedding = self.model.embed_genes(genes).cpu().numpy()
+        embedding = embedded.cpu().numpy()
         reach = [
             None if self.reach is None else self.reach.percentile(each, apart_from=cell.cell_idx) for each in embedding
         ]

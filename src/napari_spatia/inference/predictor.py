@@ -250,8 +250,15 @@ class BoundSlide:
     @torch.no_grad()
     def condition(self, cell_idx: NDArray, genes: GeneTokens, around: Around | None = None) -> Condition:
         """What the decoder reads of some cells when they express ``genes``, in other surroundings if given."""
-        around = self.around(cell_idx) if around is None else around
-        return self.model.condition(self.model.encode(around, genes), genes)
+        return self.condition_and_embedding(cell_idx, genes, around)[0]
+
+    @torch.no_grad()
+    def condition_and_embedding(
+        self, cell_idx: NDArray, genes: GeneTokens, around: Around | None = None
+    ) -> tuple[Condition, torch.Tensor]:
+        """`condition`, and (n, D) what the gene encoder, which is run once for both, makes of ``genes``."""
+        encoding = self.model.encode(self.around(cell_idx) if around is None else around, genes)
+        return self.model.condition(encoding, genes), encoding.genes
 
     def features(
         self, cell_idx: NDArray, genes: GeneTokens | None, fused: torch.Tensor, image: torch.Tensor | None = None

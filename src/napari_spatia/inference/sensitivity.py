@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 STEP_LOG2_FC = 1.0
 """The edit by which genes are compared: twice what the cell expresses (of 1 + counts)."""
+ENOUGH_SHARE = 0.01
+"""A gene that a smaller share of the slide's cells expresses, the model has hardly seen."""
 MARGIN_UM = 2.0
 """What lies this near to the cell counts too: an edit may move its edge."""
 
@@ -29,8 +31,8 @@ class Sensitivity:
     ``raised`` `(G,)` float32 is the change when a gene goes up by `STEP_LOG2_FC`, ``knocked_out`` `(G,)` float32 when
     all of it is taken away, NaN for a gene that the cell does not express. A change is the root mean square over the
     stains and over the pixels of the cell and its `MARGIN_UM`, in standard deviations of each stain's intensity on the
-    slide (`data.intensity.IntensityScale`). ``num_cells`` `(G,)` int is how many cells of the slide express a gene:
-    what few do, the model has hardly seen. ``nfe`` are the passes in which the pictures were drawn.
+    slide (`data.intensity.IntensityScale`). ``num_cells`` `(G,)` int is how many of the slide's
+    ``num_all`` cells express a gene. ``nfe`` are the passes in which the pictures were drawn.
     """
 
     cell_id: str
@@ -38,7 +40,13 @@ class Sensitivity:
     raised: NDArray[np.float32]
     knocked_out: NDArray[np.float32]
     num_cells: NDArray[np.intp]
+    num_all: int
     nfe: int
+
+    @property
+    def is_common(self) -> NDArray[np.bool_]:
+        """`(G,)` whether enough cells express a gene for its change to be trusted, see `ENOUGH_SHARE`."""
+        return np.asarray(self.num_cells >= ENOUGH_SHARE * self.num_all)
 
 
 def rank_genes(
@@ -65,7 +73,13 @@ def rank_genes(
     num_cells = bound.values.getnnz(axis=0)[order]
     progress(1.0, "ranked")
     return Sensitivity(
-        cell.cell_id, tuple(genes[idx] for idx in order), moved[order], knocked_out[order], num_cells, drawn[0].nfe
+        cell.cell_id,
+        tuple(genes[idx] for idx in order),
+        moved[order],
+        knocked_out[order],
+        num_cells,
+        bound.values.shape[0],
+        drawn[0].nfe,
     )
 
 

@@ -89,9 +89,11 @@ class Around(Rows):
 @dataclass(frozen=True, slots=True)
 class Encoding(Rows):
     """A cell at three scales: ``cell``, ``niche``, ``tissue`` and their ``fused`` embedding, each (B, D), and the fused
-    ``gene_tokens`` (B, L, D) and ``image_tokens`` (B, P or 1, D).
+    ``gene_tokens`` (B, L, D) and ``image_tokens`` (B, P or 1, D). ``genes`` (B, D) is what the cell is to its
+    neighbours, `SpatiaModel.embed_genes`; zeros without genes.
     """
 
+    genes: Tensor
     cell: Tensor
     niche: Tensor
     tissue: Tensor

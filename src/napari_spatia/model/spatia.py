@@ -61,13 +61,14 @@ class SpatiaModel(nn.Module):
 
         ``masked_cell`` (B,) bool hides a cell's own embedding, so that its surroundings must tell what it is.
         """
-        gene_tokens = None if genes is None else self.genes(genes)[0]
+        gene_tokens, embedding = (None, None) if genes is None else self.genes(genes)
         cell, gene_tokens, image_tokens = self.fusion(gene_tokens, image_tokens, len(around.neighbour))
         niche = self.niche(cell, around.neighbour, around.neighbour_offset_um, around.has_neighbour, masked_cell)
         tissue = self.tissue(niche, around.region, around.region_offset_um, around.has_region)
         seen = cell if masked_cell is None else torch.where(masked_cell[:, None], 0, cell)
         fused = self.join_norm(self.join(torch.cat([seen, niche, tissue], dim=-1)))  # (B, D)
-        return Encoding(cell, niche, tissue, fused, gene_tokens, image_tokens)
+        embedding = torch.zeros_like(cell) if embedding is None else embedding
+        return Encoding(embedding, cell, niche, tissue, fused, gene_tokens, image_tokens)
 
     def expected_picture(self, fused: Tensor, genes: GeneTokens) -> Tensor:
         """(B, D) and the genes → (B, C + 1, prior_px, prior_px): the mean picture of such cells, coarse."""

@@ -65,13 +65,17 @@ def mark_of(before: bool) -> str:
     return BEFORE if before else COUNTERFACTUAL
 
 
+def picture_shape(height_px: int, width_px: int) -> tuple[int, int, int]:
+    """Of what `paint_patch` makes of a crop of so many pixels."""
+    return LABEL_PX + ENLARGE * height_px, ENLARGE * width_px, 4
+
+
 def paint_patch(patch: Patch, looks: Looks, extent: str, before: bool) -> RgbaPicture:
-    """`(LABEL_PX + ENLARGE * H, ENLARGE * W, 4)`: the patch, the drawn cell's outline in dashes, the mark above it."""
+    """`picture_shape(H, W)` RGBA: the patch, the drawn cell's outline in dashes, the mark above it."""
     values = patch.before if before else patch.after
     weight = np.ones_like(patch.weight) if extent == CROP else patch.weight
     rgba = np.dstack([stained(values, patch.channels, looks), (weight * 255 + 0.5).astype(np.uint8)])
-    size_px = ENLARGE * np.array(rgba.shape[:2])
-    whole = np.zeros((LABEL_PX + size_px[0], size_px[1], 4), np.uint8)
+    whole = np.zeros(picture_shape(*weight.shape), np.uint8)
     whole[LABEL_PX:] = rgba.repeat(ENLARGE, axis=0).repeat(ENLARGE, axis=1)
     canvas = Image.fromarray(whole)
     draw = ImageDraw.Draw(canvas)

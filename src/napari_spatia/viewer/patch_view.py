@@ -1,12 +1,14 @@
 """Counterfactuals over the slide: one layer for the selected cell's, one for an edit of many cells.
 
-napari takes 0.3 s to add a layer or to show one for the first time, and a few ms to replace its data: the selected
-cell's is added once for a slide and a model, and is empty while no cell is edited.
+napari takes 0.3 s to add a layer, to show one or to write a word for the first time, and a few ms to replace pixels:
+the selected cell's layer is added once for a slide and a model, as large as its pictures, and is clear while no cell
+is edited.
 """
 
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +31,7 @@ from napari_spatia.viewer.patch_paint import (
     StainLook,
     mark_of,
     paint_patch,
+    picture_shape,
 )
 from napari_spatia.viewer.pointer import Rest, at_once
 from napari_spatia.viewer.slide_view import SlideView
@@ -46,8 +49,9 @@ took to be painted, so that where a canvas is painted in software the picture in
 MOST_PAUSE_MS = 1000
 """The first picture takes napari as long as many: the second is not to wait for seconds."""
 LOOK_EVENTS = ("contrast_limits", "colormap", "gamma", "opacity", "visible")
-NOTHING = np.zeros((1, 1, 4), np.uint8)
-TEXT_COLOUR, BOX_COLOUR = "#ffcd3c", "black"
+TEXT_COLOUR, BOX_COLOUR, UNSEEN = "#ffcd3c", "black", "transparent"
+LETTERS_A_TURN, CELLS_SPELLED = 5, 100
+"""napari draws each letter of a window once, in 8 ms: those of the mark and of so many cells' names are made ready."""
 
 
 class PatchView:
@@ -117,9 +121,28 @@ class PatchView:
     # -- the selected cell ----------------------------------------------------------------------------------------
 
     def _prepare(self, bound: bool) -> None:
-        """Add the layer, in a turn of the window's loop of its own, before the first slider moves."""
+        """Before a slider moves: the layer, and the corner's letters, a few in each turn of the window's loop."""
         if bound and self._layer is None:
-            self._session.jobs.submit("patch layer", lambda progress: None, lambda done: self._show_patch())
+            letters = "".join(sorted({*mark_of(False), *"".join(self._session.slide.cell_id[:CELLS_SPELLED])}))
+            few = [letters[at : at + LETTERS_A_TURN] for at in range(0, len(letters), LETTERS_A_TURN)]
+            writing = [partial(self._write_unseen, words) for words in few]
+            steps: list[Callable[[], None]] = [self._show_patch, *writing, self._end_preparing]
+            self._session.jobs.submit("patch layer", lambda progress: None, lambda done: self._take_turns(steps))
+
+    def _take_turns(self, steps: Sequence[Callable[[], None]]) -> None:
+        steps[0]()
+        if len(steps) > 1:
+            self._rest("patch prepared", 0, partial(self._take_turns, steps[1:]))  # the canvas is painted before
+
+    def _write_unseen(self, words: str) -> None:
+        viewer = self._viewer()
+        if viewer is not None and self._session.state.in_front and not self._is_patched:
+            self._write(viewer, words, UNSEEN, UNSEEN)
+
+    def _end_preparing(self) -> None:
+        viewer = self._viewer()
+        if viewer is not None:
+            self._show_visible(viewer)
 
     def _leave_slide(self, changed: Any = None) -> None:
         viewer, gone = self._viewer(), [layer for layer in (self._layer, self._many) if layer is not None]
@@ -135,10 +158,18 @@ class PatchView:
             return
         self._is_patched = patch is not None
         if self._layer is None and state.bound and state.patches_shown:
-            self._layer, self._named = self._add(viewer, NOTHING, name=COUNTERFACTUAL), COUNTERFACTUAL
+            self._layer, self._named = self._add_clear(viewer), COUNTERFACTUAL
         if self._layer is not None and (patch is None or state.patches_shown):
             self._fill(viewer, self._layer, patch)
         self._show_visible(viewer)
+
+    def _add_clear(self, viewer: ViewerModel) -> Image:
+        """The layer with nothing to be seen on it, where the slide is."""
+        slide, info = self._session.slide, self._session.state.checkpoint
+        assert info is not None, "the slide is bound to it"
+        y, x = first_grid_px(slide.centers_um[0], info.um_per_px, info.crop_px) * info.um_per_px
+        clear = np.zeros(picture_shape(info.crop_px, info.crop_px), np.uint8)
+        return self._add(viewer, clear, name=COUNTERFACTUAL, **_place((float(y), float(x)), info.um_per_px))
 
     def _go_to_cell(self, cell: "SelectedCell | None") -> None:
         """Bring the layer to a cell that was read, while nothing moves: napari then reads all layers again."""
@@ -156,7 +187,7 @@ class PatchView:
         if patch is None:
             if self._named != COUNTERFACTUAL:
                 self._named = layer.name = COUNTERFACTUAL
-                layer.data = NOTHING
+                _replace(layer, np.zeros_like(layer.data))
             return
         state = self._session.state
         picture = paint_patch(patch, self._looks(viewer), state.patch_extent, state.patches_before)
@@ -219,11 +250,15 @@ class PatchView:
         text = viewer.canvas.overlays.text
         words = f"{mark_of(state.patches_before)}\n{', '.join(names)}" if state.patches_shown and names else ""
         if text.visible != bool(words) or text.text != words:
-            text.color, text.box_color, text.position = TEXT_COLOUR, BOX_COLOUR, "top_left"
-            text.visible = bool(words)
-            text.text = words  # last: its box is measured then
+            self._write(viewer, words, TEXT_COLOUR, BOX_COLOUR)
         if not names:
             self._listen_to([])
+
+    def _write(self, viewer: ViewerModel, words: str, colour: str, box_colour: str) -> None:
+        text = viewer.canvas.overlays.text
+        text.color, text.box_color, text.position = colour, box_colour, "top_left"
+        text.visible = bool(words)
+        text.text = words  # last: its box is measured then
 
     def _looks(self, viewer: ViewerModel) -> Looks:
         """How the slide's stains look now; from now on their changes are followed."""
@@ -267,14 +302,20 @@ class PatchView:
             session.forget_applied()
 
 
-def _placed(layer: Image, corner_um: tuple[float, float], um_per_px: float) -> bool:
-    """Place the layer of a crop whose outer corner is given, under its label; tells whether it was elsewhere."""
+def _place(corner_um: tuple[float, float], um_per_px: float) -> dict[str, tuple[float, float]]:
+    """Where the layer of a crop whose outer corner is given lies, under its label."""
     step = um_per_px / ENLARGE
-    corner = (corner_um[0] + (0.5 - LABEL_PX) * step, corner_um[1] + 0.5 * step)
-    if tuple(layer.scale) != (step, step):
-        layer.scale = (step, step)
-    if tuple(layer.translate) != corner:
-        layer.translate = corner
+    translate = corner_um[0] + (0.5 - LABEL_PX) * step, corner_um[1] + 0.5 * step
+    return {"scale": (step, step), "translate": translate}
+
+
+def _placed(layer: Image, corner_um: tuple[float, float], um_per_px: float) -> bool:
+    """Place the layer of a crop; tells whether it was elsewhere."""
+    place = _place(corner_um, um_per_px)
+    if tuple(layer.scale) != place["scale"]:
+        layer.scale = place["scale"]
+    if tuple(layer.translate) != place["translate"]:
+        layer.translate = place["translate"]
         return True
     return False
 

@@ -125,7 +125,7 @@ class SlideView:
         for layer, spec in zip(self._layers, stains, strict=False):  # some of them may be there already
             self._follow(layer, spec)
         steps: list[Callable[[], object]] = [partial(self._add_stain, spec) for spec in stains[len(self._layers) :]]
-        self._in_turns([*steps, self._add_colours, self._add_scale, self._add_cells])
+        self._in_turns([*steps, self._add_colours, self._add_scale, self._add_selected, self._add_cells])
         self._show_title()
 
     def _in_turns(self, steps: Sequence[Callable[[], object]]) -> None:
@@ -271,8 +271,7 @@ class SlideView:
         self.session.jobs.submit("outline", lambda progress: specs.cell_outline(slide, finest, card.cell_idx), accept)
 
     def _draw_selected(self, outline: NDArray[np.float64]) -> None:
-        if self._selected is None:
-            self._add_selected()
+        self._add_selected()
         assert self._selected is not None, "it has just been added"
         width = max(0.35, 1.2 / max(self.viewer.scene.camera.zoom, 1e-3))
         with self._selected.events.blocker_all():  # the empty layer would be sent to the screen as well
@@ -281,6 +280,9 @@ class SlideView:
         self._selected.add_paths(np.vstack([outline, outline[:1]]), edge_color="white", edge_width=width)
 
     def _add_selected(self) -> None:
+        """Once a slide, before a click waits for it; anew where a person took it off the list."""
+        if self._selected is not None:
+            return
         active = self.viewer.layers.selection.active
         self._selected = self.viewer.add_shapes(name=specs.SELECTED, ndim=2, opacity=1.0, **specs.OWN)
         self._layers.append(self._selected)

@@ -12,6 +12,7 @@ from napari_spatia.session.selecting import NEIGHBOURS
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import CellCard
 from napari_spatia.viewer import keys
+from napari_spatia.viewer.pointer import Rest, at_once
 from napari_spatia.widgets.cell_search import CellSearch
 from napari_spatia.widgets.edit_menus import NicheButton, PresetButton, TermButton
 from napari_spatia.widgets.evidence import EvidenceView
@@ -21,7 +22,7 @@ from napari_spatia.widgets.marking import MarkStrip
 from napari_spatia.widgets.moves_most import MovesMost
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
 from napari_spatia.widgets.patch_bar import PatchBar
-from napari_spatia.widgets.pictures import SIDE_PX, SMALL_SIDE_PX, CellPictures, PictureGrid
+from napari_spatia.widgets.pictures import CellPictures, PictureGrid
 from napari_spatia.widgets.walk import Walk
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ NO_MODEL = "Load a model in the Explorer to edit this cell's genes."
 class CellDock(Dock):
     """Card, pictures and gene sliders of the selected cell."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
+    def __init__(self, session: Session, rest: Rest = at_once) -> None:
+        super().__init__(session, rest)
         self.find = CellSearch(session)
         self.find.chosen.connect(lambda cell_id: self.attempt(self.session.go_to_cell, cell_id))
         self.bind_key(keys.FIND_CELL, self._to_search)
@@ -53,6 +54,7 @@ class CellDock(Dock):
         self.hint = hint(NO_CELL)
         self.pictures = PictureGrid()
         self.measured = hint("")
+        self.measured.setTextFormat(Qt.TextFormat.PlainText)  # as `changed`
         self.walk = Walk(self)
         self._build_looks()
         at_hand = (row(self.find, self.walk.list, self.walk.buttons), self.hint, self.card, self.looks)
@@ -68,6 +70,7 @@ class CellDock(Dock):
         self.watch(
             self._show_pictures, "crop", "cell", "counterfactual", "evidence", "limits", "stain_colours", "stain"
         )
+        self.watch_late(self._show_words, "counterfactual", "evidence")  # the picture is not to wait for them
         self.watch(self._show_edit, "edit", "checkpoint", "selected")
         self.watch(self._show_ranges, "ranges")
         self.watch(self._show_stains, "slide", "checkpoint", "stain")
@@ -117,8 +120,8 @@ class CellDock(Dock):
         self.edit_rows = [
             self.edit_heading,
             row(self.search, self.more, self.moves),
+            row(self.coexpressed, self.niche),  # above the sliders: seen on a low screen, however many there are
             self.sliders,
-            row(self.coexpressed, self.niche),
             self._history_row(),
             self.changed,
             PatchBar(self),
@@ -140,9 +143,9 @@ class CellDock(Dock):
         return row(self.undo, self.redo, self.reset, self.presets)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Sliders and pictures are seen together: on a low screen the pictures are smaller."""
+        """Sliders and pictures are seen together: on a low screen the pictures are smaller, and in one row."""
         super().resizeEvent(event)
-        self.pictures.set_side(SIDE_PX if self.height() >= TALL_PX else SMALL_SIDE_PX)
+        self.pictures.set_tall(self.height() >= TALL_PX)
 
     # -- state → dock ---------------------------------------------------------------------------------------------
 
@@ -166,7 +169,10 @@ class CellDock(Dock):
                 state.crop, state.cell, state.counterfactual, state.limits, channels, state.stain_colours, state.stain
             )
         )
-        info = state.checkpoint
+
+    def _show_words(self) -> None:
+        """What is said of the pictures."""
+        state, info = self.state, self.state.checkpoint
         shown = state.counterfactual is not None and info is not None
         self.measured.setVisible(shown)
         self.changed.setText("" if state.resolved is None else changed_text(state.resolved))
@@ -268,7 +274,7 @@ def measured_text(picture: "Counterfactual", reach: float | None, types: tuple[s
     far = " - beyond what the model has seen" if reach is not None and reach > FAR_PERCENTILE else ""
     where = "measured when the edit rests" if reach is None else f"{ordinal(round(reach))} percentile{far}"
     cost = f"{picture.nfe} passes · {picture.ms:.0f} ms · {device}"
-    return f"{now} · reach: {where}<br>zero edit {picture.cell.zero_edit_psnr_db:.0f} dB · {cost}"
+    return f"{now} · reach: {where}\nzero edit {picture.cell.zero_edit_psnr_db:.0f} dB · {cost}"
 
 
 def changed_text(resolved: "ResolvedEdit") -> str:

@@ -61,10 +61,14 @@ class CopyTable(QTableWidget):
                 if column:
                     item.setTextAlignment(NUMBERS)
                 self.setItem(number, column, item)
-        for column in range(1, len(header)):
-            self.resizeColumnToContents(column)
+        self.fit_columns()
         columns.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.setFixedHeight(columns.sizeHint().height() + ROW_PX * len(rows) + 2 * self.frameWidth())
+
+    def fit_columns(self) -> None:
+        """Each column of numbers is as wide as its widest."""
+        for column in range(1, self.columnCount()):
+            self.resizeColumnToContents(column)
 
     def copy(self, rows: Sequence[int] | None = None) -> None:
         """Put rows (all of them), with the header, on the clipboard."""
@@ -96,6 +100,7 @@ class MeasureTable(CopyTable):
             self.horizontalHeaderItem(number).setToolTip(said)
         for number, change in enumerate(changes):
             self._mark(number, change)
+        self.fit_columns()  # bold numbers are wider
 
     def _mark(self, number: int, change: "MeasuredChange") -> None:
         said = tooltip(change)

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
+from napari_spatia.inference.sensitivity import ENOUGH_SHARE
 from napari_spatia.widgets.parts import Busy, Dock, button, hint, named, row
 
 if TYPE_CHECKING:
@@ -61,10 +62,13 @@ class MovesMost(QWidget):
         )
         self.genes.itemSelectionChanged.connect(lambda: self.add.setEnabled(bool(self._marked())))
         self.told = hint("")
+        self.all = QCheckBox("Rare genes too")
+        self.all.setToolTip("List also the genes that hardly any cell of this slide expresses")
+        self.all.toggled.connect(self._list)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        for widget in (Busy(dock, "sensitivity"), self.genes, self.told, row(self.rank, self.add)):
+        for widget in (Busy(dock, "sensitivity"), self.genes, self.told, row(self.rank, self.all, self.add)):
             layout.addWidget(widget)
         dock.watch(self._show, "sensitivity", "cell")
 
@@ -77,17 +81,23 @@ class MovesMost(QWidget):
 
     def _show(self) -> None:
         state, ranking = self._dock.state, self._dock.state.sensitivity
-        for widget in (self.genes, self.add, self.told):
+        for widget in (self.genes, self.add, self.told, self.all):
             widget.setVisible(ranking is not None)
         self.rank.setVisible(ranking is None)
         self.rank.setEnabled(state.cell is not None)
-        if ranking is not None and ranking is not self._shown:
-            self._fill(ranking)
-        self._shown = ranking
+        if ranking is not self._shown:
+            self._shown = ranking
+            self._list()
+
+    def _list(self) -> None:
+        if self._shown is not None:
+            self._fill(self._shown)
 
     def _fill(self, ranking: "Sensitivity") -> None:
         self.genes.clear()
-        for idx, gene in enumerate(ranking.genes[:SHOWN_GENES]):
+        ranked = np.arange(len(ranking.genes)) if self.all.isChecked() else np.flatnonzero(ranking.is_common)
+        for idx in ranked[:SHOWN_GENES]:
+            gene = ranking.genes[idx]
             moved, gone = float(ranking.raised[idx]), float(ranking.knocked_out[idx])
             shown = [f"{moved:.3f}", "" if np.isnan(gone) else f"{gone:.3f}", f"{ranking.num_cells[idx]:,}"]
             item = QTreeWidgetItem([gene, *shown])
@@ -95,9 +105,11 @@ class MovesMost(QWidget):
                 item.setTextAlignment(column, RIGHT)
             self.genes.addTopLevelItem(item)
         self.add.setEnabled(False)
-        listed = min(SHOWN_GENES, len(ranking.genes))
+        which = "genes" if self.all.isChecked() else f"genes that {ENOUGH_SHARE:.0%} of the cells or more express"
         passes = "1 pass" if ranking.nfe == 1 else f"{ranking.nfe} passes"
-        self.told.setText(f"The first {listed} of {len(ranking.genes)} genes, each edited alone, in {passes}.")
+        self.told.setText(
+            f"The first {min(SHOWN_GENES, len(ranked))} of {len(ranked)} {which}, each edited alone, in {passes}."
+        )
 
     def _marked(self) -> list[QTreeWidgetItem]:
         return list(self.genes.selectedItems())

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_spatia.errors import SpatiaError
+from napari_spatia.session.jobs import JobStatus
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import SessionState
 from napari_spatia.viewer.keys import Key
@@ -258,15 +259,22 @@ class Busy(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.bar, 1)
         layout.addWidget(self.stop)
+        self._shown: JobStatus | None = None
+        self.hide()
         dock.watch(self.synchronize, "jobs")
 
     def synchronize(self) -> None:
+        """Nothing where a job of another kind changed: that is heard many times a second while a slider moves."""
         jobs = self._session.state.jobs
-        running = [jobs[kind] for kind in self._kinds if kind in jobs and jobs[kind].running]
-        self.setVisible(bool(running))
-        if running:
-            status = running[0]
-            self.bar.setRange(0, 100 if status.fraction > 0 else 0)
+        status = next((jobs[kind] for kind in self._kinds if kind in jobs and jobs[kind].running), None)
+        if status == self._shown:
+            return
+        self._shown = status
+        self.setVisible(status is not None)
+        if status is not None:
+            most = 100 if status.fraction > 0 else 0
+            if self.bar.maximum() != most:  # Qt paints the bar at once when it is told its range
+                self.bar.setRange(0, most)
             self.bar.setValue(round(status.fraction * 100))
             self.bar.setFormat(f"{status.doing or status.kind} %p%")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QImage, QPainter, QPaintEvent, QPixmap
+from qtpy.QtGui import QImage, QPainter, QPaintEvent, QPalette, QPen, QPixmap
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from napari_spatia.data import picture as pictures
@@ -15,8 +15,9 @@ from napari_spatia.session.state import CellCrop
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import Counterfactual, SelectedCell
 
-SIDE_PX, SMALL_SIDE_PX = 192, 128
+SIDE_PX, SMALL_SIDE_PX = 192, 96
 """Width and height of a picture on a tall and on a low screen; crops are enlarged by a whole number, about to that."""
+TALL_COLUMNS, LOW_COLUMNS = 2, 4
 SCALE_BAR_UM = 5.0
 
 
@@ -51,7 +52,8 @@ class PictureView(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         if self._pixmap is None:
-            painter.setPen(Qt.PenStyle.DotLine)
+            words_colour = self.palette().color(QPalette.ColorRole.WindowText)  # a pen by style alone is black
+            painter.setPen(QPen(words_colour, 1, Qt.PenStyle.DotLine))
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
             words = self.rect().adjusted(12, 12, -12, -12)
             painter.drawText(words, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), self._empty)
@@ -92,7 +94,7 @@ def _shown_stains(seen: CellPictures, channels: tuple[str, ...]) -> list[int]:
 
 
 class PictureGrid(QWidget):
-    """Four titled pictures in two rows."""
+    """Four titled pictures, in two rows or, small, in one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,31 +105,38 @@ class PictureGrid(QWidget):
         self._titles: list[QLabel] = []
         self._drawn: CellPictures | None = None
         self._side_px = SIDE_PX
-        layout = QGridLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
+        self._layout = QGridLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(3)
+        self._views = (self.real, self.zero_edit, self.edited, self.difference)
         views = (
             ("Real", self.real, "The cell as it is on the slide"),
             ("Zero edit", self.zero_edit, "The same cell redrawn by the model with nothing edited"),
             ("Counterfactual", self.edited, "Generated: how the cell would look with the edited genes"),
             ("Difference", self.difference, "Counterfactual minus zero edit: orange brighter, blue darker"),
         )
-        for number, (title, view, tooltip) in enumerate(views):
-            line, place = divmod(number, 2)
+        for title, view, tooltip in views:
             label = QLabel(title)
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             view.setToolTip(tooltip)
             view.setAccessibleName(f"Picture: {title}")
             self._titles.append(label)
-            layout.addWidget(label, 2 * line, place, Qt.AlignmentFlag.AlignHCenter)
-            layout.addWidget(view, 2 * line + 1, place, Qt.AlignmentFlag.AlignHCenter)
+        self._place(TALL_COLUMNS)
 
-    def set_side(self, side_px: int) -> None:
-        """Show all pictures at another size."""
+    def _place(self, columns: int) -> None:
+        for number, (label, view) in enumerate(zip(self._titles, self._views, strict=True)):
+            line, place = divmod(number, columns)
+            self._layout.addWidget(label, 2 * line, place, Qt.AlignmentFlag.AlignHCenter)
+            self._layout.addWidget(view, 2 * line + 1, place, Qt.AlignmentFlag.AlignHCenter)
+
+    def set_tall(self, tall: bool) -> None:
+        """Large pictures in two rows, or small ones in one."""
+        side_px = SIDE_PX if tall else SMALL_SIDE_PX
         if side_px == self._side_px:
             return
         self._side_px = side_px
-        for view in (self.real, self.zero_edit, self.edited, self.difference):
+        self._place(TALL_COLUMNS if tall else LOW_COLUMNS)
+        for view in self._views:
             view.setFixedSize(side_px, side_px)
         if self._drawn is not None:
             seen, self._drawn = self._drawn, None

@@ -58,6 +58,13 @@ class TermChoice(QComboBox):
         self.setCurrentIndex(keys.index(chosen) if self._is_chosen else min(first, len(keys) - 1))
         self.blockSignals(False)
 
+    def show_key(self, key: str) -> None:
+        """Name the term of a screen that was started elsewhere."""
+        if self.findData(key) < 0:
+            self.insertItem(0, term_text(key)[0], key)
+        self.setCurrentIndex(self.findData(key))
+        self._is_chosen = True
+
     def key(self) -> str:
         """The key of the term that is named in the line, or what was typed."""
         typed = self.currentText().strip()

@@ -1,5 +1,7 @@
 """Two pages of the Screens dock: the doses of one gene, and a grid of two."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QVBoxLayout, QWidget
 
@@ -52,6 +54,11 @@ class DoseRange(QDoubleSpinBox):
             return PARTS_OF_WAY
         return tuple(float(dose) for dose in np.linspace(-self.value(), self.value(), num))
 
+    def show_doses(self, key: str, doses: Sequence[float]) -> None:
+        """Show how far the doses of a screen go that was started elsewhere."""
+        if not key.startswith(TOWARDS):
+            self.setValue(max(map(abs, doses)))
+
 
 class StripPage(QWidget):
     """Pictures in a row and the curve of the chosen feature."""
@@ -59,6 +66,7 @@ class StripPage(QWidget):
     def __init__(self, dock: Dock) -> None:
         super().__init__()
         self._dock = dock
+        self._followed: Strip | None = None
         self.term = TermChoice("Gene of the strip")
         self.range = DoseRange(SWEEP_DOSES[-1])
         self.draw = button("Draw strip", HOW_STRIP, self._draw)
@@ -85,7 +93,15 @@ class StripPage(QWidget):
         for widget in (self.title, self.pictures, self.curve, self.numbers):
             widget.setVisible(strip is not None)
         if strip is not None:
+            self._follow(strip)
             self._show_strip(strip)
+
+    def _follow(self, strip: Strip) -> None:
+        """The controls say what is drawn, wherever that was asked for."""
+        if strip is not self._followed:
+            self._followed = strip
+            self.term.show_key(strip.key)
+            self.range.show_doses(strip.key, strip.doses)
 
     def _show_strip(self, strip: Strip) -> None:
         feature = chosen_feature(strip.features, self._dock.state.feature)
@@ -119,6 +135,7 @@ class GridPage(QWidget):
     def __init__(self, dock: Dock) -> None:
         super().__init__()
         self._dock = dock
+        self._followed: Grid | None = None
         self.terms = TermChoice("Gene down"), TermChoice("Gene across")
         self.range = DoseRange(GRID_DOSES[-1])
         self.size = QComboBox()
@@ -149,7 +166,19 @@ class GridPage(QWidget):
         for widget in (self.title, self.pictures, self.numbers):
             widget.setVisible(grid is not None)
         if grid is not None:
+            self._follow(grid)
             self._show_grid(grid)
+
+    def _follow(self, grid: Grid) -> None:
+        """The controls say what is drawn, wherever that was asked for."""
+        if grid is self._followed:
+            return
+        self._followed = grid
+        for term, key, doses in zip(self.terms, (grid.key_a, grid.key_b), (grid.doses_a, grid.doses_b), strict=True):
+            term.show_key(key)
+            self.range.show_doses(key, doses)
+        size = self.size.findData(len(grid.doses_a))
+        self.size.setCurrentIndex(size if size >= 0 else self.size.currentIndex())
 
     def _show_grid(self, grid: Grid) -> None:
         feature = chosen_feature(grid.features, self._dock.state.feature)

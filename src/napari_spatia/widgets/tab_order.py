@@ -9,6 +9,9 @@ from itertools import pairwise
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QLayout, QWidget
 
+REST_MS = 150
+"""A label that follows a slider lays its dock out anew with each word: the order is looked at once that rests."""
+
 
 class TabOrder(QObject):
     """Keeps the order of one widget's content that of its layouts."""
@@ -19,11 +22,12 @@ class TabOrder(QObject):
         self._stops: list[QWidget] = []
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
+        self._soon.setInterval(REST_MS)
         self._soon.timeout.connect(self._order)
         content.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Something was laid out: look at the order once the window has nothing else to do."""
+        """Something was laid out: look at the order once that rests."""
         if event is not None and event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Show):
             self._soon.start()
         return False
