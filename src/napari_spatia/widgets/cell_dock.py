@@ -12,6 +12,7 @@ from napari_spatia.session.selecting import NEIGHBOURS
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import CellCard
 from napari_spatia.viewer import keys
+from napari_spatia.viewer.pointer import Rest, at_once
 from napari_spatia.widgets.cell_search import CellSearch
 from napari_spatia.widgets.edit_menus import NicheButton, PresetButton, TermButton
 from napari_spatia.widgets.evidence import EvidenceView
@@ -43,8 +44,8 @@ NO_MODEL = "Load a model in the Explorer to edit this cell's genes."
 class CellDock(Dock):
     """Card, pictures and gene sliders of the selected cell."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
+    def __init__(self, session: Session, rest: Rest = at_once) -> None:
+        super().__init__(session, rest)
         self.find = CellSearch(session)
         self.find.chosen.connect(lambda cell_id: self.attempt(self.session.go_to_cell, cell_id))
         self.bind_key(keys.FIND_CELL, self._to_search)

@@ -58,7 +58,8 @@ class Cell(SlidePages):
     """The Cell dock of a viewer."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(slides_for(napari_viewer), CellDock)
+        rest = rest_of(napari_viewer)
+        super().__init__(slides_for(napari_viewer), lambda session: CellDock(session, rest(session)))
 
 
 class CellsMap(SlidePages):
