@@ -15,6 +15,9 @@ from napari_spatia.data.slide import Raster
 MAX_KEPT_BYTES = 1 << 28
 """Decoded chunks of one slide that are kept, of all its stains, labels and levels together."""
 
+TILE_PX = 256
+"""A viewer reads a window in whole squares of this size, so that a small move of it needs nothing new."""
+
 Block = tuple[int, ...]
 """Where a chunk stands in its array, by axis."""
 Span = tuple[int, int]
@@ -55,6 +58,7 @@ class ChunkedPixels:
     """
 
     ndim = 2
+    chunks = (TILE_PX, TILE_PX)
 
     def __init__(self, stored: Any, kept: KeptChunks, channel: int | None = None) -> None:
         assert stored.ndim == (2 if channel is None else 3), "rows and columns, and the channel of an image"

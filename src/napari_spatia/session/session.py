@@ -27,6 +27,7 @@ from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.blending import BlendVerbs
 from napari_spatia.session.bounding import BoundaryVerbs
 from napari_spatia.session.cell_filter import CellFilter
+from napari_spatia.session.colour import Lookup
 from napari_spatia.session.comparing import CompareVerbs
 from napari_spatia.session.elements import ElementVerbs, choices_with
 from napari_spatia.session.favourites import FavouriteVerbs
@@ -158,12 +159,27 @@ class Session(
         state.slide = opened.slide
         state.pixels, state.opening = opened.pixels, None
         self.recall_favourites()
-        self._show_first_plot()
         self.colour_by(self._values().default_key)
-        self._prepare(opened)
+        self._once_coloured(opened)
         self.list_elements()
         self.make_pyramid()
         self._bind()
+
+    def _once_coloured(self, opened: OpenedSlide) -> None:
+        """Start what nobody waits for when the cells are in colour, a turn later: it would hold that up."""
+
+        def accept(done: None) -> None:
+            if self._opened is opened:
+                self._show_first_plot()
+                self._prepare(opened)
+
+        def start(lookup: Lookup | None) -> None:
+            if lookup is not None or self.state.colour is None:
+                self.state.events.lookup.disconnect(start)
+                self.jobs.submit("once coloured", lambda progress: None, accept)
+
+        self.state.events.lookup.connect(start)
+        start(self.state.lookup)
 
     def _prepare(self, opened: OpenedSlide) -> None:
         def accept(kept: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_spatia.data.chunks import ChunkedPixels
+from napari_spatia.data.chunks import TILE_PX, ChunkedPixels
 from napari_spatia.session.colour import CELL_STYLES
 from napari_spatia.session.instances import ColourTable
 
@@ -53,6 +53,7 @@ class PaintedLevel:
 
     ndim = 3
     dtype = np.dtype(np.uint8)
+    chunks = (TILE_PX, TILE_PX, 4)
 
     def __init__(self, labels: ChunkedPixels, source: ColourSource) -> None:
         self._labels = labels

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,9 @@ class Driver:
         self.viewer.scene.camera.center = (0.0, y_um, x_um)
         self.settle()
 
-    @property
+    @cached_property
     def canvas(self) -> QWidget:
-        """The widget that the slide is drawn on."""
+        """The widget that the slide is drawn on. Looked for once: it takes as long as a click."""
         window = self.docks[CELL].window()
         found = [widget for widget in window.findChildren(QWidget) if type(widget).__name__ == "CanvasBackendDesktop"]
         assert found, "napari draws on a vispy canvas"

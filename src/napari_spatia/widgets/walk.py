@@ -25,7 +25,7 @@ class Walk:
         self.buttons: QWidget = row(self.before, self.next)
         dock.bind_key(keys.NEXT_CELL, lambda: self._go(1))
         dock.bind_key(keys.CELL_BEFORE, lambda: self._go(-1))
-        dock.watch(self._show, "slide", "chosen", "lookup", "walk")
+        dock.watch_late(self._show, "slide", "chosen", "lookup", "walk")
 
     def _show(self) -> None:
         walks = self._dock.session.walks()
