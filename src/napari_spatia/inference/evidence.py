@@ -163,7 +163,7 @@ def drawn_features(
 ) -> list[dict[str, float]]:
     """The features of one picture a seed, as it is drawn: its outline follows the edit by itself.
 
-    Stretched as that of the cell's own noise (`inference.outline`) it would move 1.6 times as far as is expected, with
+    Stretched as that of the cell's own noise (`inference.outline`) it would move half as far again as is expected, with
     the same spread (measured).
     """
     found = []
