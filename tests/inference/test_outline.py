@@ -40,9 +40,9 @@ def change_of(mask: np.ndarray, before: np.ndarray) -> np.ndarray:
 @given(st.tuples(CHANGE, CHANGE, CHANGE, CHANGE))
 def test_outlines_change_as_expected(change):
     mask, nucleus, _ = stretched(list(change))
-    assert np.allclose(change_of(mask, CELL), change[:2], atol=0.15)
+    assert np.allclose(change_of(mask, CELL), change[:2], atol=0.12)
     # What the cell's own stretch does to the nucleus at its rim is small beside the nucleus's own.
-    assert np.log2(nucleus.sum() / NUCLEUS.sum()) == pytest.approx(change[2] + change[3], abs=0.3)
+    assert np.log2(nucleus.sum() / NUCLEUS.sum()) == pytest.approx(change[2] + change[3], abs=0.35)
     assert not ((nucleus > 0.5) & ~mask).any()
 
 

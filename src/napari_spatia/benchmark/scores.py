@@ -26,9 +26,9 @@ class Value:
 class Score:
     """One row of the table.
 
-    ``benchmark`` is the name of a run (`benchmark.table.RUNS`). ``read`` and ``bound`` take what the benchmark found: the score's path or value, and the bound that it must
-    reach. ``baseline`` names other values of the same file. A KeyError of theirs means that the file lacks the score.
-    ``settings`` are rows of a sampling benchmark that not every run of it has.
+    ``benchmark`` is the name of a run (`benchmark.table.RUNS`). ``read`` and ``bound`` take what it found: the score's
+    path or value, and the bound that it must reach. ``baseline`` names other values of the same file. A KeyError of
+    theirs means that the file lacks the score. ``settings`` are rows of a sampling benchmark that not every run has.
     """
 
     label: str

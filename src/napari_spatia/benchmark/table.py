@@ -30,6 +30,7 @@ from napari_spatia.model.checkpoint import load_checkpoint
 FRECHET_CELLS = "5000"
 FEW_CELLS = "600"
 """Cells that are drawn in every number of passes and at every ratio: 64 passes of `FRECHET_CELLS` take hours."""
+AUTO = ("--precision", "auto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +51,16 @@ class Run:
 
 
 RUNS = (
-    Run("condition_use", "real", ("--holdout", "--cells", "1000", "--precision", "auto")),
+    Run("condition_use", "real", ("--holdout", "--cells", "1000", *AUTO)),
     Run(
         "sampling", "real",
-        ("--holdout", "--cells", FRECHET_CELLS, "--passes", "4", "--merge-ratios", "0", "--cvae", "--precision", "auto"),
+        ("--holdout", "--cells", FRECHET_CELLS, "--passes", "4", "--merge-ratios", "0", "--cvae", *AUTO),
     ),
-    Run("sampling", "real", ("--holdout", "--cells", FEW_CELLS, "--precision", "auto"), named="passes"),
-    Run("edit_check", "simulated", ("--precision", "auto")),
-    Run("natural_experiment", "real", ("--holdout", "--precision", "auto")),
+    Run("sampling", "real", ("--holdout", "--cells", FEW_CELLS, *AUTO), named="passes"),
+    Run("edit_check", "simulated", AUTO),
+    Run("natural_experiment", "real", ("--holdout", *AUTO)),
     Run("encoder_scores", "real", ("--part", "test", "--cells", FRECHET_CELLS)),
-    Run("timing", "real", ("--precision", "auto")),
+    Run("timing", "real", AUTO),
 )  # fmt: skip
 
 

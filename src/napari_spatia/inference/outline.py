@@ -25,8 +25,7 @@ MOST_CHANGE = 1.0
 BORDER_UM = 1.5
 """Along the outline, so deep into the cell, all moves with the outline."""
 MOST_BORDER = 1 / 3
-"""A border's part of the cell's radius, and of the way to the nucleus, at most: what lies inside would else be turned
-over in a shrinking cell."""
+"""A border's part of the cell's radius, at most: what lies inside would else be turned over in a shrinking cell."""
 LEAST_REACH = 0.25
 """How far outside the cell its stretch is felt, in parts of its radius; more where it grows more."""
 REACH_A_GROWTH = 1.2
@@ -49,9 +48,7 @@ class OutlineStretch:
     expected: Tensor
 
     @classmethod
-    def of_cell(
-        cls, cell: NDArray[np.bool_], nucleus: NDArray[np.bool_], expected: Tensor, um_per_px: float
-    ) -> Self:
+    def of_cell(cls, cell: NDArray[np.bool_], nucleus: NDArray[np.bool_], expected: Tensor, um_per_px: float) -> Self:
         """From the masks `(H, W)` of a cell and its nucleus; a mask of too few pixels does not move."""
         size = len(cell)
         way = np.zeros((OUTLINE_AXES, 2, size, size))
@@ -63,9 +60,7 @@ class OutlineStretch:
             outside = to_cell / np.sqrt(cell.sum() / np.pi)
             if nucleus.sum() >= LEAST_PX:
                 from_nucleus = np.maximum(distance_transform_edt(~nucleus) - 0.5, 0)
-                border = np.minimum(BORDER_UM / um_per_px, MOST_BORDER * (from_nucleus + to_rim))
-                to_border = np.maximum(to_rim - border, 0)
-                share = np.where(cell, from_nucleus / np.maximum(from_nucleus + to_border, 1e-6), 1.0)  # 1: the cell's
+                share = np.where(cell, from_nucleus / np.maximum(from_nucleus + to_rim, 1e-6), 1.0)  # 1: the cell's
                 way[:2] *= share
                 way[2:] = (1 - share) * _along_axes(nucleus)
         device = expected.device
