@@ -44,8 +44,10 @@ from napari_spatia.benchmark.report import (
 )
 from napari_spatia.data.morphology import nucleus_mask
 from napari_spatia.errors import SpatiaError
-from napari_spatia.inference.perturb import CellEditor
+from napari_spatia.inference.edit_many import edit_each
+from napari_spatia.inference.edits import Edit
 from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
+from napari_spatia.inference.resolve import EditResolver
 from napari_spatia.progress import Progress, part, silent
 
 RICH_BY = 1.5
@@ -166,18 +168,19 @@ def real_features(
     return names, rows
 
 
-def edited_shift(editor: CellEditor, pairs: Pairs, design: Design) -> NDArray[np.float64]:
+def edited_shift(resolver: EditResolver, pairs: Pairs, design: Design) -> NDArray[np.float64]:
     """`(F,)` mean change of some poor cells when the gene is raised to each one's partner's value."""
-    bound, changes = editor.bound, []
+    bound, some = resolver.bound, _some(pairs, design)
     info, gene = bound.predictor.info, bound.predictor.info.panel.genes[pairs.gene]
-    for pair in _some(pairs, design):
-        poor, rich = pairs.poor[pair], pairs.rich[pair]
-        cell = editor.select(str(bound.slide.cell_id[poor]), design.nfe)
-        edited = editor.render(cell, {gene: float(bound.values[rich, pairs.gene])})
-        images = bound.scale.standardise(np.stack([cell.zero_edit, edited.image]))
-        found = picture_features(images, np.stack([cell.mask, edited.mask >= 0.5]), info.channels, info.um_per_px)
-        changes.append(np.diff(np.stack(list(found.values()), axis=1), axis=0)[0])
-    return np.nanmean(changes, axis=0)
+    poor, raised = pairs.poor[some], bound.values[pairs.rich[some], pairs.gene].toarray()[:, 0].tolist()
+    edits = [resolver.resolve(int(row), Edit(((gene, by),)), {}) for row, by in zip(poor, raised, strict=True)]
+    drawn = edit_each(bound, poor, edits, design.nfe)
+    found = [
+        picture_features(bound.scale.standardise(images), masks, info.channels, info.um_per_px)
+        for images, masks in ((drawn.before, drawn.was_cell), (drawn.after, drawn.mask >= 0.5))
+    ]
+    before, after = (np.stack(list(features.values()), axis=1) for features in found)
+    return np.nanmean(after - before, axis=0)
 
 
 def drawn_shift(bound: BoundSlide, pairs: Pairs, design: Design) -> NDArray[np.float64]:
@@ -229,10 +232,10 @@ def _elsewhere(
 
 
 def natural_experiment(
-    editor: CellEditor, held_out: HeldOut, design: Design, progress: Progress = silent
+    bound: BoundSlide, held_out: HeldOut, design: Design, progress: Progress = silent
 ) -> dict[str, Any]:
     """Scores per feature and of all together; see the top of this file."""
-    bound = editor.bound
+    resolver = EditResolver(bound)
     types, types_from = types_of_cells(bound)
     names, own = real_features(bound, held_out.scored, part(progress, 0.0, 0.1))
     progress(0.1, "matching cells")
@@ -246,7 +249,7 @@ def natural_experiment(
     observed = np.stack([p.shift() for p in pairs]) / unit
     rows = {"model": np.empty_like(observed), "from_noise": np.empty_like(observed)}
     for number, p in enumerate(pairs):
-        rows["model"][number] = edited_shift(editor, p, design) / unit
+        rows["model"][number] = edited_shift(resolver, p, design) / unit
         rows["from_noise"][number] = drawn_shift(bound, p, design) / unit
         progress(0.15 + 0.75 * (number + 1) / len(pairs), f"editing {len(pairs)} genes")
     if len(held_out.reference):
@@ -401,7 +404,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     design = Design(options.cells_per_gene, options.samples, options.nfe, options.genes, options.seed)
     with report_errors():
         bound, held_out = open_for_benchmark(options, options.cells, options.training_cells)
-        found = natural_experiment(CellEditor(bound), held_out, design, printed_progress())
+        found = natural_experiment(bound, held_out, design, printed_progress())
         about = {"slide": bound.slide.name, "precision": bound.predictor.precision}
         print(json.dumps({"benchmark": "natural_experiment", **about, **found}))
 

@@ -1,7 +1,8 @@
-"""One edit of many cells: read, inverted and drawn in batches."""
+"""Edits of many cells: read, inverted and drawn in batches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,8 +31,8 @@ CELLS_AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class EditedCells:
-    """n cells under one edit: ``before`` (the zero edits) and ``after`` `(n, C, H, W)` float32 in the slide's units,
-    ``was_cell`` `(n, H, W)` bool and ``mask`` `(n, H, W)` float32 in [0, 1] the cell before and after.
+    """n cells, each under an edit: ``before`` (the zero edits) and ``after`` `(n, C, H, W)` float32 in the slide's
+    units; ``was_cell`` `(n, H, W)` bool and ``mask`` `(n, H, W)` float32 in [0, 1], the cell before and after.
 
     ``cell_idx`` `(n,)` are their rows, ``channels`` the model's.
     """
@@ -54,10 +55,22 @@ def edit_cells(
     nfe: int = DEFAULT_NFE,
     progress: Progress = silent,
 ) -> EditedCells:
-    """Each cell as `CellEditor` draws it alone, up to float rounding; several batches at once, on several cores.
+    """As `edit_each`, the same edit of each cell. Raises `SpatiaError` as `EditResolver` does."""
+    edits = (resolver.resolve(row, edit, programmes) for row in cell_idx.tolist())
+    return edit_each(bound, cell_idx, edits, nfe, progress)
+
+
+def edit_each(
+    bound: BoundSlide,
+    cell_idx: NDArray[np.int64],
+    edits: "Iterable[ResolvedEdit]",
+    nfe: int = DEFAULT_NFE,
+    progress: Progress = silent,
+) -> EditedCells:
+    """Each cell `(n,)` under its own one of n ``edits``, as `CellEditor` draws it alone, up to float rounding; several
+    batches at once, on several cores. Niches are edited of all cells or of none.
 
     ``progress`` is called during each batch, from the thread that draws it: what it raises ends the work within a pass.
-    Raises `SpatiaError` as `EditResolver` does.
     """
     num, num_drawn = len(cell_idx), 0
 
@@ -69,10 +82,10 @@ def edit_cells(
         num_drawn = min(CELLS_AT_ONCE * num_batches, num)
         tell()
 
-    batches = []
+    batches, coming = [], iter(edits)
     for start in range(0, num, CELLS_AT_ONCE):
         rows = cell_idx[start : start + CELLS_AT_ONCE]
-        batches.append(_read_batch(bound, rows, [resolver.resolve(row, edit, programmes) for row in rows.tolist()]))
+        batches.append(_read_batch(bound, rows, list(islice(coming, len(rows)))))
         tell()
     num_cores = None if bound.predictor.device == "cpu" else 1
     drawn = mapped_on_cores(lambda batch: _draw_batch(bound, batch, nfe, tell), batches, done, num_cores)
@@ -97,7 +110,7 @@ class _Batch:
 def _read_batch(bound: BoundSlide, rows: NDArray[np.int64], edits: "Sequence[ResolvedEdit]") -> _Batch:
     genes, values = bound.genes_of(rows), edited_values(bound, rows, [edit.log2_fc for edit in edits])
     condition, edited_genes = bound.condition(rows, genes), gene_tokens(values).to(bound.predictor.device)
-    around = [edit.around for edit in edits if edit.around is not None]  # of all cells or of none: one edit
+    around = [edit.around for edit in edits if edit.around is not None]
     edited = bound.condition(rows, edited_genes, Around.joined(around) if around else None)
     return _Batch(whole_pictures(bound, rows, condition), genes, condition, edited_genes, edited)
 
