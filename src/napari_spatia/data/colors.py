@@ -1,14 +1,15 @@
-"""Colours of categories in exported files."""
-
-import colorsys
+"""Colours of categories, on screen and in exported files."""
 
 Rgb = tuple[int, int, int]
 
 
 def palette_color(idx: int) -> Rgb:
-    """The ``idx``-th colour: steps of the golden angle in hue, three lightnesses in turn, so that neighbours differ."""
-    red, green, blue = colorsys.hls_to_rgb((0.02 + idx * 0.381966) % 1.0, (0.55, 0.42, 0.66)[idx % 3], 0.65)
-    return round(red * 255), round(green * 255), round(blue * 255)
+    """The ``idx``-th colour of a list of 256 in which each is as far as it can be from those before, none too dark for
+    a dark canvas (glasbey_light; Glasbey et al. 2007); then it begins anew.
+    """
+    from colorcet import glasbey_light  # not before a category is coloured
+
+    return from_hex(glasbey_light[idx % len(glasbey_light)])
 
 
 def from_hex(text: str) -> Rgb:
