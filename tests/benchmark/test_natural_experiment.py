@@ -10,9 +10,11 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
+from napari_spatia.benchmark import matched_pairs
 from napari_spatia.benchmark import natural_experiment as module
 from napari_spatia.benchmark.condition_use import HeldOut
-from napari_spatia.benchmark.natural_experiment import Design, find_pairs, natural_experiment, shift_scores
+from napari_spatia.benchmark.matched_pairs import RICH_BY, find_pairs
+from napari_spatia.benchmark.natural_experiment import Design, natural_experiment, shift_scores
 from napari_spatia.data.counts import log2_counts
 from napari_spatia.data.panel import Panel
 from napari_spatia.errors import SpatiaError
@@ -116,12 +118,12 @@ def test_pairs_are_alike_but_for_the_gene():
     bound = LawfulBound(1.0)
     types = bound.slide.obs["cell_type"].to_numpy(dtype=str)
     cells = np.arange(0, NUM_CELLS, 2)
-    pairs = find_pairs(bound, cells, types[cells], cells[:, None].astype(float), Design(most_genes=3))
+    pairs = find_pairs(bound, cells, types[cells], cells[:, None].astype(float), most_genes=3)
     assert len(pairs) == 3 and len({p.gene for p in pairs}) == 3
     values = bound.values.toarray()
     for p in pairs:
         assert np.isin(p.poor, cells).all() and np.isin(p.rich, cells).all()
-        assert (values[p.poor, p.gene] == 0).all() and (values[p.rich, p.gene] >= module.RICH_BY).all()
+        assert (values[p.poor, p.gene] == 0).all() and (values[p.rich, p.gene] >= RICH_BY).all()
         assert (types[p.poor] == types[p.rich]).all()
         others = np.delete(np.arange(NUM_GENES), p.gene)
         apart = np.linalg.norm(values[p.rich][:, others] - values[p.poor][:, others], axis=1).mean()
@@ -136,10 +138,8 @@ def test_a_stain_that_drifts_over_the_slide_is_no_gene_s_doing():
     place = bound.slide.centers_um[:, 1] / 500
     bound.values = log2_counts(csr_matrix(random.poisson(0.5 + 3 * place[:, None] * np.ones(NUM_GENES))))
     cells, types, features = np.arange(NUM_CELLS), np.full(NUM_CELLS, "a"), (10 * place)[:, None]
-    shifts = [p.shift()[0] for p in find_pairs(bound, cells, types, features, Design())]
-    rich_less_poor = [
-        features[rich].mean() - features[~rich].mean() for rich in (bound.values.toarray() >= module.RICH_BY).T
-    ]
+    shifts = [p.shift()[0] for p in find_pairs(bound, cells, types, features, NUM_GENES)]
+    rich_less_poor = [features[rich].mean() - features[~rich].mean() for rich in (bound.values.toarray() >= RICH_BY).T]
     assert np.mean(np.abs(shifts)) < 0.25 * np.mean(rich_less_poor)
 
 
@@ -149,7 +149,7 @@ def test_what_matching_leaves_is_taken_off():
     cells = np.arange(NUM_CELLS)
     values = bound.values.toarray()
     total = np.log2(1 + np.asarray(bound.slide.counts.sum(axis=1)).ravel())
-    pairs = find_pairs(bound, cells, bound.slide.obs["cell_type"].to_numpy(dtype=str), total[:, None], Design())
+    pairs = find_pairs(bound, cells, bound.slide.obs["cell_type"].to_numpy(dtype=str), total[:, None], NUM_GENES)
     for p in pairs:
         own = total[p.rich] - np.log2(1 + np.exp2(total[p.rich]) - 1 - (np.exp2(values[p.rich, p.gene]) - 1))
         assert p.shift()[0] == pytest.approx(own.mean(), abs=0.15)
@@ -165,6 +165,7 @@ def test_what_all_genes_share_earns_nothing():
 
 
 def test_too_few_genes_are_said(found_with, monkeypatch):
+    monkeypatch.setattr(matched_pairs, "LEAST_PAIRS", 10_000)
     monkeypatch.setattr(module, "LEAST_PAIRS", 10_000)
     with pytest.raises(SpatiaError, match="Only 0 genes of slide 'lawful' have 10000 matched pairs among 400 cells"):
         found_with(1.0)

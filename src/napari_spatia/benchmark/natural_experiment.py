@@ -26,13 +26,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.decomposition import PCA
 from sklearn.linear_model import RidgeCV
-from sklearn.neighbors import NearestNeighbors
 
 from napari_spatia.batching.tensors import gene_tokens
 from napari_spatia.benchmark.condition_use import HeldOut, open_for_benchmark, types_of_cells
 from napari_spatia.benchmark.frechet import NUCLEUS_CHANNEL
+from napari_spatia.benchmark.matched_pairs import LEAST_PAIRS, Pairs, find_pairs, means_of_known, spread_within_types
 from napari_spatia.benchmark.metrics import correlation, image_statistics, plain, with_interval
 from napari_spatia.benchmark.pictures import in_chunks, real_pictures
 from napari_spatia.benchmark.report import (
@@ -50,15 +49,6 @@ from napari_spatia.inference.predictor import DEFAULT_NFE, BoundSlide
 from napari_spatia.inference.resolve import EditResolver
 from napari_spatia.progress import Progress, part, silent
 
-RICH_BY = 1.5
-"""A rich cell's least log2(1 + counts) of the gene; a poor cell has none of it."""
-LEAST_PAIRS = 40
-LEAST_RICH, LEAST_POOR = 10, 60
-"""Cells of a type that a gene needs there; the correction is fitted on the poor ones."""
-PENALTY = 1.0
-COMPONENTS, NICHE_COMPONENTS = 20, 10
-CELLS_AROUND = 50
-"""Cells whose mean features tell how a place looks: a stain's strength drifts over a slide."""
 PICTURES_AT_ONCE = 64
 SHUFFLES = 1000
 
@@ -72,74 +62,6 @@ class Design:
     nfe: int = DEFAULT_NFE
     most_genes: int = 150
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """p matched cells of one gene (rows of the slide): ``poor`` and ``rich`` `(p,)`.
-
-    ``left`` `(p,)` is by how much the rich one's log2(1 + all other counts) is higher, ``change`` `(p, F)` the
-    difference of features, rich less poor, corrected for all that matching left.
-    """
-
-    gene: int
-    poor: NDArray[np.intp]
-    rich: NDArray[np.intp]
-    left: NDArray[np.float64]
-    change: NDArray[np.float64]
-
-    def shift(self, use: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.float64]:
-        """`(F,)` the mean change of some pairs."""
-        return np.nanmean(self.change[use], axis=0)
-
-
-def find_pairs(
-    bound: BoundSlide,
-    cells: NDArray[np.intp],
-    types: NDArray[np.str_],
-    features: NDArray[np.float64],
-    design: Design,
-) -> list[Pairs]:
-    """Matched cells for the genes with the most pairs, at least `LEAST_PAIRS` each; a rich cell is in one pair a gene.
-
-    ``types`` and ``features`` are those of ``cells``, `(n,)` and `(n, F)`. The partner is the nearest in principal
-    components of log2(1 + counts) of all other genes, of the niche's mean, of the mean features of the cells around,
-    and in the other genes' total, the four weighing alike.
-    """
-    around = _means_around(bound.slide.centers_um[cells], features / _spread_within_types(features, types))
-    found: dict[int, list[Pairs]] = {}
-    for cell_type in np.unique(types):
-        members = types == cell_type
-        values, own = bound.values[cells[members]].toarray(), features[members]
-        enough = ((values >= RICH_BY).sum(0) >= LEAST_RICH) & ((values == 0).sum(0) >= LEAST_POOR)
-        if not enough.any():
-            continue
-        niche = np.concatenate(
-            [
-                _reduced(_niche_means(bound, cells[members]), NICHE_COMPONENTS),
-                _reduced(around[members], NICHE_COMPONENTS),
-            ],
-            axis=1,
-        )
-        for gene in np.flatnonzero(enough):
-            others = values.copy()
-            others[:, gene] = 0
-            total = np.log2(1 + (np.exp2(others) - 1).sum(axis=1))
-            place = np.concatenate([_reduced(others, COMPONENTS), niche, _reduced(total[:, None], 1)], axis=1)
-            poor, rich = np.flatnonzero(values[:, gene] == 0), np.flatnonzero(values[:, gene] >= RICH_BY)
-            nearest = NearestNeighbors(n_neighbors=1).fit(place[poor]).kneighbors(place[rich], return_distance=False)
-            partner = poor[nearest[:, 0]]
-            explained = (place[rich] - place[partner]) @ _slopes(place[poor], own[poor])
-            change = own[rich] - own[partner] - explained
-            rows = cells[members]
-            pairs = Pairs(int(gene), rows[partner], rows[rich], total[rich] - total[partner], change)
-            found.setdefault(int(gene), []).append(pairs)
-    joined = [
-        Pairs(gene, *(np.concatenate([getattr(p, name) for p in parts]) for name in ("poor", "rich", "left", "change")))
-        for gene, parts in found.items()
-    ]
-    many = [pairs for pairs in joined if len(pairs.rich) >= LEAST_PAIRS]
-    return sorted(many, key=lambda pairs: (-len(pairs.rich), pairs.gene))[: design.most_genes]
 
 
 def picture_features(
@@ -225,8 +147,8 @@ def _elsewhere(
     pairs: Sequence[Pairs],
 ) -> NDArray[np.float64]:
     """`(genes, F)` shifts of the same genes among training cells, matched alike; NaN where they have too few pairs."""
-    all_genes = Design(most_genes=bound.values.shape[1])
-    there = {p.gene: p.shift() for p in find_pairs(bound, reference, types[reference], features, all_genes)}
+    found = find_pairs(bound, reference, types[reference], features, most_genes=bound.values.shape[1])
+    there = {p.gene: p.shift() for p in found}
     unknown = np.full(features.shape[1], np.nan)
     return np.stack([there.get(p.gene, unknown) for p in pairs])
 
@@ -239,13 +161,13 @@ def natural_experiment(
     types, types_from = types_of_cells(bound)
     names, own = real_features(bound, held_out.scored, part(progress, 0.0, 0.1))
     progress(0.1, "matching cells")
-    pairs = find_pairs(bound, held_out.scored, types[held_out.scored], own, design)
+    pairs = find_pairs(bound, held_out.scored, types[held_out.scored], own, design.most_genes)
     if len(pairs) < 3:
         raise SpatiaError(
             f"Only {len(pairs)} genes of slide '{bound.slide.name}' have {LEAST_PAIRS} matched pairs among "
             f"{len(held_out.scored)} cells; a correlation over genes needs 3. Score more cells."
         )
-    unit = _spread_within_types(own, types[held_out.scored])
+    unit = spread_within_types(own, types[held_out.scored])
     observed = np.stack([p.shift() for p in pairs]) / unit
     rows = {"model": np.empty_like(observed), "from_noise": np.empty_like(observed)}
     for number, p in enumerate(pairs):
@@ -317,7 +239,7 @@ def _row_scores(observed: NDArray, rows: dict[str, NDArray], halves: Sequence[ND
 
 def centred_correlation(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
     """Pearson's of `(genes, F)` values, each feature centred over genes."""
-    centred = (values - _means_of_known(values, 0) for values in (truth, predicted))
+    centred = (values - means_of_known(values, 0) for values in (truth, predicted))
     return correlation(*(values.ravel() for values in centred))
 
 
@@ -341,53 +263,6 @@ def _drawn_features(
     images, masks = bound.restore(drawn)
     found = picture_features(bound.scale.standardise(images), masks >= 0.5, info.channels, info.um_per_px)
     return np.stack(list(found.values()), axis=1)
-
-
-def _niche_means(bound: BoundSlide, cells: NDArray[np.intp]) -> NDArray[np.float32]:
-    """`(n, G)` mean log2(1 + counts) of each cell's neighbours; 0 where it has none."""
-    neighbour = bound.surroundings.neighbour[cells]
-    there = neighbour >= 0
-    row = np.repeat(np.arange(len(cells)), there.sum(1))
-    weight = 1 / np.maximum(there.sum(1), 1)[row]
-    mean = csr_matrix((weight, (row, neighbour[there])), shape=(len(cells), bound.values.shape[0]))
-    return (mean @ bound.values).toarray().astype(np.float32)
-
-
-def _means_around(centers_um: NDArray[np.float64], features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`(n, F)` mean features of the cells nearest to each `(n, 2)`, itself left out; 0 where none of them is known."""
-    num = min(CELLS_AROUND, len(centers_um) - 1)
-    nearest = NearestNeighbors(n_neighbors=num + 1).fit(centers_um).kneighbors(centers_um, return_distance=False)
-    return _means_of_known(features[nearest[:, 1:]], 1)
-
-
-def _means_of_known(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Means over an axis of what is not NaN; 0 where nothing is known."""
-    known = np.isfinite(values)
-    return np.asarray(np.where(known, values, 0).sum(axis) / np.maximum(known.sum(axis), 1))
-
-
-def _reduced(values: NDArray, components: int) -> NDArray[np.float64]:
-    """`(n, components)` principal components with a total variance of 1."""
-    components = min(components, *values.shape)
-    reduced = PCA(components, random_state=0).fit_transform(values)
-    return reduced / max(np.sqrt(reduced.var(axis=0).sum()), 1e-9)
-
-
-def _slopes(place: NDArray[np.float64], features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`(K, F)` ridge regression of features `(n, F)` on ``place`` `(n, K)`; what is unknown counts as the mean."""
-    apart = np.nan_to_num(features - _means_of_known(features, 0))
-    centred = place - place.mean(axis=0)
-    return np.linalg.solve(centred.T @ centred + PENALTY * np.eye(place.shape[1]), centred.T @ apart)
-
-
-def _spread_within_types(features: NDArray[np.float64], types: NDArray) -> NDArray[np.float64]:
-    """`(F,)` deviation of real cells from the mean of their type."""
-    apart = features.copy()
-    for cell_type in np.unique(types):
-        members = types == cell_type
-        apart[members] -= np.nanmean(apart[members], axis=0)
-    spread = np.nanstd(apart, axis=0)
-    return np.where(spread > 0, spread, 1.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
