@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from qtpy.QtCore import QStringListModel, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QCompleter, QSizePolicy
+from qtpy.QtWidgets import QComboBox, QSizePolicy
 
 from napari_spatia.session.values import ColourChoice
+from napari_spatia.widgets.completing import NameCompleter
 from napari_spatia.widgets.legend_parts import star_icon
 
 
@@ -25,9 +26,7 @@ class ColourSearch(QComboBox):
         self.setAccessibleName(placeholder.rstrip("…"))
         self.setToolTip("Type to search: predicted types, clusters, columns of the table, genes")
         self._names = QStringListModel(self)
-        completer = QCompleter(self._names, self)
-        completer.setFilterMode(Qt.MatchFlag.MatchContains)
-        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer = NameCompleter(self._names, self)
         completer.activated.connect(self._pick_name)
         self.setCompleter(completer)
         self.activated.connect(lambda idx: self.picked.emit(self.itemData(idx)))
