@@ -30,6 +30,25 @@ def term_choice():
     return made
 
 
+@pytest.mark.parametrize("make", [colour_search, term_choice])
+def test_typing_after_a_click_takes_the_place_of_what_is_chosen(make, qtbot):
+    window, search = QMainWindow(), make()
+    qtbot.addWidget(window)
+    window.setCentralWidget(search)
+    search.setCurrentText("EPCAM")
+    window.show()
+    line = search.lineEdit()
+    qtbot.mouseClick(line, Qt.MouseButton.LeftButton)
+    assert line.selectedText() == "EPCAM"
+    qtbot.mouseClick(line, Qt.MouseButton.LeftButton)
+    assert not line.hasSelectedText(), "a second click sets the cursor"
+    qtbot.mouseClick(line, Qt.MouseButton.LeftButton)
+    qtbot.keyClicks(line, "krt1")
+    assert line.text() == "krt1"
+    qtbot.mouseClick(line, Qt.MouseButton.LeftButton)
+    assert not line.hasSelectedText(), "a click in the midst of typing sets the cursor"
+
+
 @pytest.mark.parametrize("make", [colour_search, gene_search, term_choice])
 def test_the_list_finds_parts_of_names_and_looks_like_the_window(make, qtbot):
     window, search = QMainWindow(), make()

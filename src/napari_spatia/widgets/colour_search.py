@@ -6,7 +6,7 @@ from qtpy.QtCore import QStringListModel, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 
 from napari_spatia.session.values import ColourChoice
-from napari_spatia.widgets.completing import NameCompleter
+from napari_spatia.widgets.completing import NameCompleter, NameLine
 from napari_spatia.widgets.legend_parts import star_icon
 
 
@@ -18,7 +18,7 @@ class ColourSearch(QComboBox):
 
     def __init__(self, placeholder: str) -> None:
         super().__init__()
-        self.setEditable(True)
+        self.setLineEdit(NameLine())
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setMaxVisibleItems(24)

@@ -1,7 +1,25 @@
-"""The list of names below a line of text, in the colours of the window."""
+"""A line in which a name is typed, and the list of names below it."""
 
 from qtpy.QtCore import QAbstractItemModel, QEvent, QObject, Qt
-from qtpy.QtWidgets import QAbstractItemView, QCompleter, QWidget
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QAbstractItemView, QCompleter, QLineEdit, QWidget
+
+
+class NameLine(QLineEdit):
+    """Shows what is chosen; a click selects that, so that typing takes its place, and a second one sets the cursor."""
+
+    _was_selected = False
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """The press takes a selection off: remember it."""
+        self._was_selected = self.hasSelectedText()
+        super().mousePressEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Select all, unless the click was a second one, a drag, or in the midst of typing."""
+        super().mouseReleaseEvent(event)
+        if not (self._was_selected or self.hasSelectedText() or self.isModified()):
+            self.selectAll()
 
 
 class NameCompleter(QCompleter):

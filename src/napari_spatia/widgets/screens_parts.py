@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QComboBox, QSizePolicy, QToolButton, QVBoxLayout, QWi
 
 from napari_spatia.data import picture as pictures
 from napari_spatia.session.state import SessionState
-from napari_spatia.widgets.completing import NameCompleter
+from napari_spatia.widgets.completing import NameCompleter, NameLine
 from napari_spatia.widgets.drawn_pictures import Captioned, stained
 from napari_spatia.widgets.gene_sliders import term_text
 from napari_spatia.widgets.measure_table import CopyTable, number_text
@@ -28,7 +28,7 @@ class TermChoice(QComboBox):
         super().__init__()
         self.setAccessibleName(name)
         self.setToolTip(f"{name}: choose, or type a part of its name. Sliders of the Cell dock come first")
-        self.setEditable(True)
+        self.setLineEdit(NameLine())
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMinimumContentsLength(6)
