@@ -78,8 +78,7 @@ class ControlPictures(PictureTaker):
         """Search a gene, colour by it, move the ends of its colours, make genes favourites."""
         choice = self.explorer.choice
         line, popup = choice.lineEdit(), choice.completer().popup()
-        line.setFocus()
-        line.selectAll()
+        QTest.mouseClick(line, LEFT)
         QTest.keyClicks(line, TYPED_GENE)
         self.driver.until(popup.isVisible, "listing the genes")
         self.shoot("gene-search", self.driver.docks[EXPLORER], popup)
