@@ -136,6 +136,28 @@ def test_perturb_writes_pictures_arrays_and_the_recipe(spatia: Callable, tissue:
         assert json.loads(picture.text["Comment"])["cell_id"] == cell
 
 
+def test_perturb_tells_what_a_person_reads(spatia: Callable, tissue: Path, untrained: Path, tmp_path: Path):
+    cell = open_slide(tissue).cell_id[7]
+    line = ("perturb", tissue, "--checkpoint", untrained, "--cell", cell, "--nfe", 1, "--set", "LMNB1=2")
+    done = spatia(*line, "--seeds", 2, "--out", tmp_path / "edit")
+    assert done.code == 0, done.err
+    told = done.out.splitlines()
+    assert f"cell_id: {cell}" in told and "  LMNB1: 2.0" in told and f"{tmp_path / 'edit' / 'perturb.json'}" in told[-1]
+    assert len(told) < 45 and not any("{" in line or "sha256" in line for line in told)
+    changed = [each for each in json.loads((tmp_path / "edit/perturb.json").read_text())["features"] if each["changed"]]
+    after = told[next(row for row, line in enumerate(told) if line.startswith("features_changed")) + 1 : -1]
+    assert [line.strip().rsplit(": ", 1)[0] for line in after] == [each["feature"] for each in changed]
+
+
+@pytest.mark.parametrize(
+    ("named", "missing"),
+    [(("--cell", "a"), "Missing --checkpoint NAME;"), ((), "Missing --checkpoint NAME, --cell ID;")],
+)
+def test_perturb_names_what_the_line_lacks(spatia: Callable, tissue: Path, tmp_path: Path, named, missing):
+    done = spatia("perturb", tissue, "--set", "LMNB1=2", "--out", tmp_path / "edit", *named)
+    assert done.code == 2 and missing in " ".join(done.err.replace("│", " ").split())
+
+
 def test_a_sweep_alone_gives_the_zero_edit_at_dose_zero(
     spatia: Callable, tissue: Path, untrained: Path, tmp_path: Path
 ):

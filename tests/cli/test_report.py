@@ -27,6 +27,17 @@ def test_as_lines_indents_what_is_nested():
     assert as_lines({"a": {"b": {"c": 1}}}) == "a:\n  b:\n    c: 1"
 
 
+def test_as_lines_gives_each_mapping_of_a_list_a_line_and_leaves_out_what_is_empty():
+    features = [{"feature": "cell_area", "unit": "µm²", "change": 1.5}, {"feature": "cell_roundness", "unit": ""}]
+    said = as_lines({"features": features, "notes": []})
+    assert said == "features:\n  feature cell_area, unit µm², change 1.5\n  feature cell_roundness"
+
+
+def test_as_lines_counts_many_numbers_and_lists_few():
+    assert as_lines({"r2": [0.1] * 200, "size": [3, 4]}) == "r2: 200 numbers (--json lists them)\nsize: 3, 4"
+    assert as_lines({"genes": ["A"] * 30}) == "genes: " + ", ".join(["A"] * 30)
+
+
 def test_progress_goes_to_stderr_as_few_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     clock = iter(range(1000))
     monkeypatch.setattr(report_module.time, "monotonic", lambda: next(clock) * 0.1)

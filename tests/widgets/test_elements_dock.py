@@ -4,7 +4,7 @@ from qtpy.QtWidgets import QMessageBox
 
 from napari_spatia.session.session import Session
 from napari_spatia.session.state import JobStatus
-from napari_spatia.widgets.elements_dock import NAME, NO_SLIDE, NO_STORE, SIZE, ElementsDock
+from napari_spatia.widgets.elements_dock import NAME, NO_SLIDE, NO_STORE, SIZE, SYSTEM, ElementsDock
 
 
 @pytest.fixture
@@ -89,3 +89,9 @@ def test_a_choice_that_does_not_fit_is_answered_once(dock, session, qtbot):
     dock.tree.setCurrentItem(dock.rows["images/he"])
     qtbot.mouseClick(dock.use, Qt.MouseButton.LeftButton)
     assert len(seen) == 1 and "lies turned" in seen[0].text and session.slide.image_name == "morphology"
+
+
+def test_the_systems_have_a_column_where_there_are_several(dock, put, empty, slide_with_transcripts):
+    assert not dock.tree.isColumnHidden(SYSTEM)
+    empty.open(slide_with_transcripts)
+    assert put(ElementsDock, empty).tree.isColumnHidden(SYSTEM)

@@ -17,7 +17,7 @@ from napari_spatia.cli.options import (
     ProgrammesFile,
     name_pairs,
 )
-from napari_spatia.cli.report import Report, reporting
+from napari_spatia.cli.report import Report, as_lines, reporting
 from napari_spatia.cli.slides import SlideParts, with_slide_parts
 from napari_spatia.errors import SpatiaError
 from napari_spatia.progress import part
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from napari_spatia.inference.edits import Edit, NicheEdit
     from napari_spatia.inference.programmes import Programme
     from napari_spatia.inference.recipe import Recipe
+
+
+READ = (
+    "slide", "checkpoint", "device", "cell_id", "changed", "niche", "stopped_at_zero", "edit_notes", "notes",
+    "counterfactual_types", "reach_percentile", "zero_edit_psnr_db", "identical_to_recipe",
+)  # fmt: skip
+"""Of the values of perturb.json, those that are printed."""
 
 
 def _strengths(items: list[str], option: str, form: str) -> dict[str, float]:
@@ -96,6 +103,18 @@ def _compare(kept: "Recipe", sha256: str, values: Mapping[str, Any], report: Rep
     now = ", ".join(f"{key} {values[key]}" for key in kept.made_with)
     report.note(f"the picture is not that of the recipe, bit for bit. Recipe: {asked}. Now: {now}.")
     return False
+
+
+def in_words(values: Mapping[str, Any]) -> str:
+    """The part of the result that a person reads: what was edited, what that changed, and how far it reaches."""
+    features = {
+        each["feature"]: f"{each['zero_edit']:.4g} → {each['counterfactual']:.4g} {each['unit']}".rstrip()
+        for each in values["features"]
+        if each["changed"]
+    }
+    told = {key: values[key] for key in READ if values.get(key) is not None}
+    told["features_changed"] = features or "none by more than noise"
+    return as_lines(told | {"files": values["files"]})
 
 
 @with_slide_parts
@@ -199,7 +218,11 @@ def perturb(
     edit = _edit([*(set_genes or ()), *(more or ())], programme or [], towards or [], coexpressed, niche)
     channels = name_pairs(channel_map, "--channel-map") or None
     if recipe is None and None in (slide, checkpoint, cell):
-        raise typer.BadParameter("Name a SLIDE, its --checkpoint and a --cell, or a --recipe.", param_hint="SLIDE")
+        named = {"SLIDE": slide, "--checkpoint NAME": checkpoint, "--cell ID": cell}
+        missing = [name for name, value in named.items() if value is None]
+        raise typer.BadParameter(
+            f"Missing {', '.join(missing)}; or give a --recipe that names them.", param_hint=missing
+        )
     if not (edit.terms or edit.niche or sweep or edit_file or recipe):
         raise typer.BadParameter(
             "Name an edit: --set GENE=LOG2FC, --programme, --towards, --niche, --edit FILE or --sweep GENE.",
@@ -241,4 +264,5 @@ def perturb(
         values = record(slide, predictor, made.values(predictor.info.cell_types)) | {"notes": list(bound.notes)}
         if kept is not None:
             values["identical_to_recipe"] = _compare(kept, digest(edited.image), values, report)
-        report.result(values | {"files": [str(file) for file in made.write(out, values)]})
+        values["files"] = [str(file) for file in made.write(out, values)]
+        report.result(values, text=in_words(values))

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ import typer
 from napari_spatia.errors import Cancelled, SpatiaError
 
 EXIT_ERROR, EXIT_STOPPED = 1, 130
+MOST_NUMBERS = 24
 
 
 class Report:
@@ -72,16 +73,28 @@ class Report:
 
 
 def as_lines(values: Mapping[str, Any], indent: str = "") -> str:
-    """``name: value`` lines; a nested mapping is indented below its name."""
+    """``name: value`` lines; a nested mapping is indented below its name, and each of a list has a line there.
+
+    What is empty has no line, and of many numbers only how many they are is told.
+    """
     lines = []
     for name, value in values.items():
         if isinstance(value, Mapping):
             lines += [f"{indent}{name}:", as_lines(value, indent + "  ")] if value else []
         elif isinstance(value, list | tuple):
-            lines.append(f"{indent}{name}: {', '.join(map(str, value))}")
+            lines += _list_lines(name, value, indent) if value else []
         else:
             lines.append(f"{indent}{name}: {value}")
     return "\n".join(lines)
+
+
+def _list_lines(name: str, values: Sequence[Any], indent: str) -> list[str]:
+    if all(isinstance(value, Mapping) for value in values):
+        each = [", ".join(f"{key} {said}" for key, said in value.items() if said != "") for value in values]
+        return [f"{indent}{name}:", *(f"{indent}  {line}" for line in each)]
+    if len(values) > MOST_NUMBERS and all(isinstance(value, int | float) for value in values):
+        return [f"{indent}{name}: {len(values)} numbers (--json lists them)"]
+    return [f"{indent}{name}: {', '.join(map(str, values))}"]
 
 
 @contextmanager

@@ -78,7 +78,7 @@ def open_store(path: Path) -> SlideStore:
         found = "a folder without zarr.json or .zgroup" if path.is_dir() else "a file"
         raise SlideError(
             f"'{path}' is not a zarr store: expected the folder of a SpatialData zarr, found {found}. "
-            "Convert other formats first (napari-spatia convert)."
+            "Convert the folder of an instrument with spatialdata-io first."
         )
     if not os.access(path, os.R_OK | os.X_OK):
         raise SlideError(f"'{path}' may not be read by this user. Change its permissions.")
@@ -88,7 +88,7 @@ def open_store(path: Path) -> SlideStore:
         found = ", ".join(sorted(entry.name for entry in path.iterdir() if entry.is_dir())[:6]) or "nothing"
         raise SlideError(
             f"'{path}' is a zarr store but not SpatialData: expected groups images, labels, shapes or tables; "
-            f"found {found}. Build it with spatialdata (or napari-spatia convert)."
+            f"found {found}. Write it with spatialdata, or convert an instrument's folder with spatialdata-io."
         )
     return SlideStore(path, root)
 

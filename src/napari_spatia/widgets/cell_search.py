@@ -1,10 +1,11 @@
 """The line in which a person types the id of a cell to go to it."""
 
-from qtpy.QtCore import QStringListModel, Qt, QTimer, Signal
-from qtpy.QtWidgets import QCompleter, QLineEdit, QSizePolicy
+from qtpy.QtCore import QStringListModel, QTimer, Signal
+from qtpy.QtWidgets import QLineEdit, QSizePolicy
 
 from napari_spatia.session.cell_ids import FEWEST_LETTERS
 from napari_spatia.session.session import Session
+from napari_spatia.widgets.completing import NameCompleter
 
 
 class CellSearch(QLineEdit):
@@ -21,10 +22,7 @@ class CellSearch(QLineEdit):
         self.setClearButtonEnabled(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._found = QStringListModel(self)
-        completer = QCompleter(self._found, self)
-        completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
-        completer.setFilterMode(Qt.MatchFlag.MatchContains)
-        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer = NameCompleter(self._found, self)
         completer.activated.connect(self._choose)
         self.textEdited.connect(self._search)
         self.returnPressed.connect(self._enter)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from qtpy.QtCore import QStringListModel, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QCompleter, QSizePolicy
+from qtpy.QtWidgets import QComboBox, QSizePolicy
 
 from napari_spatia.session.values import ColourChoice
+from napari_spatia.widgets.completing import NameCompleter, NameLine
 from napari_spatia.widgets.legend_parts import star_icon
 
 
@@ -17,7 +18,7 @@ class ColourSearch(QComboBox):
 
     def __init__(self, placeholder: str) -> None:
         super().__init__()
-        self.setEditable(True)
+        self.setLineEdit(NameLine())
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setMaxVisibleItems(24)
@@ -25,9 +26,7 @@ class ColourSearch(QComboBox):
         self.setAccessibleName(placeholder.rstrip("…"))
         self.setToolTip("Type to search: predicted types, clusters, columns of the table, genes")
         self._names = QStringListModel(self)
-        completer = QCompleter(self._names, self)
-        completer.setFilterMode(Qt.MatchFlag.MatchContains)
-        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer = NameCompleter(self._names, self)
         completer.activated.connect(self._pick_name)
         self.setCompleter(completer)
         self.activated.connect(lambda idx: self.picked.emit(self.itemData(idx)))

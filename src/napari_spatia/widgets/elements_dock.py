@@ -55,6 +55,8 @@ class ElementsDock(Dock):
         self.hint.setText(NO_SLIDE if self.state.slide is None else CHOOSE if elements else NO_STORE)
         self.tree.setVisible(bool(elements))
         self.tree.clear()
+        systems = {entry.coordinate_systems for entry in elements if entry.kind != "tables"}
+        self.tree.setColumnHidden(SYSTEM, len(systems) < 2)  # where all lie in one, the names need the room
         self.rows = {}
         for kind in KINDS:
             listed = [entry for entry in elements if entry.kind == kind]

@@ -1,6 +1,6 @@
 """The Cells map dock: all cells in an embedding, in the slide's colours, linked to the slide by what is chosen."""
 
-from qtpy.QtWidgets import QComboBox, QSizePolicy
+from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy
 
 from napari_spatia.session.session import Session
 from napari_spatia.viewer.pointer import Rest, at_once
@@ -48,7 +48,7 @@ class EmbeddingDock(Dock):
         self.plot.lassoed.connect(lambda polygon, mode: self.attempt(self.session.choose_in_plot, polygon, mode))
         self.plot.picked.connect(self._pick)
         self.chosen = Chosen(self, HANDS)
-        self.map_row = row(self.scale, self.compute)
+        self.map_row = row(_beside("Map of"), self.scale, self.compute)
         for widget in (
             heading("Cells map"),
             self.choice,
@@ -105,3 +105,10 @@ class EmbeddingDock(Dock):
 
     def _pick(self, row_picked: int) -> None:
         self.attempt(self.session.select_cell, str(self.session.slide.cell_id[row_picked]))
+
+
+def _beside(text: str) -> QLabel:
+    """A label that takes no more room than its text."""
+    label = QLabel(text)
+    label.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+    return label

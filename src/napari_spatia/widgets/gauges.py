@@ -12,6 +12,8 @@ from napari_spatia.inference.reach_bands import BANDS, band
 BAND_COLOURS = ("#3f9e6b", "#c9a227", "#d9792b", "#c8423b")
 GAUGE_PX, BAND_PX, MARK_PX = 20, 8, 5
 BAR_ROW_PX, NUMBER_PX = 18, 84
+LEAST_READ = 0.005
+"""A smaller probability reads 0%."""
 
 
 class ReachGauge(QWidget):
@@ -116,7 +118,11 @@ class TypeBars(QWidget):
 def most_changed(
     names: Sequence[str], before: Iterable[float], after: Iterable[float], most: int = 3
 ) -> tuple[TypeChange, ...]:
-    """The types whose probability changes most, at most ``most``; without a change the likeliest."""
+    """The types whose probability changes most, at most ``most``; without a change to be read the likeliest.
+
+    A type that reads 0% before and after is left out.
+    """
     changes = [TypeChange(*each) for each in zip(names, map(float, before), map(float, after), strict=True)]
-    changes.sort(key=lambda each: (-abs(each.after - each.before), -each.after))
+    changes = [each for each in changes if max(each.before, each.after) >= LEAST_READ]
+    changes.sort(key=lambda each: (-round(abs(each.after - each.before), 2), -each.after))
     return tuple(changes[:most])

@@ -7,7 +7,6 @@ from qtpy.QtCore import QStringListModel, Qt, Signal
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
-    QCompleter,
     QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
@@ -21,6 +20,7 @@ from superqt import QElidingLabel
 from napari_spatia.inference.edits import PROGRAMME, TOWARDS, Edit
 from napari_spatia.session.editing import strength_range
 from napari_spatia.session.gene_range import SEEN_PERCENT, GeneRange, Span
+from napari_spatia.widgets.completing import NameCompleter
 from napari_spatia.widgets.log2_slider import Log2Slider
 from napari_spatia.widgets.parts import small_button
 
@@ -185,9 +185,7 @@ class GeneSearch(QLineEdit):
         self.setEnabled(False)
         self._shown: tuple[str, ...] = ()
         self._genes = QStringListModel(self)
-        completer = QCompleter(self._genes, self)
-        completer.setFilterMode(Qt.MatchFlag.MatchContains)
-        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer = NameCompleter(self._genes, self)
         completer.activated.connect(self._choose)
         self.setCompleter(completer)
         self.returnPressed.connect(lambda: self._choose(self.text()))

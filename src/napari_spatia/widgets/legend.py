@@ -31,6 +31,7 @@ from napari_spatia.widgets.range_slider import SIDE_PX, RangeSlider
 SEARCH_FROM_ROWS = 12
 """With fewer categories than this there is no search line above them."""
 HISTOGRAM_PX = 36
+COLORMAP_PX = 28
 KEYS_HINT = (
     "Space: paint or leave out · S: this category alone · A: all · Enter or double click: another colour\n"
     "F2: another name, of a class of the annotation"
@@ -193,9 +194,9 @@ class NumberLegend(QWidget):
         self.percentiles = PercentileChoice()
         self.colormap = QComboBox()
         named(self.colormap, "Colour map", "Colour map; cividis looks alike to colour-blind eyes")
-        self.colormap.setIconSize(QSize(48, SWATCH_PX))
+        self.colormap.setIconSize(QSize(COLORMAP_PX, SWATCH_PX))
         for name in COLORMAPS:
-            self.colormap.addItem(QIcon(ramp(colormap_lut(name)).scaled(48, SWATCH_PX)), name)
+            self.colormap.addItem(QIcon(ramp(colormap_lut(name)).scaled(COLORMAP_PX, SWATCH_PX)), name)
         self.colormap.textActivated.connect(self.colormap_chosen.emit)
         self.colormap.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         layout = QVBoxLayout(self)

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QCompleter, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_spatia.data import picture as pictures
 from napari_spatia.session.state import SessionState
+from napari_spatia.widgets.completing import NameCompleter, NameLine
 from napari_spatia.widgets.drawn_pictures import Captioned, stained
 from napari_spatia.widgets.gene_sliders import term_text
 from napari_spatia.widgets.measure_table import CopyTable, number_text
@@ -27,15 +28,12 @@ class TermChoice(QComboBox):
         super().__init__()
         self.setAccessibleName(name)
         self.setToolTip(f"{name}: choose, or type a part of its name. Sliders of the Cell dock come first")
-        self.setEditable(True)
+        self.setLineEdit(NameLine())
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMinimumContentsLength(6)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        completer = self.completer()
-        if completer is not None:
-            completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
-            completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        self.setCompleter(NameCompleter(self.model(), self))
         self._shown: tuple[str, ...] = ()
         self._is_chosen = False
         self.activated.connect(self._choose)
