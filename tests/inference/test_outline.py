@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from napari_spatia.data.morphology import half_axes
 from napari_spatia.inference.outline import MOST_CHANGE, OutlineStretch
 
-SIZE, UM_PER_PX = 64, 0.3
+SIZE = 64
 Y, X = np.indices((SIZE, SIZE))
 AS_IT_IS = torch.tensor([3.0, 2.5, 1.5, 1.0])
 CHANGE = st.floats(-0.4, 0.4)
@@ -26,23 +26,23 @@ CELL, NUCLEUS = ellipse(32, 31, 16, 8, 0.5), ellipse(31, 32, 5, 4, 1.2)
 
 def stretched(change: list[float], cell=CELL, nucleus=NUCLEUS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mask of the cell, the nucleus as its pixels are covered, a gradient over the picture: after half axes change."""
-    stretch = OutlineStretch.of_cell(cell, nucleus, AS_IT_IS, UM_PER_PX)
+    stretch = OutlineStretch.of_cell(cell, nucleus, AS_IT_IS)
     drawn = torch.from_numpy(np.stack([cell, nucleus, X / SIZE]).astype(np.float32))[None]
     mask, inner, ground = stretch.apply(drawn, AS_IT_IS + torch.tensor([change]))[0].numpy()
     return mask > 0.5, inner, ground
 
 
 def change_of(mask: np.ndarray, before: np.ndarray) -> np.ndarray:
-    return half_axes(mask, UM_PER_PX) - half_axes(before, UM_PER_PX)
+    return half_axes(mask, 0.3) - half_axes(before, 0.3)
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.tuples(CHANGE, CHANGE, CHANGE, CHANGE))
 def test_outlines_change_as_expected(change):
     mask, nucleus, _ = stretched(list(change))
-    assert np.allclose(change_of(mask, CELL), change[:2], atol=0.12)
+    assert np.allclose(change_of(mask, CELL), change[:2], atol=0.15)
     # What the cell's own stretch does to the nucleus at its rim is small beside the nucleus's own.
-    assert np.log2(nucleus.sum() / NUCLEUS.sum()) == pytest.approx(change[2] + change[3], abs=0.35)
+    assert np.log2(nucleus.sum() / NUCLEUS.sum()) == pytest.approx(change[2] + change[3], abs=0.3)
     assert not ((nucleus > 0.5) & ~mask).any()
 
 
@@ -54,7 +54,7 @@ def test_the_tissue_away_from_the_cell_stays(change):
 
 
 def test_no_change_is_the_same_tensor_bit_for_bit():
-    stretch = OutlineStretch.of_cell(CELL, NUCLEUS, AS_IT_IS, UM_PER_PX)
+    stretch = OutlineStretch.of_cell(CELL, NUCLEUS, AS_IT_IS)
     drawn = torch.randn(2, 3, SIZE, SIZE)
     assert stretch.apply(drawn, AS_IT_IS.repeat(2, 1)) is drawn
     one = stretch.apply(drawn, torch.stack([AS_IT_IS, AS_IT_IS + 0.3]))
@@ -62,7 +62,7 @@ def test_no_change_is_the_same_tensor_bit_for_bit():
 
 
 def test_pictures_of_a_batch_are_stretched_as_alone():
-    stretch = OutlineStretch.of_cell(CELL, NUCLEUS, AS_IT_IS, UM_PER_PX)
+    stretch = OutlineStretch.of_cell(CELL, NUCLEUS, AS_IT_IS)
     drawn, expected = torch.randn(3, 2, SIZE, SIZE), AS_IT_IS + 0.4 * torch.randn(3, 4)
     together = stretch.apply(drawn, expected)
     for row in range(3):

@@ -5,14 +5,14 @@
 Within a type, a held-out cell rich in gene g is matched with one that lacks it and is like it in all other genes, in
 their total and in its niche: its neighbours' genes and how the cells around it look. The mean difference of their real
 features, less what their remaining differences explain (Abadie & Imbens 2011, bias-corrected matching), is the observed
-shift of g. The edit raises g in the poor cell to its
-partner's value, and the shift from its zero edit to its counterfactual is the predicted one. Scores are Pearson's
-over genes, with a bootstrap interval over genes. Rows: ``model``, ``from_noise`` (pictures of the poor cell's
-expression and of the edited one, both from the same random noise), ``ridge`` (log2 counts → feature, fitted on
-training cells), ``elsewhere`` (the shifts that matching finds among training cells: what the tissue itself says of a
-gene in another place), ``shuffled`` (the model's shifts given to other genes). Observed shifts are noisy:
-``reliability`` is that of their split halves, and its root is the highest score that a model could reach that knows
-these very cells.
+shift of g. The edit raises g in the poor cell to its partner's value, and the shift from its zero edit to its
+counterfactual is the predicted one. Scores are Pearson's over genes, with a bootstrap interval over genes.
+
+Rows: ``model``, ``from_noise`` (pictures of the poor cell's expression and of the edited one, both from the same random
+noise), ``ridge`` (log2 counts → feature, fitted on training cells), ``elsewhere`` (the shifts that matching finds among
+training cells: what the tissue itself says of a gene in another place), ``shuffled`` (the model's shifts given to other
+genes). Observed shifts are noisy: ``reliability`` is that of their split halves, and its root is the highest score that
+a model could reach that knows these very cells.
 
 Genes are chosen by the number of matched pairs alone.
 """

@@ -161,8 +161,7 @@ def stretches_of(
         dapi = stains[:, info.channels.index(nuclear)]
         nuclei = np.stack([nucleus_mask(*pair, info.um_per_px) for pair in zip(dapi, masks, strict=True)])
     expected = outlines_expected(bound, genes, condition)
-    each = zip(masks, nuclei, expected, strict=True)
-    return [OutlineStretch.of_cell(cell, nucleus, outlines, info.um_per_px) for cell, nucleus, outlines in each]
+    return [OutlineStretch.of_cell(*each) for each in zip(masks, nuclei, expected, strict=True)]
 
 
 def edited_values(bound: BoundSlide, rows: NDArray, edits: Sequence[Mapping[str, float]]) -> csr_matrix:

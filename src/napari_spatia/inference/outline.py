@@ -3,8 +3,7 @@
 The noise that draws a cell as it is holds its outline: under an edit the decoder changes stains, while the outline
 stays where it was (measured). How large such cells and nuclei are under an edit is told by a regression
 (`SpatiaModel.expected_outline`), so the drawn picture is stretched by the change that it tells: the nucleus about its
-middle, the cell about its own, and from the cell's outline on less and less, so that the tissue around stays. A border
-is moved rather than stretched: a membrane of a larger cell is not a thicker one.
+middle, the cell about its own, and from the cell's outline on less and less, so that the tissue around stays.
 """
 
 from dataclasses import dataclass
@@ -22,10 +21,6 @@ from napari_spatia.model.spatia import OUTLINE_AXES
 
 MOST_CHANGE = 1.0
 """A half axis at most doubles or halves (log2): beyond that the regression is guessing."""
-BORDER_UM = 1.5
-"""Along the outline, so deep into the cell, all moves with the outline."""
-MOST_BORDER = 1 / 3
-"""A border's part of the cell's radius, at most: what lies inside would else be turned over in a shrinking cell."""
 LEAST_REACH = 0.25
 """How far outside the cell its stretch is felt, in parts of its radius; more where it grows more."""
 REACH_A_GROWTH = 1.2
@@ -48,19 +43,17 @@ class OutlineStretch:
     expected: Tensor
 
     @classmethod
-    def of_cell(cls, cell: NDArray[np.bool_], nucleus: NDArray[np.bool_], expected: Tensor, um_per_px: float) -> Self:
+    def of_cell(cls, cell: NDArray[np.bool_], nucleus: NDArray[np.bool_], expected: Tensor) -> Self:
         """From the masks `(H, W)` of a cell and its nucleus; a mask of too few pixels does not move."""
         size = len(cell)
         way = np.zeros((OUTLINE_AXES, 2, size, size))
         outside = np.zeros((size, size))
         if cell.sum() >= LEAST_PX:
-            to_rim, to_cell = (np.maximum(distance_transform_edt(m) - 0.5, 0) for m in (cell, ~cell))
             way[:2] = _along_axes(cell)
-            way[:2] *= _border_moves(np.hypot(*way[:2].sum(0)), to_rim - to_cell, BORDER_UM / um_per_px)
-            outside = to_cell / np.sqrt(cell.sum() / np.pi)
+            outside = distance_transform_edt(~cell) / np.sqrt(cell.sum() / np.pi)
             if nucleus.sum() >= LEAST_PX:
-                from_nucleus = np.maximum(distance_transform_edt(~nucleus) - 0.5, 0)
-                share = np.where(cell, from_nucleus / np.maximum(from_nucleus + to_rim, 1e-6), 1.0)  # 1: the cell's
+                from_nucleus, from_rim = (np.maximum(distance_transform_edt(m) - 0.5, 0) for m in (~nucleus, cell))
+                share = np.where(cell, from_nucleus / np.maximum(from_nucleus + from_rim, 1e-6), 1.0)  # 1: the cell's
                 way[:2] *= share
                 way[2:] = (1 - share) * _along_axes(nucleus)
         device = expected.device
@@ -91,17 +84,6 @@ class OutlineStretch:
         for _ in range(ROUNDS):
             source = here - _look_up(moved, source, "bilinear")
         return source
-
-
-def _border_moves(radius: NDArray, depth: NDArray, border: float) -> NDArray[np.float64]:
-    """`(H, W)` by how much farther than in an even stretch each point goes, so that the cell's border keeps its width.
-
-    Of each point, `(H, W)` in pixels: ``radius`` from the cell's middle, and ``depth`` below the outline on the same
-    ray, negative outside. Along a ray all points of the border, and outside, go as far as the outline does.
-    """
-    rim = np.maximum(radius + depth, 0)
-    inner = np.maximum(rim - border, (1 - MOST_BORDER) * rim)
-    return np.asarray(rim / np.maximum(np.maximum(radius, inner), 1e-6))
 
 
 def _along_axes(mask: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -16,6 +16,8 @@ MOST_CELLS_EMBEDDED = 20_000
 NEARLY_ALL = 0.9
 """A prediction embeds every cell that is another's neighbour; the few others cost little."""
 SPACING_CELLS = 2000
+ROUNDING = 1e-4
+"""Of a distance. An unedited cell's is itself a spacing: drawn alone or among others, it is to lie on one side."""
 EMBEDDED_AT_ONCE = 256
 
 
@@ -56,7 +58,7 @@ class Reach:
 
         The cell in row ``apart_from`` of the slide is left out: a cell is no evidence for its own edit.
         """
-        distance = self.nearest(embedding, 1, apart_from)[0][0]
+        distance = self.nearest(embedding, 1, apart_from)[0][0] * (1 - ROUNDING)
         return float(100 * np.searchsorted(self.spacing, distance) / len(self.spacing))
 
     def nearest(
