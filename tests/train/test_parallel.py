@@ -17,9 +17,9 @@ from napari_spatia.train.run import train
 
 HERE = Path(__file__).parent
 OPTIONS = TrainConfig(
-    name="t", preset="tiny", precision="float32", device="cpu", encoder_steps=12, decoder_steps=8, encoder_groups=2,
-    encoder_group_size=3, encoder_crops=3, decoder_groups=5, decoder_group_size=1, validate_every=4, few_step_after=0.5,
-    few_step_share=0.5, noise_cells=4,
+    name="t", preset="tiny", precision="float32", device="cpu", image_steps=4, image_crops=5, encoder_steps=12,
+    decoder_steps=8, encoder_groups=2, encoder_group_size=3, encoder_crops=3, decoder_groups=5, decoder_group_size=1,
+    validate_every=4, few_step_after=0.5, few_step_share=0.5, noise_cells=4,
 )  # fmt: skip
 SOLVED = "readings.type_weight"
 """Regressions on features that tell nothing of the types here: weights of up to 20, with small ones among them."""

@@ -2,19 +2,23 @@ import json
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from app_fakes import make_slide
 from napari_spatia.data.splits import Split
 from napari_spatia.errors import Cancelled, CheckpointError, SlideError, SpatiaError
 from napari_spatia.inference.predictor import Predictor
 from napari_spatia.model.checkpoint import load_checkpoint
+from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.train import run
 from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.run import train
 
 OPTIONS = TrainConfig(
-    name="t", preset="tiny", encoder_steps=6, decoder_steps=6, encoder_groups=2, encoder_group_size=3, encoder_crops=3,
-    decoder_groups=2, decoder_group_size=2, validate_every=3, few_step_after=0.0, noise_cells=4,
+    name="t", preset="tiny", image_steps=6, image_crops=4, encoder_steps=6, encoder_groups=2, encoder_group_size=3,
+    encoder_crops=3, decoder_steps=6, decoder_groups=2, decoder_group_size=2, validate_every=3, few_step_after=0.0,
+    noise_cells=4,
 )  # fmt: skip
 SPLIT = Split(validation=((0.0, 110.0, 999.0, 999.0),), margin_um=5.0)
 
@@ -57,7 +61,10 @@ def test_of_a_large_panel_the_linear_parts_read_some_genes_and_tell_all(slide, t
     assert load_checkpoint(on)[1].model.read_genes == config.model.read_genes
 
 
-@pytest.mark.parametrize(("killed_at", "precision"), [("encoder: step 4", "float32"), ("decoder: step 5", "bfloat16")])
+@pytest.mark.parametrize(
+    ("killed_at", "precision"),
+    [("image: step 4", "float32"), ("encoder: step 4", "float32"), ("decoder: step 5", "bfloat16")],
+)
 def test_a_killed_run_goes_on_to_the_same_losses(slide, tmp_path, killed_at, precision):
     options = OPTIONS.model_copy(update={"precision": precision})
     whole = train([slide], tmp_path / "whole", options, SPLIT)
@@ -85,6 +92,25 @@ def test_another_models_unfinished_run_is_refused(slide, tmp_path):
     other = OPTIONS.model_copy(update={"preset": "small"})
     with pytest.raises(CheckpointError, match="another model"):
         train([slide], tmp_path / "out", other, SPLIT, resume=True)
+
+
+def test_the_image_encoder_learns_alone_first(slide, tmp_path):
+    """Its stage trains it and its heads on crops, and nothing else; without its objective there is no such stage."""
+
+    def stop(fraction: float, doing: str) -> None:
+        if doing == "encoder: step 0":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train([slide], tmp_path / "out", OPTIONS, SPLIT, progress=stop)
+    state = load_file(tmp_path / "out" / "unfinished" / "state" / "weights.safetensors")
+    torch.manual_seed(OPTIONS.seed)
+    before = SpatiaModel(run.model_config([slide], OPTIONS)).state_dict()
+    moved = {name.split(".")[0] for name, value in before.items() if not torch.equal(value, state[f"model.{name}"])}
+    assert moved == {"image", "heads"}
+    assert "type_accuracy_crop" in losses(tmp_path / "out")[-2]["held_out"]
+    silent = OPTIONS.model_copy(update={"image_weight": 0.0})
+    assert losses(train([slide], tmp_path / "silent", silent, SPLIT))[0]["stage"] == "encoder"
 
 
 def test_too_few_cells_are_said(tmp_path):

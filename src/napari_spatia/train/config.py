@@ -9,6 +9,7 @@ from napari_spatia.model.device import DeviceChoice, PrecisionChoice
 from napari_spatia.train.few_steps import FewStepObjective
 
 StageName = Literal["encoder", "decoder"]
+"""What can be trained alone; the encoders in two steps, of which the first is the image encoder's own."""
 Part = Literal["niche", "tissue", "modality_dropout"]
 
 
@@ -29,8 +30,11 @@ class TrainConfig(BaseModel):
     label_column: str = Field("cell_type", description="obs column with known cell types, if any")
     channels: tuple[str, ...] | None = Field(None, description="stains to learn; all of the first slide's if left out")
 
-    encoder_steps: int = Field(4000, gt=0, description="steps of the encoder stage")
-    encoder_share: float = Field(0.35, gt=0, lt=1, description="share of max_minutes for the encoder stage")
+    image_steps: int = Field(4500, ge=0, description="steps of the image encoder alone, before the others join it")
+    image_share: float = Field(0.4, ge=0, lt=1, description="share of the encoders' time for the image encoder alone")
+    image_crops: int = Field(64, gt=0, description="crops a batch of the image encoder alone")
+    encoder_steps: int = Field(4000, gt=0, description="steps of all encoders together")
+    encoder_share: float = Field(0.45, gt=0, lt=1, description="share of max_minutes for the encoders")
     encoder_groups: int = Field(8, gt=0, description="neighbourhoods in an encoder batch")
     encoder_group_size: int = Field(12, gt=0, description="cells in each of them")
     encoder_crops: int = Field(48, ge=0, description="further crops a batch, which the image encoder learns from alone")
@@ -70,15 +74,15 @@ class TrainConfig(BaseModel):
         """Defaults for going on from a trained checkpoint: fewer and smaller steps, few-step training throughout."""
         return cls(**(FINE_TUNING | options))
 
-    def share(self, stage: StageName) -> float:
-        """The stage's share of the run's time: all of it when it is the only one, none when it is not trained."""
-        if stage not in self.stages:
-            return 0.0
-        if len(self.stages) == 1:
-            return 1.0
-        return self.encoder_share if stage == "encoder" else 1 - self.encoder_share
+    def share(self, stage: Literal["image", "encoder", "decoder"]) -> float:
+        """The stage's share of the run's time, 0 when it is not trained; image and encoder share the encoders' time."""
+        encoders = float("encoder" in self.stages)
+        if len(self.stages) == 2:
+            encoders = self.encoder_share
+        image = self.image_share if self.image_steps and self.image_weight else 0.0
+        return {"image": encoders * image, "encoder": encoders * (1 - image), "decoder": 1 - encoders}[stage]
 
 
 FINE_TUNING: dict[str, Any] = dict(
-    encoder_steps=600, decoder_steps=600, encoder_lr=3e-4, decoder_lr=3e-4, few_step_after=0.0
+    image_steps=600, encoder_steps=600, decoder_steps=600, encoder_lr=3e-4, decoder_lr=3e-4, few_step_after=0.0
 )

@@ -40,7 +40,8 @@ def run_stage(
             seen = {}
         if save:
             log.add(stage=stage.name, step=step, seconds=round(spent_s, 1), held_out=stage.validate())
-            log.show(stage.name, step, *stage.pictures())
+            if pictures := stage.pictures():
+                log.show(stage.name, step, *pictures)
             log.write_report(f"{stage.name} stage, step {step} of {stage.num_steps}")
             if is_first():
                 save_state(

@@ -12,6 +12,7 @@ from napari_spatia.data.picture import channel_colours
 from napari_spatia.train.config import TrainConfig
 
 MEANING = {
+    "type_accuracy_crop": "share of held-out cells whose known type is told from the crop alone, nothing around it",
     "type_accuracy_genes": "share of held-out cells whose known type is told from genes and surroundings",
     "type_accuracy_image": "the same from the image and surroundings, without the cell's genes",
     "type_accuracy_both": "the same from genes, image and surroundings",

@@ -30,7 +30,7 @@ from napari_spatia.train.log import SAMPLES, Log
 from napari_spatia.train.loop import run_stage
 from napari_spatia.train.parallel import is_first, joined, wait
 from napari_spatia.train.readings import fit_readings
-from napari_spatia.train.stages import DecoderStage, EncoderStage
+from napari_spatia.train.stages import DecoderStage, EncoderStage, ImageStage, Stage
 from napari_spatia.train.state import read_progress
 
 LEAST_CELLS = 100
@@ -116,28 +116,33 @@ class _Run:
         )
         if self.carried and not resumed:
             log.add(stage="start", carried_over=self.carried)
-        encoder_done = 0.1 + 0.9 * config.share("encoder")
-        encoder = EncoderStage(model, self.parts["training"], self.parts["validation"], config)
-        before_decoder = not resumed or resumed["stage"] == "encoder"
-        if "encoder" in config.stages and before_decoder:
-            model.train()
-            run_stage(encoder, config, self.working / "state", log, resumed, part(self.progress, 0.1, encoder_done))
+        cells = self.parts["training"], self.parts["validation"]
+        encoder = EncoderStage(model, *cells, config)
+        encoders: list[Stage] = [ImageStage(model, *cells, config), encoder]
+        stopped_in = resumed["stage"] if resumed else encoders[0].name
+        before_decoder = stopped_in != "decoder"
+        fraction = 0.1
+        for number, stage in enumerate(encoders):
+            ends = fraction + 0.9 * stage.share
+            passed = not before_decoder or stopped_in in [later.name for later in encoders[number + 1 :]]
+            if stage.share and not passed:
+                model.train()
+                run_stage(stage, config, self.working / "state", log, resumed, part(self.progress, fraction, ends))
+            fraction = ends
         model.eval().requires_grad_(False)
         model.decoder.requires_grad_(True)
-        decoder = DecoderStage(
-            model, self.parts["training"], self.parts["validation"], config, self.working, bool(self.carried)
-        )
+        decoder = DecoderStage(model, *cells, config, self.working, bool(self.carried))
         if before_decoder:
             decoder.solve_linear_picture()
             decoder.measure_spectrum()
             decoder.averaged.load_state_dict(model.decoder.state_dict())
         if "decoder" in config.stages:
-            run_stage(decoder, config, self.working / "state", log, resumed, part(self.progress, encoder_done, 1))
+            run_stage(decoder, config, self.working / "state", log, resumed, part(self.progress, fraction, 1))
         model.decoder.load_state_dict(decoder.averaged.state_dict())
         decoder.measure_noise()
         held_out: dict[str, Any] = encoder.validate() | decoder.validate()
-        cells = (self.parts["training"], self.parts["validation"], decoder.encoding)
-        held_out |= fit_readings(model, *cells) | fit_outlines(model, *cells, self.scale)
+        held_out |= fit_readings(model, *cells, decoder.encoding)
+        held_out |= fit_outlines(model, *cells, decoder.encoding, self.scale)
         if is_first():
             self._finish(held_out, log)
         wait()

@@ -1,4 +1,4 @@
-"""The two stages of training: the encoders with their objectives, then the decoder on what the encoders say."""
+"""The stages of training: the image encoder alone, all encoders with their objectives, the decoder on what they say."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -56,7 +56,7 @@ class Stage(Protocol):
 
     def validate(self) -> dict[str, float]: ...
 
-    def pictures(self) -> Pictures: ...
+    def pictures(self) -> Pictures | None: ...
 
     def modules(self) -> nn.ModuleDict: ...
 
@@ -105,6 +105,49 @@ def turned(around: Around, turn: int) -> Around:
 def without(around: Around, config: TrainConfig) -> Around:
     """Surroundings as a run reads them that leaves out the niche or the tissue."""
     return around.without(niche="niche" in config.without, tissue="tissue" in config.without)
+
+
+class ImageStage:
+    """The image encoder alone: types and expression from the crop. It needs far more cells than all else, and a crop
+    costs a fraction of a step of all encoders, which later have it as one of several objectives.
+    """
+
+    name = "image"
+
+    def __init__(
+        self, model: SpatiaModel, slides: list[TrainingSlide], held_out: list[TrainingSlide], config: TrainConfig
+    ):
+        self.model, self.held_out, self.config = model, held_out, config
+        self.num_steps, self.share, self.peak_lr = config.image_steps, config.share("image"), config.encoder_lr
+        self.draws = Draws(slides, config, stage=3)
+        heads = model.heads
+        self.trained = nn.ModuleDict(
+            {"image": model.image, "image_type": heads.image_type, "image_expression": heads.image_expression}
+        )
+
+    def losses(self, step: int, done: float) -> dict[str, Tensor]:
+        _, crops, _ = self.draws.batch(step, self.config.image_crops, 1)
+        return {"crops": crop_loss(self.model, crops, self.config)}
+
+    def after_step(self, step: int) -> None:
+        """Nothing is averaged in this stage."""
+
+    def modules(self) -> nn.ModuleDict:
+        return nn.ModuleDict({"model": self.model})
+
+    def pictures(self) -> None:
+        """Nothing is drawn yet."""
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        self.model.eval()
+        scores = []
+        for slide in self.held_out:
+            batch = slide.batch(_spread(slide.num_cells)).to(self.config.device)
+            pooled = self.model.image(batch.image, torch.ones(batch.image.shape[1], dtype=torch.bool))[1]
+            scores.append(_share_right(self.model.heads.image_type(pooled), batch.cell_type))
+        self.model.train()
+        return {"type_accuracy_crop": float(np.nanmean(scores))}
 
 
 class EncoderStage:
@@ -166,9 +209,8 @@ class EncoderStage:
             views = {"genes": (batch.genes, None), "image": (None, image), "both": (batch.genes, image)}
             for name, (genes, tokens) in views.items():
                 fused = self.model.encode(around, genes, tokens).fused
-                known = batch.cell_type >= 0
-                right = self.model.heads.cell_type(fused).argmax(1)[known] == batch.cell_type[known]
-                scores.setdefault(f"type_accuracy_{name}", []).append(right.float().mean().item())
+                right = _share_right(self.model.heads.cell_type(fused), batch.cell_type)
+                scores.setdefault(f"type_accuracy_{name}", []).append(right)
                 if name == "genes":
                     expected = self.model.expected_picture(fused, batch.genes)
                     scores.setdefault("expected_mean_r2", []).append(_mean_r2(expected, batch.image))
@@ -310,6 +352,12 @@ class DecoderStage:
 
 def _spread(num_cells: int, at_most: int = VALIDATION_CELLS) -> np.ndarray:
     return np.linspace(0, num_cells - 1, min(at_most, num_cells)).astype(np.int64)
+
+
+def _share_right(logits: Tensor, cell_type: Tensor) -> float:
+    """Share of the cells whose type (B,) is known, -1 if not, that logits (B, T) name right; NaN without any."""
+    known = cell_type >= 0
+    return (logits.argmax(1)[known] == cell_type[known]).float().mean().item()
 
 
 def _stains(pictures: Tensor) -> NDArray[np.float32]:
