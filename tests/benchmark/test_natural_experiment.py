@@ -51,6 +51,7 @@ class LawfulBound:
         self.slide = SimpleNamespace(
             name="lawful", counts=counts, obs=obs, num_cells=NUM_CELLS, cell_id=np.arange(NUM_CELLS).astype(str),
             centers_um=random.uniform(0, 500, (NUM_CELLS, 2)), known_types=lambda: obs["cell_type"].to_numpy(dtype=str),
+            known_type_column="cell_type",
         )  # fmt: skip
         self.surroundings = SimpleNamespace(neighbour=random.integers(-1, NUM_CELLS, (NUM_CELLS, 4)))
         info = SimpleNamespace(

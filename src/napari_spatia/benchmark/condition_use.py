@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
-from napari_spatia.benchmark.metrics import image_statistics, r2, with_interval
+from napari_spatia.benchmark.metrics import image_statistics, means_of_known, r2, with_interval
 from napari_spatia.benchmark.pictures import real_pictures
 from napari_spatia.benchmark.report import (
     REFERENCE_CELLS,
@@ -32,7 +32,6 @@ from napari_spatia.benchmark.report import (
 )
 from napari_spatia.data.counts import normalised
 from napari_spatia.data.io import open_slide
-from napari_spatia.data.keys import OBS_KNOWN_CELL_TYPE
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.splits import Split
 from napari_spatia.errors import SpatiaError
@@ -194,10 +193,8 @@ def _some(rows: NDArray[np.intp], most: int | None, random: np.random.Generator)
 
 def types_of_cells(bound: BoundSlide) -> tuple[NDArray[np.str_], str]:
     """Type of each cell: the slide's own, or else the model's."""
-    slide = bound.slide
-    for name in OBS_KNOWN_CELL_TYPE:
-        if name in slide.obs:
-            return slide.obs[name].astype(str).to_numpy(dtype=str), f"obs['{name}']"
+    if bound.slide.known_type_column is not None:
+        return bound.slide.known_types(), f"obs['{bound.slide.known_type_column}']"
     best = bound.embed().type_probability.argmax(axis=1)
     return np.array(bound.predictor.info.cell_types)[best], "predicted"
 
@@ -241,9 +238,7 @@ def _ridge(slide: Slide, held_out: HeldOut, reference: Statistics) -> Statistics
 
 def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """`(n, samples)` → `(n,)` mean over what is not NaN; NaN where nothing is known."""
-    known = np.isfinite(values)
-    total, count = np.where(known, values, 0).sum(axis=1), known.sum(axis=1)
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    return np.where(np.isfinite(values).any(axis=1), means_of_known(values, 1), np.nan)
 
 
 def _chunks(rows: NDArray[np.intp], size: int) -> list[NDArray[np.intp]]:

@@ -97,8 +97,7 @@ def encoder_scores(predictor: Predictor, slide: Slide, task: Task, progress: Pro
 
 def choose_task(slide: Slide, split: Split, scored_part: str, num_cells: int | None, seed: int) -> Task:
     """Cells and genes of one run. Raises `SpatiaError` where the part has no cells or the slide names no types."""
-    column = next((name for name in OBS_KNOWN_CELL_TYPE if name in slide.obs), None)
-    if column is None:
+    if slide.known_type_column is None:
         raise SpatiaError(
             f"Slide '{slide.name}' names no cell types: expected an obs column among {', '.join(OBS_KNOWN_CELL_TYPE)}."
         )
@@ -114,13 +113,12 @@ def choose_task(slide: Slide, split: Split, scored_part: str, num_cells: int | N
     detected = np.flatnonzero((expression[training] > 0).mean(axis=0) >= LEAST_DETECTED)
     hidden = np.sort(random.choice(detected, min(HIDDEN_GENES, len(detected) // 2), replace=False))
     pick = lambda rows, most: rows if len(rows) <= most else np.sort(random.choice(rows, most, replace=False))  # noqa: E731
-    names = slide.obs[column].astype("object")
     return Task(
         scored=pick(scored, num_cells or len(scored)),
         reference=pick(training, REFERENCE_CELLS),
         genes=detected,
         hidden=hidden,
-        types=names.where(names.notna(), "").astype(str).to_numpy(dtype=str),
+        types=slide.known_types(),
         expression=expression,
     )
 

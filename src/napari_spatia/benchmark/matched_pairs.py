@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
+from napari_spatia.benchmark.metrics import means_of_known
 from napari_spatia.inference.predictor import BoundSlide
 
 RICH_BY = 1.5
@@ -107,12 +108,6 @@ def _means_around(centers_um: NDArray[np.float64], features: NDArray[np.float64]
     num = min(CELLS_AROUND, len(centers_um) - 1)
     nearest = NearestNeighbors(n_neighbors=num + 1).fit(centers_um).kneighbors(centers_um, return_distance=False)
     return means_of_known(features[nearest[:, 1:]], 1)
-
-
-def means_of_known(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Means over an axis of what is not NaN; 0 where nothing is known."""
-    known = np.isfinite(values)
-    return np.asarray(np.where(known, values, 0).sum(axis) / np.maximum(known.sum(axis), 1))
 
 
 def _reduced(values: NDArray, components: int) -> NDArray[np.float64]:

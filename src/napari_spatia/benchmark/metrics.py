@@ -55,6 +55,12 @@ def sign_accuracy(truth: NDArray, predicted: NDArray, least: float = 0.1) -> flo
     return float((np.sign(truth[clear]) == np.sign(predicted[clear])).mean()) if clear.any() else float("nan")
 
 
+def means_of_known(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Means over an axis of what is not NaN; 0 where nothing is known."""
+    known = np.isfinite(values)
+    return np.asarray(np.where(known, values, 0).sum(axis) / np.maximum(known.sum(axis), 1))
+
+
 def _known(truth: NDArray, predicted: NDArray) -> tuple[NDArray, NDArray]:
     known = np.isfinite(truth) & np.isfinite(predicted)
     return truth[known], predicted[known]

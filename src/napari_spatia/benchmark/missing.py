@@ -53,9 +53,9 @@ def missing(
         "image of the cell alone": (("image",), (), ALL_CHANNELS),
         "nuclear stain of the cell alone": (("image",), (), NUCLEI),
     }
-    known = next((slide.obs[name].astype(str).to_numpy() for name in OBS_KNOWN_CELL_TYPE if name in slide.obs), None)
-    if known is None:
+    if slide.known_type_column is None:
         raise SpatiaError(f"Slide '{slide.name}' has no column of known types ({', '.join(OBS_KNOWN_CELL_TYPE)}).")
+    known = slide.known_types()[cells]
     truth = normalised(align_counts(slide.counts[cells], slide.panel, info.panel))
     gene_idx = info.panel.indices(hidden)
     rows = {}
@@ -65,9 +65,9 @@ def missing(
         found = bound.embed(cells, progress=part(progress, number / len(ways), (number + 1) / len(ways)))
         types = np.array(info.cell_types)[found.type_probability.argmax(axis=1)]
         pearson = [correlation(truth[:, [g]].toarray().ravel(), found.expression[:, g]) for g in gene_idx]
-        typed = np.isin(known[cells], info.cell_types)
+        typed = np.isin(known, info.cell_types)
         rows[name] = {
-            "balanced_accuracy": plain(balanced_accuracy_score(known[cells][typed], types[typed])),
+            "balanced_accuracy": plain(balanced_accuracy_score(known[typed], types[typed])),
             "hidden_genes_pearson": plain(float(np.nanmean(pearson))),
             "genes_read": _num_read(bound) if "genes" in inputs else 0,
         }

@@ -31,8 +31,8 @@ from sklearn.linear_model import RidgeCV
 from napari_spatia.batching.tensors import gene_tokens
 from napari_spatia.benchmark.condition_use import HeldOut, open_for_benchmark, types_of_cells
 from napari_spatia.benchmark.frechet import NUCLEUS_CHANNEL
-from napari_spatia.benchmark.matched_pairs import LEAST_PAIRS, Pairs, find_pairs, means_of_known, spread_within_types
-from napari_spatia.benchmark.metrics import correlation, image_statistics, plain, with_interval
+from napari_spatia.benchmark.matched_pairs import LEAST_PAIRS, Pairs, find_pairs, spread_within_types
+from napari_spatia.benchmark.metrics import correlation, image_statistics, means_of_known, plain, with_interval
 from napari_spatia.benchmark.pictures import in_chunks, real_pictures
 from napari_spatia.benchmark.report import (
     add_training_cells,

@@ -82,11 +82,16 @@ class Slide:
     def num_cells(self) -> int:
         return len(self.cell_id)
 
+    @property
+    def known_type_column(self) -> str | None:
+        """The obs column of the cell types that the slide came with, if any."""
+        return next((name for name in OBS_KNOWN_CELL_TYPE if name in self.obs.columns), None)
+
     def known_types(self) -> NDArray[np.str_]:
         """`(N,)` cell types that the slide came with, "" where it has none."""
-        column = next((self.obs[name] for name in OBS_KNOWN_CELL_TYPE if name in self.obs.columns), None)
-        if column is None:
+        if self.known_type_column is None:
             return np.full(self.num_cells, "")
+        column = self.obs[self.known_type_column]
         return column.astype("object").where(column.notna(), "").to_numpy(dtype=str)
 
     def cell_idx(self, cell_id: str) -> int:
