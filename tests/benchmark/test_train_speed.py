@@ -8,10 +8,10 @@ from napari_spatia.train.config import TrainConfig
 
 
 def test_both_precisions_of_every_stage_are_timed(tmp_path):
-    options = dict(encoder_groups=2, encoder_group_size=3, encoder_crops=3, decoder_groups=4)
+    options = dict(image_crops=3, encoder_groups=2, encoder_group_size=3, encoder_crops=3, decoder_groups=4)
     slide = make_slide(tmp_path / "s.zarr", grid=28)
     found = train_speed(slide, TrainConfig(preset="tiny", device="cpu", **options), steps=1)
-    assert set(found) == {"encoder", "decoder", "decoder_few_step"}
+    assert set(found) == {"image", "encoder", "decoder", "decoder_few_step"}
     for stage in found.values():
         assert set(stage) == {"float32", "bfloat16"}
         for speed in stage.values():

@@ -31,7 +31,7 @@ from napari_spatia.progress import Progress, part, silent
 from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.loop import make_optimizer, train_step
 from napari_spatia.train.run import model_config, prepare_slides
-from napari_spatia.train.stages import DecoderStage, EncoderStage, Stage
+from napari_spatia.train.stages import DecoderStage, EncoderStage, ImageStage, Stage
 
 PRECISIONS = ("float32", "bfloat16")
 MATRIX_SIDE = 2048
@@ -46,8 +46,11 @@ def train_speed(slide: Path | Slide, config: TrainConfig, steps: int, progress: 
     with tempfile.TemporaryDirectory() as working:
         parts, *_ = prepare_slides(opened, model.config, config, None, Path(working), part(progress, 0, 0.3))
         slides = parts["training"], parts["validation"]
-        found = {"encoder": _measure(EncoderStage(model, *slides, config), config, steps, 0.0)}
-        progress(0.5, "encoder measured")
+        found = {
+            stage.name: _measure(stage(model, *slides, config), config, steps, 0.0)
+            for stage in (ImageStage, EncoderStage)
+        }
+        progress(0.5, "encoders measured")
         model.eval().requires_grad_(False)
         model.decoder.requires_grad_(True)
         decoder = DecoderStage(model, *slides, config, Path(working))
