@@ -6,18 +6,13 @@ from qtpy.QtWidgets import QHeaderView, QMessageBox, QSizePolicy, QTreeWidget, Q
 from napari_spatia.data.element_list import KINDS, StoredElement
 from napari_spatia.session.elements import SHOWING
 from napari_spatia.session.session import Session
-from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint
+from napari_spatia.widgets.parts import TICK_BOXES, Busy, Dock, button, heading, hint
 
 NO_SLIDE = "Open a slide first."
 NO_STORE = "This slide is not kept in a store; there are no other elements to show."
 CHOOSE = "Tick an element to see it over the slide. Bold ones are what the slide is made of."
 TITLES = {"images": "Images", "labels": "Labels", "shapes": "Shapes", "points": "Points", "tables": "Tables"}
 NAME, SIZE, SYSTEM = range(3)
-BOX = """
-QTreeView::indicator { width: 11px; height: 11px; border: 1px solid #808890; border-radius: 2px; }
-QTreeView::indicator:checked { background: #5a7bd0; }
-"""
-"""napari's style draws no box that is not ticked in a tree."""
 UNSAVED = "The prediction of this slide is not saved and will be lost. Open the slide again all the same?"
 
 
@@ -30,7 +25,7 @@ class ElementsDock(Dock):
         self.tree = QTreeWidget()
         self.tree.setHeaderLabels(["Element", "Size", "System"])
         self.tree.setAccessibleName("Elements of the slide's store")
-        self.tree.setStyleSheet(BOX)
+        self.tree.setStyleSheet(TICK_BOXES)
         self.tree.setUniformRowHeights(True)
         self.tree.setIndentation(8)
         self.tree.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QSizePolicy, QT
 from napari_spatia.session.cell_filter import CategoryTerm, RangeTerm, Term, TermSpan
 from napari_spatia.session.values import ColourChoice, is_whole
 from napari_spatia.widgets.colour_search import ColourSearch
-from napari_spatia.widgets.parts import Dock, column, row, small_button
+from napari_spatia.widgets.parts import TICK_BOXES, Dock, column, row, small_button
 from napari_spatia.widgets.range_slider import RangeSlider
 
 NAMES_PX = 104
@@ -50,6 +50,7 @@ class NamesRow(QListWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setStyleSheet(TICK_BOXES)
         self.setMaximumHeight(NAMES_PX)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Names that pass the filter")

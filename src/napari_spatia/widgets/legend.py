@@ -25,7 +25,7 @@ from napari_spatia.session.values import ANNOTATION, is_blend, is_whole
 from napari_spatia.viewer import keys
 from napari_spatia.widgets.blend_legend import BlendLegend
 from napari_spatia.widgets.legend_parts import SWATCH_PX, PercentileChoice, ask_colour, ramp, swatch
-from napari_spatia.widgets.parts import Dock, is_pressed, named, row
+from napari_spatia.widgets.parts import TICK_BOXES, Dock, is_pressed, named, row
 from napari_spatia.widgets.range_slider import SIDE_PX, RangeSlider
 
 SEARCH_FROM_ROWS = 12
@@ -52,6 +52,7 @@ class CategoryLegend(QTreeWidget):
         super().__init__()
         self.setColumnCount(2)
         self.setHeaderHidden(True)
+        self.setStyleSheet(TICK_BOXES)
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
         self.setIconSize(QSize(SWATCH_PX, SWATCH_PX))
