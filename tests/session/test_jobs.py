@@ -65,6 +65,27 @@ def test_a_frame_of_a_movement_is_kept(jobs):
     assert accepted == ["first", "last"]
 
 
+def test_a_job_that_pauses_gives_way_to_a_newer_one_at_once(jobs):
+    accepted = []
+    jobs.submit("draw", lambda progress: "paused", accepted.append, pause_s=1000)
+    assert not jobs.wait(0.05), "it waits, and is not idle"
+    jobs.submit("draw", lambda progress: "newer", accepted.append)
+    assert jobs.wait(10)
+    jobs.submit("draw", lambda progress: "after a pause", accepted.append, pause_s=0.02)
+    assert jobs.wait(10)
+    assert accepted == ["newer", "after a pause"]
+
+
+def test_a_job_that_pauses_can_be_cancelled_or_closed(jobs):
+    accepted = []
+    jobs.submit("draw", lambda progress: "paused", accepted.append, pause_s=1000)
+    jobs.cancel("draw")
+    assert jobs.wait(10)
+    jobs.submit("draw", lambda progress: "paused", accepted.append, pause_s=1000)
+    jobs.close(wait_s=10)
+    assert accepted == []
+
+
 def test_cancel_reaches_the_work_and_drops_its_result(jobs):
     started, gate, seen, accepted = threading.Event(), threading.Event(), [], []
 

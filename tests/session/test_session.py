@@ -394,6 +394,47 @@ def test_a_move_ends_the_refining_of_the_picture_before(background, fake_backend
     assert shown == [(2, {"GENE1": 1.0}), (2, {"GENE1": 2.0}), (4, {"GENE1": 2.0})]
 
 
+def test_a_held_slider_is_drawn_in_all_passes_only_once_it_is_let_go(background, fake_backend, monkeypatch):
+    """The next move would wait for them; where the hand pauses (`HAND_RESTS_S`) they are drawn too."""
+    monkeypatch.setattr("napari_spatia.session.editing.HAND_RESTS_S", 1000)
+    app = background()
+    app.session.select_cell("cell-1")
+    app.settle()
+    editor, state = fake_backend.editors[-1], app.session.state
+    editor.passes.clear()
+    for value in (1.0, 2.0):
+        app.session.set_log2_fc("GENE1", value, gesture="GENE1")
+        app.session.render()
+        while state.counterfactual.log2_fc != {"GENE1": value}:
+            app.take()
+        assert state.counterfactual.nfe == 2
+    assert editor.passes == [2, 2]
+    app.session.end_gesture()
+    app.settle()
+    assert editor.passes == [2, 2, 4] and state.counterfactual.nfe == 4
+    monkeypatch.setattr("napari_spatia.session.editing.HAND_RESTS_S", 0.01)
+    app.session.set_log2_fc("GENE1", 3.0, gesture="GENE1")
+    app.session.render()
+    app.settle()
+    assert editor.passes == [2, 2, 4, 2, 4] and state.edit.gesture, "still held, but it rests"
+
+
+def test_letting_go_before_the_preview_is_there_draws_all_passes_after_it(background, fake_backend, monkeypatch):
+    monkeypatch.setattr("napari_spatia.session.editing.HAND_RESTS_S", 1000)
+    app = background()
+    app.session.select_cell("cell-1")
+    app.settle()
+    editor = fake_backend.editors[-1]
+    editor.passes.clear()
+    fake_backend.gate.clear()
+    app.session.set_log2_fc("GENE1", 1.0, gesture="GENE1")
+    app.session.render()
+    app.session.end_gesture()
+    fake_backend.gate.set()
+    app.settle()
+    assert editor.passes == [2, 4]
+
+
 def test_a_chosen_number_of_passes_is_kept_while_a_slider_moves(ready, fake_backend):
     ready.set_nfe(8)
     ready.select_cell("cell-1")

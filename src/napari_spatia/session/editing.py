@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FIRST_SLIDERS = 4
 """Sliders that the first selected cell starts with: its most expressed genes."""
+HAND_RESTS_S = 0.08
+"""While a slider is held, its picture is drawn in all passes only where the hand pauses: the next move would wait."""
 CROP_UM_PER_PX, CROP_PX = 0.32, 64
 """Window of a cell's crop while no checkpoint says otherwise."""
 
@@ -168,8 +170,13 @@ class EditVerbs(RangeVerbs):
         self._find_ranges()
 
     def end_gesture(self) -> None:
-        """The slider was let go: what follows is a new step of undo."""
+        """The slider was let go: what follows is a new step of undo, and the picture is drawn in all its passes."""
         self.state.edit = self.state.edit.end_gesture()
+        best, shown, resolved = self.state.cell, self.state.counterfactual, self.state.resolved
+        if best is None or shown is None or resolved is None or shown.cell is best:
+            return
+        if resolved.edit == self.state.edit.present.active():  # else the newest edit is being drawn, and all follows
+            self._draw(best)
 
     def undo(self) -> None:
         self._take_edit(self.state.edit.undo())
@@ -194,7 +201,7 @@ class EditVerbs(RangeVerbs):
         if self.state.cell is not None:
             self._draw(self._preview or self.state.cell)
 
-    def _draw(self, cell: "SelectedCell") -> None:
+    def _draw(self, cell: "SelectedCell", pause_s: float = 0.0) -> None:
         editor, resolver = self._editor, self._resolver
         if editor is None or resolver is None:
             return
@@ -213,9 +220,9 @@ class EditVerbs(RangeVerbs):
             self.state.evidence = None
             self.state.resolved, self.state.counterfactual = result
             if cell is not best and self.state.edit.present is edit:  # no newer edit waits to be drawn
-                self._draw(best)
+                self._draw(best, HAND_RESTS_S if self.state.edit.gesture else 0.0)
 
-        self.jobs.submit("render", work, accept, drop_stale=refines)
+        self.jobs.submit("render", work, accept, drop_stale=refines, pause_s=pause_s)
 
     def examine(self) -> None:
         """Measure what stands behind the counterfactual as it is now: its spread over seeds, the nearest real cells.

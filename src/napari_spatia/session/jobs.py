@@ -7,6 +7,7 @@ called where the owner wants it (`deliver`), in a window on the GUI thread.
 import atexit
 import itertools
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -51,12 +52,19 @@ class Jobs(Protocol):
     watcher: Watcher | None
 
     def submit(
-        self, kind: str, work: Callable[[Progress], T], accept: Callable[[T], None], *, drop_stale: bool = True
+        self,
+        kind: str,
+        work: Callable[[Progress], T],
+        accept: Callable[[T], None],
+        *,
+        drop_stale: bool = True,
+        pause_s: float = 0.0,
     ) -> None:
         """Start ``work``; a newer job of the kind replaces one that waits and cancels the one that runs.
 
         With ``drop_stale=False`` a running job is let finish and its result accepted: for pictures along a movement,
-        where each result is a frame and only the requests between two frames are skipped.
+        where each result is a frame and only the requests between two frames are skipped. With ``pause_s`` it starts
+        only once no newer job of the kind has come for so long.
         """
         ...
 
@@ -78,7 +86,13 @@ class InlineJobs:
         self._generations = itertools.count(1)
 
     def submit(
-        self, kind: str, work: Callable[[Progress], T], accept: Callable[[T], None], *, drop_stale: bool = True
+        self,
+        kind: str,
+        work: Callable[[Progress], T],
+        accept: Callable[[T], None],
+        *,
+        drop_stale: bool = True,
+        pause_s: float = 0.0,
     ) -> None:
         status = JobStatus(kind, next(self._generations))
         self._tell(status)
@@ -104,6 +118,8 @@ class _Request:
     work: Callable[[Progress], Any]
     accept: Callable[[Any], None]
     drop_stale: bool
+    not_before_s: float
+    """As `time.monotonic` has it."""
 
 
 class ThreadJobs:
@@ -115,11 +131,17 @@ class ThreadJobs:
         self._lanes: dict[str, _Lane] = {}
 
     def submit(
-        self, kind: str, work: Callable[[Progress], T], accept: Callable[[T], None], *, drop_stale: bool = True
+        self,
+        kind: str,
+        work: Callable[[Progress], T],
+        accept: Callable[[T], None],
+        *,
+        drop_stale: bool = True,
+        pause_s: float = 0.0,
     ) -> None:
         if kind not in self._lanes:
             self._lanes[kind] = _Lane(kind, self._deliver, self._changed, self._failed)
-        self._lanes[kind].put(work, accept, drop_stale)
+        self._lanes[kind].put(work, accept, drop_stale, time.monotonic() + pause_s)
 
     def cancel(self, kind: str) -> None:
         if kind in self._lanes:
@@ -168,10 +190,12 @@ class _Lane:
         self._thread.start()
         atexit.register(self._at_exit)
 
-    def put(self, work: Callable[[Progress], Any], accept: Callable[[Any], None], drop_stale: bool) -> None:
+    def put(
+        self, work: Callable[[Progress], Any], accept: Callable[[Any], None], drop_stale: bool, not_before_s: float
+    ) -> None:
         with self._condition:
             self._generation += 1
-            self._waiting = _Request(self._generation, work, accept, drop_stale)
+            self._waiting = _Request(self._generation, work, accept, drop_stale, not_before_s)
             self.idle.clear()
             self._condition.notify()
 
@@ -203,10 +227,15 @@ class _Lane:
             self._busy = False
             if self._waiting is None:
                 self.idle.set()
-            self._condition.wait_for(lambda: self._waiting is not None or self._closed)
+            while not self._closed and (pause_s := self._pause_s()) > 0:
+                self._condition.wait(None if pause_s == math.inf else pause_s)
             request, self._waiting = self._waiting, None
             self._busy = not self._closed
             return None if self._closed else request
+
+    def _pause_s(self) -> float:
+        """How long there is nothing to start, for all that is known."""
+        return math.inf if self._waiting is None else self._waiting.not_before_s - time.monotonic()
 
     def _dropped(self, request: _Request) -> bool:
         """Whether a request was cancelled, or replaced by a newer one. Asked until its result has been taken."""

@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 COUNTERFACTUAL = "counterfactual"
 """What the layers' names begin with."""
 EVERY_MS = 60
-REST_SHARE = 12
-"""Pause between two pictures on the slide while an edit moves: `EVERY_MS`, or this many times as long as the last one
-took to be painted, so that where a canvas is painted in software the picture in the dock is not held up.
+REST_SHARE = 25
+"""Pause between two pictures on the slide while a slider is held: `EVERY_MS`, or this many times as long as the last
+one took to be painted, so that where a canvas is painted in software the picture in the dock is not held up.
 """
-MOST_PAUSE_MS = 1000
+MOST_PAUSE_MS = 2000
 """The first picture takes napari as long as many: the second is not to wait for seconds."""
 LOOK_EVENTS = ("contrast_limits", "colormap", "gamma", "opacity", "visible")
 TEXT_COLOUR, BOX_COLOUR, UNSEEN = "#ffcd3c", "black", "transparent"
@@ -97,12 +97,13 @@ class PatchView:
     # -- when -----------------------------------------------------------------------------------------------------
 
     def _ask(self, changed: Any = None) -> None:
-        """Show the newest patch soon; what comes in the meantime is shown with it."""
+        """Show the newest patch: soon while a slider is held, with what comes in the meantime, and else at once."""
+        is_held = self._session.state.edit.gesture is not None
         if self._session.patch is None:
             self._show_patch()
-        elif not self._waits:
+        elif not self._waits or not is_held:
             self._waits = True
-            self._rest("patch", self._pause_ms, self._show_in_turn)
+            self._rest("patch", self._pause_ms if is_held else 0, self._show_in_turn)
 
     def _show_in_turn(self) -> None:
         began = time.perf_counter()

@@ -1,7 +1,8 @@
 """From a slider's move to the new picture on screen, through the real dock of the real window.
 
-While a slider moves, pictures are drawn in few passes; after the last move of each drag the time until the picture in
-all its passes is on screen is measured too.
+Sliders are dragged through random places, 30 moves a second whether or not their pictures are there (`Driver`). While a
+slider moves, pictures are drawn in few passes; when it is let go the time until the picture in all its passes is on
+screen is measured too.
 
 ``python -m napari_spatia.widgets.bench_live [SLIDE] [--checkpoint NAME] [--moves 200]`` prints one JSON line.
 """
@@ -20,10 +21,10 @@ from qtpy.QtWidgets import QApplication
 
 from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.errors import SpatiaError
-from napari_spatia.widgets.driving import Driver, Watchdog, median_and_p95
+from napari_spatia.widgets.driving import MOVE_EVERY_S, Driver, Watchdog, median_and_p95
 from napari_spatia.widgets.launch import start
 
-CELLS_TRIED = 10
+CELLS_TRIED, DRAG_MOVES = 10, 10
 SIMULATED_CELLS, SIMULATED_SEED = 600, 4207
 DEFAULT_CHECKPOINT = "sim-small"
 
@@ -45,10 +46,10 @@ def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str
         wanted = -(-num_moves // CELLS_TRIED)
         with Watchdog() as watchdog:
             done = 0
-            while done < wanted:
+            while done < wanted:  # a place where a slider already is moves nothing
                 rows = list(driver.cell_dock.sliders.rows.values())
                 row = rows[int(rng.integers(len(rows)))]
-                moved = driver.drag_slider(row.slider, rng.uniform(-4, 4, min(5, wanted - done)).tolist())
+                moved = driver.drag_slider(row.slider, rng.uniform(-4, 4, min(DRAG_MOVES, wanted - done)).tolist())
                 let_go = time.perf_counter()
                 shown = session.state.counterfactual
                 passes |= {shown.nfe} if shown is not None else set()
@@ -62,6 +63,7 @@ def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str
     driver.close()
     return {
         "measure": "slider move to new picture on screen",
+        "moves_a_second": round(1 / MOVE_EVERY_S),
         "slide": slide.name,
         "checkpoint": checkpoint,
         "device": session.state.device,

@@ -2,8 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QSlider, QStyle, QStyleOptionSlider, QWidget
 
 from napari_spatia.errors import SpatiaError
+from napari_spatia.inference.edits import Edit
 from napari_spatia.session.session import Session
 from napari_spatia.widgets.arrange import CELL, show_docks
 from napari_spatia.widgets.cell_dock import CellDock
@@ -22,6 +22,8 @@ from napari_spatia.widgets.host import session_for
 from napari_spatia.widgets.log2_slider import STEPS_PER_UNIT
 
 TICK_MS = 10
+MOVE_EVERY_S = 1 / 30
+"""Between two moves of a slider that is dragged."""
 LEFT = Qt.MouseButton.LeftButton
 
 
@@ -120,40 +122,45 @@ class Driver:
         mouse(canvas, QMouseEvent.Type.MouseButtonPress, place, LEFT)
         mouse(canvas, QMouseEvent.Type.MouseButtonRelease, place, LEFT)
 
-    def drag_slider(self, slider: QSlider, values: Sequence[float]) -> list[float]:
-        """Drag a gene slider through log2_fc ``values``; ms from each move to the new picture on screen."""
-        place = handle(slider)
-        mouse(slider, QMouseEvent.Type.MouseButtonPress, place, LEFT)
-        times = []
-        for value in values:
-            before = slider.value()
-            target = handle(slider, round(value * STEPS_PER_UNIT))
-            began = time.perf_counter()
-            with self._painted() as is_painted:
-                mouse(slider, QMouseEvent.Type.MouseMove, target, LEFT)
-                if slider.value() == before:
-                    continue
-                self.until(is_painted, "drawing the edited cell", limit_s=20.0)
-            times.append((time.perf_counter() - began) * 1e3)
+    def drag_slider(self, slider: QSlider, values: Sequence[float], every_s: float = MOVE_EVERY_S) -> list[float]:
+        """Drag a gene slider through log2_fc ``values``, a move every ``every_s`` whether or not its picture is there.
+
+        → ms from when each move was due until a picture of it, or of a newer one, is on screen.
+        """
+        state, painted = self.session.state, self.cell_dock.pictures.edited.painted
+        due: list[float] = []
+        edits: list[Edit] = []
+        times: list[float] = []
+
+        def note() -> None:
+            shown = state.resolved and state.resolved.edit
+            newest = max((number for number, edit in enumerate(edits) if edit == shown), default=-1)
+            times.extend(1e3 * (time.perf_counter() - began) for began in due[len(times) : newest + 1])
+
+        mouse(slider, QMouseEvent.Type.MouseButtonPress, handle(slider), LEFT)
+        painted.connect(note)
+        try:
+            first = time.perf_counter()
+            for number, value in enumerate(values):
+                self._at(first + number * every_s)
+                before = slider.value()
+                mouse(slider, QMouseEvent.Type.MouseMove, handle(slider, round(value * STEPS_PER_UNIT)), LEFT)
+                if slider.value() != before:
+                    due.append(first + number * every_s)
+                    edits.append(state.edit.present.active())
+            self.until(lambda: len(times) == len(due), "drawing the edited cell", limit_s=20.0)
+        finally:
+            painted.disconnect(note)
         mouse(slider, QMouseEvent.Type.MouseButtonRelease, handle(slider), LEFT)
         return times
 
-    @contextmanager
-    def _painted(self) -> Iterator[Callable[[], bool]]:
-        """Whether the picture of the edit as it now is has been painted."""
-        painted: list[bool] = []
-        view = self.cell_dock.pictures.edited
-
-        def note() -> None:
-            resolved = self.session.state.resolved
-            if resolved is not None and resolved.edit == self.session.state.edit.present.active():
-                painted.append(True)
-
-        view.painted.connect(note)
-        try:
-            yield lambda: bool(painted)
-        finally:
-            view.painted.disconnect(note)
+    def _at(self, when_s: float) -> None:
+        """Let the window live until a time of `time.perf_counter`."""
+        left_ms = 1e3 * (when_s - time.perf_counter())
+        if left_ms > 0:
+            loop = QEventLoop()
+            QTimer.singleShot(round(left_ms), Qt.TimerType.PreciseTimer, loop.quit)
+            loop.exec()
 
     def close(self) -> None:
         """Stop all work and close the window."""
