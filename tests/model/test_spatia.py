@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from napari_spatia.model.inputs import GeneTokens
+from napari_spatia.model.layers import Block
 
 ALL_CHANNELS = torch.ones(3, dtype=torch.bool)
 
@@ -91,3 +92,10 @@ def test_type_and_expression_heads_are_distributions(model, around, genes):
     fused = model.encode(around, genes).fused
     assert torch.allclose(model.heads.log_rate(fused).exp().sum(1), torch.ones(3), atol=1e-5)
     assert model.heads.cell_type(fused).shape == (3, 3)
+
+
+def test_the_first_place_of_a_block_can_be_had_alone():
+    torch.manual_seed(0)
+    block, x = Block(16, 8), torch.randn(3, 5, 16)
+    present = torch.tensor([[True] * 5, [True, False, True, False, True], [True] + [False] * 4])
+    torch.testing.assert_close(block.of_first(x, present), block(x, present=present)[:, 0])

@@ -32,6 +32,8 @@ class ContextTransformer(nn.Module):
             center = torch.where(masked[:, None], self.unknown, center)
         tokens = torch.cat([(center + self.here)[:, None], around + self.offset(offset_um)], dim=1)  # (B, 1 + N, D)
         present = torch.cat([exists.new_ones(len(exists), 1), exists], dim=1)
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             tokens = block(tokens, present=present)
-        return self.norm(tokens[:, 0])
+        last = self.blocks[-1]
+        assert isinstance(last, Block)
+        return self.norm(last.of_first(tokens, present))

@@ -92,6 +92,15 @@ class Block(nn.Module):
             x = x + self.self_attention(self.self_norm(x), present=present)
         return x + self.mlp(self.mlp_norm(x))
 
+    def of_first(self, x: Tensor, present: Tensor) -> Tensor:
+        """What self-attention makes of the first place alone, which is all that the last block is asked for:
+        ``x`` (B, Q, D) → (B, D).
+        """
+        assert self.self_norm is not None and self.self_attention is not None and self.cross is None
+        seen = self.self_norm(x)
+        first = x[:, :1] + self.self_attention(seen[:, :1], seen, present)
+        return (first + self.mlp(self.mlp_norm(first)))[:, 0]
+
 
 class FourierFeatures(nn.Module):
     """Offsets in µm as sines and cosines of wavelengths spaced evenly in log from ``shortest_um`` to ``longest_um``."""
