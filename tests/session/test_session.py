@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -340,6 +341,15 @@ def test_class_added_between_two_clicks_survives_undo(session):
     session.undo_annotation()
     assert session.state.annotations.names == ("mast", "ductal")
     assert not session.state.annotations.assigned
+
+
+def test_an_annotated_cell_that_left_the_table_colours_no_other(session, small_slide):
+    session.add_class("mast")
+    known = session.state.annotations.with_cell("cell-3", "mast")
+    session.state.annotations = replace(known, assigned={**known.assigned, "gone": "mast"})
+    session.colour_by("annotation")
+    codes = session._values().read("annotation").data
+    assert np.flatnonzero(codes >= 0).tolist() == [small_slide.cell_id.tolist().index("cell-3")]
 
 
 def test_new_class_has_its_types_colour_or_one_of_its_own(session):

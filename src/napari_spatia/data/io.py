@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from napari_spatia.data import keys, ngff
 from napari_spatia.data.centers import place_centers
 from napari_spatia.data.elements import SlideStore, choose, damage_named, lazy, open_store, stored_levels
+from napari_spatia.data.ids import as_text
 from napari_spatia.data.ngff import Placement
 from napari_spatia.data.rasterize import rasterize_shapes
 from napari_spatia.data.regions import label_centroids
@@ -124,7 +125,7 @@ def open_slide(
         image=image_raster,
         channels=found.channels,
         labels=labels_raster,
-        cell_id=obs.index[placed].to_numpy(dtype=str),
+        cell_id=as_text(obs.index[placed]),
         instance_id=instance_id[placed],
         centers_um=centers_um[placed],
         counts=counts if placed.all() else counts[np.flatnonzero(placed)],

@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix, issparse
 
 from napari_spatia.data import keys
 from napari_spatia.data.elements import SlideStore, choose
+from napari_spatia.data.ids import IdRows, as_text
 from napari_spatia.data.panel import Panel
 from napari_spatia.errors import SlideError
 
@@ -55,8 +56,8 @@ def read_cells(store: SlideStore, annotation: Annotation, region: str | None) ->
     """The obs of the rows that belong to ``region`` (all rows for None) and their positions in the table."""
     obs = read_elem(store.group("tables", annotation.table_name)["obs"])
     obs.index = obs.index.astype(str)
-    if obs.index.has_duplicates:
-        twice = obs.index[obs.index.duplicated()][0]
+    twice = IdRows(as_text(obs.index)).twice()
+    if twice is not None:
         raise SlideError(
             f"Table '{annotation.table_name}' of slide '{store.path.name}' names cell '{twice}' more than once. "
             "Expected a unique index; call obs_names_make_unique() and write the table again."

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 FEWEST_LETTERS = 3
 MOST_FOUND = 20
+AT_ONCE = 50_000
+"""Ids that are written in one go: some milliseconds, for which no other thread runs."""
 
 
 class CellIds:
@@ -29,7 +31,8 @@ class CellIds:
         """Make the text, so that the first search does not wait for it."""
         with self._lock:
             if not self._text:
-                text = ("\n" + "\n".join(self._cell_id.tolist()) + "\n").lower()
+                runs = (self._cell_id[start : start + AT_ONCE] for start in range(0, len(self._cell_id), AT_ONCE))
+                text = "\n".join(["", *("\n".join(run.tolist()).lower() for run in runs), ""])
                 letters = np.frombuffer(text.encode("utf-32-le"), np.uint32)
                 self._breaks, self._text = np.flatnonzero(letters == ord("\n")), text
 

@@ -101,7 +101,7 @@ class LookVerbs(EditVerbs, ColourVerbs):
         self.jobs.submit("view genes", lambda progress: _telling(opened, window, progress), accept)
 
     def _meant(self, typed: str) -> str:
-        if typed in self.opened.position:
+        if typed in self.opened.rows:
             return typed
         found = self.find_cells(typed)
         exact = [cell_id for cell_id in found if cell_id.lower() == typed.lower()]

@@ -16,10 +16,10 @@ from napari_spatia.data.counts import GeneColumns
 from napari_spatia.data.crops import read_crops
 from napari_spatia.data.elements import lazy
 from napari_spatia.data.gene_columns import is_kept, keep_columns, read_columns
+from napari_spatia.data.ids import IdRows
 from napari_spatia.data.io import open_image, open_slide
 from napari_spatia.data.keys import (
     OBS_ANNOTATION,
-    OBS_KNOWN_CELL_TYPE,
     UNS_ANNOTATION,
     UNS_ANNOTATION_COLORS,
     colors_of,
@@ -69,15 +69,15 @@ class SlidePicture:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSlide:
-    """A slide and what is derived from it once: gene columns, all counts of
-    each cell, row and id finders, pixels that stay in memory, means of genes, names of points, display limits, stored
-    colours of columns' categories, number of components of each obsm array, stored results.
+    """A slide and what is derived from it once: gene columns, all counts of each cell, rows of ids and labels,
+    pixels that stay in memory, means of genes, names of points, display limits, stored colours of columns' categories,
+    number of components of each obsm array, stored results.
     """
 
     slide: Slide
     genes: GeneColumns
     totals: NDArray[np.float32]
-    position: pd.Index
+    rows: IdRows
     index: InstanceIndex
     pixels: SlidePixels
     label_at: LabelPixels
@@ -96,7 +96,7 @@ class OpenedSlide:
 
         The genes of a large slide are kept beside it for its next opening; False where there is no room for them.
         """
-        self.position.get_indexer(self.position[:1])  # pandas makes its table of ids now, not at the first click
+        self.rows.prepare()
         folder, name, counts = self.journal.path.parent, self.slide.table_name, self.slide.counts
         columns = self.genes.sort(partial(read_columns, folder, name))
         self.ids.prepare()
@@ -146,7 +146,7 @@ def derive(
         slide=slide,
         genes=GeneColumns(slide.counts),
         totals=totals,
-        position=slide.obs.index,
+        rows=IdRows(slide.cell_id),
         index=InstanceIndex.from_ids(slide.instance_id),
         pixels=pixels,
         label_at=LabelPixels(slide.labels, pixels.labels[0]),
@@ -202,10 +202,12 @@ def _listed(stored: Any) -> list[str]:
 def read_card(opened: OpenedSlide, cell_id: str, prediction: "Prediction | None", annotations: Annotations) -> CellCard:
     """The card of one cell. Raises `CellError` when the slide has no such cell."""
     slide = opened.slide
-    row = int(opened.position.get_loc(cell_id)) if cell_id in opened.position else slide.cell_idx(cell_id)
+    row = opened.rows.row(cell_id)
+    if row is None:
+        row = slide.cell_idx(cell_id)  # says what an id looks like here
     counts = slide.counts[row]
     order = np.argsort(-counts.data, kind="stable")[:TOP_GENES]
-    known = next((slide.obs[name].iloc[row] for name in OBS_KNOWN_CELL_TYPE if name in slide.obs.columns), None)
+    known = None if slide.known_type_column is None else slide.obs[slide.known_type_column].iloc[row]
     cell_type = None if prediction is None or prediction.cell_type is None else prediction.cell_type[row]
     confidence = None if prediction is None or prediction.confidence is None else prediction.confidence[row]
     return CellCard(

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from napari_spatia.errors import CellError, SpatiaError
 from napari_spatia.inference.edits import TOWARDS
 from napari_spatia.inference.screen import GRID_DOSES, SCREEN_LOG2_FC, SWEEP_DOSES, ScreenPlan
@@ -155,9 +157,11 @@ class ScreenVerbs(EditVerbs):
         return self.state.checkpoint.panel.genes
 
     def _check_cells(self, cells: Sequence[str]) -> None:
-        missing = [cell for cell in cells if cell not in self.opened.position]
-        if missing:
-            raise CellError(f"Cell '{missing[0]}' is not on slide '{self.slide.name}' ({self.slide.num_cells} cells).")
+        missing = np.flatnonzero(self.opened.rows.rows(cells) < 0)
+        if len(missing):
+            raise CellError(
+                f"Cell '{cells[missing[0]]}' is not on slide '{self.slide.name}' ({self.slide.num_cells} cells)."
+            )
 
     def _submit(self, kind: str, work: Callable[[Progress], T], take: Callable[[T], None]) -> None:
         """Run a job whose result is taken while it is still about the same slide and checkpoint."""

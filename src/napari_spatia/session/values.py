@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from napari_spatia.data.colors import Rgb
 from napari_spatia.data.counts import TARGET_LIBRARY, GeneColumns
+from napari_spatia.data.ids import IdRows
 from napari_spatia.data.keys import OBS_KNOWN_CELL_TYPE, VAR_HELD_OUT
 from napari_spatia.data.obsm import read_obsm
 from napari_spatia.data.slide import Slide
@@ -104,7 +105,7 @@ class Values:
 class ValueSource:
     """A snapshot of everything that cells can be coloured by.
 
-    ``genes`` are the counts by gene, ``totals`` `(N,)` all counts of each cell, ``position`` finds a cell id's row,
+    ``genes`` are the counts by gene, ``totals`` `(N,)` all counts of each cell, ``rows`` finds a cell id's row,
     ``annotated`` maps cell id → class name, ``colours`` a column of the table to those of its categories, ``obsm`` an
     array of the table to its number of components.
     """
@@ -112,7 +113,7 @@ class ValueSource:
     slide: Slide
     genes: GeneColumns
     totals: NDArray[np.float32]
-    position: pd.Index
+    rows: IdRows
     prediction: "Prediction | None" = None
     annotated: Mapping[str, str] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
@@ -276,8 +277,9 @@ class ValueSource:
         code = {name: idx for idx, name in enumerate(self.classes)}
         codes = np.full(self.slide.num_cells, -1, dtype=np.int32)
         if self.annotated:
-            cells = self.position.get_indexer(list(self.annotated))
-            codes[cells] = [code[name] for name in self.annotated.values()]
+            rows = self.rows.rows(list(self.annotated))
+            given = np.array([code[name] for name in self.annotated.values()], np.int32)
+            codes[rows[rows >= 0]] = given[rows >= 0]
         return Values(ANNOTATION, "My annotation", codes, self.classes)
 
     def _colourable(self, name: str) -> bool:

@@ -1,0 +1,90 @@
+"""Cell ids and their rows, for a million of them: arrays throughout, so that no step holds other threads up for long.
+
+What Python and pandas do with a million texts they do under the interpreter's lock, in one go: a window stands still
+for a quarter of a second.
+"""
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+_AT_ONCE = 50_000
+"""Texts that are made an array in one go, in some milliseconds."""
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+"""Odd, so that its powers are invertible modulo 2^64."""
+
+
+def as_text(values: pd.Index | Sequence[str]) -> NDArray[np.str_]:
+    """`(n,)` str of texts that are Python objects."""
+    runs = (np.asarray(values[start : start + _AT_ONCE], dtype=str) for start in range(0, len(values), _AT_ONCE))
+    return np.concatenate([np.zeros(0, dtype="U1"), *runs])
+
+
+class IdRows:
+    """The row of each id, made at the first question.
+
+    Parameters
+    ----------
+    ids
+        `(N,)` str.
+    """
+
+    def __init__(self, ids: NDArray[np.str_]) -> None:
+        self._ids = ids
+        self._lock = threading.Lock()
+        self._made: tuple[NDArray[np.uint64], NDArray[np.intp]] | None = None
+
+    def prepare(self) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+        """The hashes of the ids in ascending order, and the rows that they are of."""
+        with self._lock:
+            if self._made is None:
+                hashes = _hashes(self._ids)
+                order = np.argsort(hashes, kind="stable")
+                self._made = hashes[order], order
+            return self._made
+
+    def rows(self, ids: Sequence[str] | NDArray[np.str_]) -> NDArray[np.intp]:
+        """`(n,)` the row of each of some ids, -1 where there is none; the first row of an id that stands twice."""
+        hashes, order = self.prepare()
+        wanted = np.asarray(ids, dtype=str)
+        sought = _hashes(wanted)
+        place = np.searchsorted(hashes, sought)
+        found = np.full(len(wanted), -1, np.intp)
+        left = np.arange(len(wanted))
+        while len(left):  # once, but for ids that share a hash with another
+            left = left[place[left] < len(hashes)]
+            left = left[hashes[place[left]] == sought[left]]
+            row = order[place[left]]
+            is_meant = self._ids[row] == wanted[left]
+            found[left[is_meant]] = row[is_meant]
+            left = left[~is_meant]
+            place[left] += 1
+        return found
+
+    def row(self, one_id: str) -> int | None:
+        """The row of one id, or None."""
+        row = int(self.rows([one_id])[0])
+        return None if row < 0 else row
+
+    def __contains__(self, one_id: str) -> bool:
+        return self.row(one_id) is not None
+
+    def twice(self) -> str | None:
+        """An id that stands more than once, or None."""
+        hashes, order = self.prepare()
+        again = np.flatnonzero(hashes[1:] == hashes[:-1])
+        names, counts = np.unique(self._ids[order[np.union1d(again, again + 1)]], return_counts=True)
+        return str(names[counts > 1][0]) if (counts > 1).any() else None
+
+
+def _hashes(ids: NDArray[np.str_]) -> NDArray[np.uint64]:
+    """`(n,)` the letters as digits of a number to the base `_FACTOR`, modulo 2^64, whatever the array's width."""
+    letters = np.ascontiguousarray(ids).view(np.uint32).reshape(len(ids), ids.itemsize // 4)
+    powers = np.multiply.accumulate(np.full(letters.shape[1], _FACTOR))
+    total = np.zeros(len(ids), np.uint64)
+    for column, power in zip(letters.T, powers, strict=True):
+        total += column * power
+    return total
