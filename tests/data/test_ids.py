@@ -9,7 +9,7 @@ from napari_spatia.data.ids import IdRows, as_text
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=6)
 
 
-@given(st.lists(texts, max_size=40), st.lists(texts, max_size=10))
+@given(st.lists(texts, max_size=40, unique=True), st.lists(texts, max_size=10))
 def test_rows_are_those_of_a_plain_search(known, asked):
     found = IdRows(np.array(known, dtype=str)).rows([*asked, *known])
     assert found.tolist() == [known.index(one) if one in known else -1 for one in [*asked, *known]]

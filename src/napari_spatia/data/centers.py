@@ -36,7 +36,8 @@ def place_centers(
 def _neighbours_of_the_middle(points: NDArray[np.float64]) -> NDArray[np.intp]:
     middle = points[np.argmin(((points - np.median(points, axis=0)) ** 2).sum(axis=1))]
     distance = ((points - middle) ** 2).sum(axis=1)
-    return np.argsort(distance, kind="stable")[:_SAMPLED_CELLS]
+    near = np.argpartition(distance, min(_SAMPLED_CELLS, len(distance)) - 1)[:_SAMPLED_CELLS]
+    return near[np.argsort(distance[near], kind="stable")]
 
 
 def _agreement(centers_um: NDArray[np.float64], instance_id: NDArray[np.int64], labels: Raster) -> float:
@@ -44,7 +45,7 @@ def _agreement(centers_um: NDArray[np.float64], instance_id: NDArray[np.int64], 
     sizes = labels.levels_um_per_px
     coarse_enough = [idx for idx, size in enumerate(sizes) if size <= _SAMPLED_UM_PER_PX]
     level_idx = coarse_enough[-1] if coarse_enough else 0
-    level, um_per_px = labels.levels[level_idx], sizes[level_idx]
+    level, um_per_px = labels.sources[level_idx], sizes[level_idx]
     yx = np.floor((centers_um - np.asarray(labels.origin_um)) / um_per_px).astype(np.int64)
     near = (np.abs(yx - yx[0]) <= _SAMPLED_HALF_PX).all(axis=1)
     inside = near & (yx >= 0).all(axis=1) & (yx < np.asarray(level.shape)).all(axis=1)

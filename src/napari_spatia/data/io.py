@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from napari_spatia.data import keys, ngff
 from napari_spatia.data.centers import place_centers
 from napari_spatia.data.elements import SlideStore, choose, damage_named, lazy, open_store, stored_levels
-from napari_spatia.data.ids import as_text
 from napari_spatia.data.ngff import Placement
 from napari_spatia.data.rasterize import rasterize_shapes
 from napari_spatia.data.regions import label_centroids
@@ -105,7 +104,7 @@ def open_slide(
     with damage_named(store.path, f"table '{table_name}'"):
         with ThreadPoolExecutor(1) as beside:  # the counts are as much work as all the rest
             reading = beside.submit(read_counts, store, table_name)
-            obs, rows = read_cells(store, annotation, source.region)
+            obs, cell_id, rows = read_cells(store, annotation, source.region)
             values = instance_values(store, annotation, obs, source.column)
             stored_yx = _read_spatial(store, table_name, rows)
             counts, panel = reading.result()
@@ -125,7 +124,7 @@ def open_slide(
         image=image_raster,
         channels=found.channels,
         labels=labels_raster,
-        cell_id=as_text(obs.index[placed]),
+        cell_id=cell_id if placed.all() else cell_id[placed],
         instance_id=instance_id[placed],
         centers_um=centers_um[placed],
         counts=counts if placed.all() else counts[np.flatnonzero(placed)],

@@ -64,11 +64,12 @@ def slide_limits(image: Raster, high: float = 99.7) -> Limits:
 
     From a coarse level of its pyramid, or where it has none from small windows spread over the slide.
     """
-    small = (level for level in image.levels if max(level.shape[-2:]) <= _LIMITS_MAX_PX)
-    level = next(small, image.levels[-1])
+    fits = [max(level.shape[-2:]) <= _LIMITS_MAX_PX for level in image.levels]
+    at = fits.index(True) if any(fits) else -1
+    level = image.levels[at]
     step = max(1, max(level.shape[-2:]) // _LIMITS_MAX_PX)
     if step <= _LARGEST_STEP:
-        return display_limits(np.asarray(level[:, ::step, ::step], dtype=np.float32), high=high)
+        return display_limits(np.asarray(image.sources[at][:, ::step, ::step], dtype=np.float32), high=high)
     corners = [np.linspace(0, length - min(_WINDOW_PX, length), 5).astype(int)[1:-1] for length in level.shape[-2:]]
     windows = [level[:, y : y + _WINDOW_PX, x : x + _WINDOW_PX] for y in corners[0] for x in corners[1]]
     return display_limits(np.concatenate(dask.compute(*windows), axis=1, dtype=np.float32), high=high)

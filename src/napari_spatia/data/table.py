@@ -52,11 +52,14 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
-def read_cells(store: SlideStore, annotation: Annotation, region: str | None) -> tuple[pd.DataFrame, NDArray[np.intp]]:
-    """The obs of the rows that belong to ``region`` (all rows for None) and their positions in the table."""
+def read_cells(
+    store: SlideStore, annotation: Annotation, region: str | None
+) -> tuple[pd.DataFrame, NDArray[np.str_], NDArray[np.intp]]:
+    """The obs of the rows that belong to ``region`` (all rows for None), their `(N,)` ids and places in the table."""
     obs = read_elem(store.group("tables", annotation.table_name)["obs"])
     obs.index = obs.index.astype(str)
-    twice = IdRows(as_text(obs.index)).twice()
+    cell_id = as_text(obs.index)
+    twice = IdRows(cell_id).twice()
     if twice is not None:
         raise SlideError(
             f"Table '{annotation.table_name}' of slide '{store.path.name}' names cell '{twice}' more than once. "
@@ -71,14 +74,18 @@ def read_cells(store: SlideStore, annotation: Annotation, region: str | None) ->
             f"Table '{annotation.table_name}' of slide '{store.path.name}' has no cell of region '{region}'. "
             f"Expected rows with obs['{annotation.region_key}'] == '{region}'."
         )
-    return obs, rows
+    return obs, cell_id if len(rows) == len(cell_id) else cell_id[rows], rows
 
 
 def _is_value(column: pd.Series, text: str) -> NDArray[np.bool_]:
-    """Where a column reads ``text``; of categories only their names are compared."""
+    """Where a column reads ``text``; of categories only their names are compared.
+
+    No `pd.Series` is given to numpy: it asks for attributes that there are not, and pandas then hashes the index.
+    """
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return np.asarray(np.isin(column.cat.codes, np.flatnonzero(column.cat.categories.astype(str) == text)))
-    return np.asarray(column.astype(str) == text)
+        meant = np.flatnonzero(column.cat.categories.astype(str) == text)
+        return np.isin(column.cat.codes.to_numpy(), meant)
+    return (column.astype(str) == text).to_numpy()
 
 
 def instance_values(store: SlideStore, annotation: Annotation, obs: pd.DataFrame, column: str | None) -> pd.Series:

@@ -62,7 +62,8 @@ class SlidePicture:
     @classmethod
     def of(cls, image: Raster, channels: tuple[str, ...], coarser: Sequence[Any] = ()) -> Self:
         """Reads one coarse level of the image, for the limits; ``coarser`` `(C, Y, X)` are levels made for it."""
-        seen = replace(image, levels=(*image.levels, *(lazy(level) for level in coarser)))
+        levels = (*image.levels, *(lazy(level) for level in coarser))
+        seen = replace(image, levels=levels, stored=(*image.sources, *coarser))
         limits = slide_limits(seen, high=BRIGHTEST_PERCENT)
         return cls(image, channels, limits, SlidePixels.of_image(image, coarser))
 
