@@ -151,6 +151,6 @@ class ColourVerbs(SessionBase):
     def _values(self) -> ValueSource:
         opened, annotations = self.opened, self.state.annotations
         return ValueSource(
-            opened.slide, opened.genes, opened.totals, opened.rows, self.state.prediction,
+            opened.slide, opened.genes, opened.totals, opened.rows, opened.columns, self.state.prediction,
             annotations.assigned, annotations.names, opened.colours, opened.obsm,
         )  # fmt: skip

@@ -40,7 +40,7 @@ from napari_spatia.session.instances import InstanceIndex
 from napari_spatia.session.pointing import LabelPixels
 from napari_spatia.session.sidecar import pyramid_folder, sidecar_folder
 from napari_spatia.session.state import CellCard, CellCrop
-from napari_spatia.session.values import from_column
+from napari_spatia.session.values import colourable_columns, from_column
 
 if TYPE_CHECKING:
     from napari_spatia.inference.prediction import Prediction
@@ -70,15 +70,16 @@ class SlidePicture:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSlide:
-    """A slide and what is derived from it once: gene columns, all counts of each cell, rows of ids and labels,
-    pixels that stay in memory, means of genes, names of points, display limits, stored colours of columns' categories,
-    number of components of each obsm array, stored results.
+    """A slide and what is derived from it once: gene columns, all counts of each cell, rows of ids and labels, columns
+    to colour by, pixels that stay in memory, means of genes, names of points, display limits, stored colours of
+    columns' categories, number of components of each obsm array, stored results.
     """
 
     slide: Slide
     genes: GeneColumns
     totals: NDArray[np.float32]
     rows: IdRows
+    columns: frozenset[str]
     index: InstanceIndex
     pixels: SlidePixels
     label_at: LabelPixels
@@ -148,6 +149,7 @@ def derive(
         genes=GeneColumns(slide.counts),
         totals=totals,
         rows=IdRows(slide.cell_id),
+        columns=colourable_columns(slide.obs),
         index=InstanceIndex.from_ids(slide.instance_id),
         pixels=pixels,
         label_at=LabelPixels(slide.labels, pixels.labels[0]),
