@@ -38,5 +38,6 @@ def test_the_width_of_an_array_does_not_matter():
 def test_texts_of_an_index_in_pieces(monkeypatch):
     monkeypatch.setattr(module, "_AT_ONCE", 3)
     index = pd.Index([f"cell-{i**3}" for i in range(10)])
-    assert as_text(index).tolist() == index.tolist()
+    for values in (index, index.tolist(), np.array(index, dtype=np.dtypes.StringDType())):
+        assert as_text(values).tolist() == index.tolist() and as_text(values).dtype.kind == "U"
     assert as_text(pd.Index([], dtype=object)).dtype.kind == "U"

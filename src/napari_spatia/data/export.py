@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from napari_spatia.data import keys
 from napari_spatia.data.colors import Rgb, from_hex, palette_color
+from napari_spatia.data.ids import IdRows
 from napari_spatia.data.outlines import cell_outlines
 from napari_spatia.data.slide import Slide
-from napari_spatia.data.store import read_obs, read_obsm, read_uns, storable
+from napari_spatia.data.store import read_ids, read_obsm, read_uns, storable
 from napari_spatia.errors import SlideError
 from napari_spatia.files import staged_file
 from napari_spatia.progress import Progress, part, silent
@@ -184,7 +185,7 @@ def _embeddings(slide: Slide, prediction: PredictedCells | None) -> dict[str, ND
         # reindex: a cell that was not predicted (-1) gets NaN
         embedding = prediction.embedding.items()
         return {keys.EMBEDDINGS[scale]: pd.DataFrame(values).reindex(rows).to_numpy() for scale, values in embedding}
-    rows = read_obs(slide.path, slide.table_name, ()).index.get_indexer(slide.cell_id)
+    rows = IdRows(read_ids(slide.path, slide.table_name)).rows(slide.cell_id)
     stored = {key: read_obsm(slide.path, slide.table_name, key) for key in keys.EMBEDDINGS.values()}
     return {key: values[rows] for key, values in stored.items() if values is not None}
 

@@ -17,10 +17,10 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 """Odd, so that its powers are invertible modulo 2^64."""
 
 
-def as_text(values: pd.Index | Sequence[str]) -> NDArray[np.str_]:
-    """`(n,)` str of texts that are Python objects."""
-    runs = (np.asarray(values[start : start + _AT_ONCE], dtype=str) for start in range(0, len(values), _AT_ONCE))
-    return np.concatenate([np.zeros(0, dtype="U1"), *runs])
+def as_text(values: pd.Index | NDArray | Sequence[str]) -> NDArray[np.str_]:
+    """`(n,)` str of fixed width, from texts that are Python objects or of numpy's variable width."""
+    runs = (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
+    return np.concatenate([np.zeros(0, dtype="U1"), *(np.asarray(np.asarray(run, dtype=object), str) for run in runs)])
 
 
 class IdRows:

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from napari_spatia.data import store
 from napari_spatia.data.elements import damage_named, open_store
+from napari_spatia.data.ids import IdRows
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import SlideError
 
@@ -29,7 +30,7 @@ def read_obsm(slide: Slide, name: str) -> NDArray[np.float32]:
     if name not in found:
         raise SlideError(f"Slide '{slide.name}' has no obsm '{name}'. It has: {', '.join(found) or 'none'}.")
     values = np.asarray(store.read_obsm(slide.path, slide.table_name, name), dtype=np.float32)
-    index = store.read_obs(slide.path, slide.table_name, ()).index
-    if np.array_equal(index.to_numpy(dtype=str), slide.cell_id):  # as nearly always: no table of a million ids is made
+    ids = store.read_ids(slide.path, slide.table_name)
+    if np.array_equal(ids, slide.cell_id):  # as nearly always
         return values
-    return values[index.get_indexer(slide.cell_id)]
+    return values[IdRows(ids).rows(slide.cell_id)]

@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 
 from napari_spatia.data import keys
 from napari_spatia.data.elements import SlideStore, damage_named, open_store
+from napari_spatia.data.ids import as_text
 from napari_spatia.data.table import read_annotation
 from napari_spatia.data.transaction import Transaction, recover, transaction, zarr_format
 from napari_spatia.errors import SlideError
@@ -128,6 +129,11 @@ def read_obs(slide_path: str | Path, table_name: str, columns: tuple[str, ...] |
     return frame
 
 
+def read_ids(slide_path: str | Path, table_name: str) -> NDArray[np.str_]:
+    """`(table rows,)` the ids of a table's cells."""
+    return _ids_of(_open_for_reading(slide_path, table_name), table_name)
+
+
 def read_obsm(slide_path: str | Path, table_name: str, key: str) -> NDArray[Any] | None:
     """One obsm array `(table rows, d)`, or None."""
     found = _read_entry(slide_path, table_name, "obsm", key)
@@ -153,7 +159,7 @@ def read_table(slide_path: str | Path, name: str) -> ExpressionTable | None:
         var = read_elem(group["var"])
         of_genes = {str(column): values.to_numpy() for column, values in var.items()}
         return ExpressionTable(
-            _index_of(store, name).to_numpy(dtype=str),
+            _ids_of(store, name),
             tuple(var.index.astype(str)),
             matrix.astype(np.float32, copy=False),
             of_genes,
@@ -200,10 +206,14 @@ def _read_entry(slide_path: str | Path, table_name: str, kind: str, key: str) ->
 
 
 def _index_of(store: SlideStore, table_name: str) -> pd.Index:
+    return pd.Index(_ids_of(store, table_name).astype(object))
+
+
+def _ids_of(store: SlideStore, table_name: str) -> NDArray[np.str_]:
     _require_table(store, table_name)
     with damage_named(store.path, f"the index of table '{table_name}'"):
         obs = store.group("tables", table_name)["obs"]
-        return pd.Index([str(name) for name in read_elem(obs[obs.attrs["_index"]])], dtype=object)
+        return as_text(read_elem(obs[obs.attrs["_index"]]))
 
 
 def _check_name(name: str, taken: Any, what: str) -> None:
