@@ -37,3 +37,16 @@ def test_help_of_every_command_loads_no_data_stack():
         "assert all(CliRunner().invoke(app, [c, '--help']).exit_code == 0 for c in commands)"
     )
     assert not loaded & {*HEAVY, *DATA_STACK}
+
+
+def test_a_slide_is_opened_without_the_scheduler_of_dask(slide_with_transcripts):
+    """`distributed` takes 0.3 s, for which nobody sees the slide."""
+    loaded = _loaded_after(
+        "from pathlib import Path\n"
+        "from napari_spatia.session.opened import read_picture\n"
+        "from napari_spatia.data.io import open_slide\n"
+        f"path = Path({str(slide_with_transcripts)!r})\n"
+        "read_picture(path, {}, None)\n"
+        "open_slide(path)"
+    )
+    assert "dask" in loaded and "distributed" not in loaded
