@@ -15,7 +15,7 @@ from napari_spatia.session.patches import CROP, Patch, feathered
 from napari_spatia.session.session import Session
 from napari_spatia.viewer.layers import CHANNEL, COLOURS, SELECTED
 from napari_spatia.viewer.patch_paint import ENLARGE, LABEL_PX, MARK, AppliedPatches, StainLook
-from napari_spatia.viewer.patch_view import EVERY_MS, PatchView
+from napari_spatia.viewer.patch_view import EVERY_MS, HAND_RESTS_MS, PatchView
 from napari_spatia.viewer.slide_view import SlideView
 
 GENE = "GENE3"
@@ -172,25 +172,31 @@ def test_toggled_off_nothing_is_painted_and_on_again_the_newest_is(shown):
     assert layer.visible and not np.array_equal(layer.data, old)
 
 
-def test_a_held_slider_is_followed_with_pauses_and_one_that_is_let_go_at_once(fake_backend, small_slide):
-    """A canvas that is painted in software would hold up the picture in the dock."""
-    viewer, session, pauses = ViewerModel(), Session(backend=fake_backend), []
+@pytest.mark.parametrize(("slow_ms", "pauses_ms"), [(1e9, [EVERY_MS]), (-1, [HAND_RESTS_MS] * 4)])
+def test_a_held_slider_is_followed_with_pauses_and_one_that_is_let_go_at_once(
+    fake_backend, small_slide, monkeypatch, slow_ms, pauses_ms
+):
+    """A canvas that is painted in software would hold up the picture in the dock: there the hand must rest."""
+    monkeypatch.setattr("napari_spatia.viewer.patch_view.SLOW_MS", slow_ms)
+    viewer, session, asked = ViewerModel(), Session(backend=fake_backend), []
     view = SlideView(viewer, session)
-    patches = PatchView(viewer, session, view, lambda name, ms, call: pauses.append((name, ms, call)))
+    patches = PatchView(viewer, session, view, lambda name, ms, call: asked.append((name, ms, call)))
     session.show(small_slide)
     session.load_checkpoint("fake")
     edit(session)
-    assert pauses[-1][:2] == ("patch", 0)
-    pauses[-1][2]()
-    pauses.clear()
+    assert asked[-1][:2] == ("patch", 0)
+    asked[-1][2]()
+    assert asked[-1][0] == "patch painted"
+    asked[-1][2]()
+    asked.clear()
     for value in (3.0, 3.5):
         session.set_log2_fc(GENE, value, gesture=GENE)
         session.render()
-    assert [name for name, *_ in pauses] == ["patch"] and pauses[0][1] >= EVERY_MS, "one shows the newest"
+    assert [ms for _, ms, _ in asked] == pauses_ms
     session.end_gesture()
     session.set_log2_fc(GENE, 1.0)
     session.render()
-    assert pauses[-1][:2] == ("patch", 0)
+    assert asked[-1][:2] == ("patch", 0)
     patches.close()
     view.close()
 

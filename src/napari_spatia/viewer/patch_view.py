@@ -41,13 +41,11 @@ if TYPE_CHECKING:
 
 COUNTERFACTUAL = "counterfactual"
 """What the layers' names begin with."""
-EVERY_MS = 60
-REST_SHARE = 25
-"""Pause between two pictures on the slide while a slider is held: `EVERY_MS`, or this many times as long as the last
-one took to be painted, so that where a canvas is painted in software the picture in the dock is not held up.
+EVERY_MS, SLOW_MS, HAND_RESTS_MS = 60, 30, 300
+"""While a slider is held the slide follows every `EVERY_MS`; where the last picture took longer than `SLOW_MS` to be
+painted, as where no graphics card helps, it follows once the hand has rested for `HAND_RESTS_MS`: the picture in the
+dock is not to be held up.
 """
-MOST_PAUSE_MS = 2000
-"""The first picture takes napari as long as many: the second is not to wait for seconds."""
 LOOK_EVENTS = ("contrast_limits", "colormap", "gamma", "opacity", "visible")
 TEXT_COLOUR, BOX_COLOUR, UNSEEN = "#ffcd3c", "black", "transparent"
 LETTERS_A_TURN, CELLS_SPELLED = 5, 100
@@ -62,7 +60,7 @@ class PatchView:
         self._session, self._view = session, view
         self._rest = rest
         self._waits = False
-        self._pause_ms = EVERY_MS
+        self._is_slow = True
         self._is_patched = False
         self._layer: Image | None = None
         self._named = COUNTERFACTUAL
@@ -97,20 +95,22 @@ class PatchView:
     # -- when -----------------------------------------------------------------------------------------------------
 
     def _ask(self, changed: Any = None) -> None:
-        """Show the newest patch: soon while a slider is held, with what comes in the meantime, and else at once."""
-        is_held = self._session.state.edit.gesture is not None
+        """Show the newest patch at once, or while a slider is held soon, with what comes in the meantime."""
         if self._session.patch is None:
             self._show_patch()
-        elif not self._waits or not is_held:
+        elif self._session.state.edit.gesture is None:
+            self._rest("patch", 0, self._show_in_turn)
+        elif self._is_slow:
+            self._rest("patch", HAND_RESTS_MS, self._show_in_turn)  # each picture begins the pause anew
+        elif not self._waits:
             self._waits = True
-            self._rest("patch", self._pause_ms if is_held else 0, self._show_in_turn)
+            self._rest("patch", EVERY_MS, self._show_in_turn)
 
     def _show_in_turn(self) -> None:
         began = time.perf_counter()
 
         def painted() -> None:
-            pause_ms = round(REST_SHARE * 1000 * (time.perf_counter() - began))
-            self._pause_ms = min(max(EVERY_MS, pause_ms), MOST_PAUSE_MS)
+            self._is_slow = 1000 * (time.perf_counter() - began) > SLOW_MS
 
         self._show_patch()
         self._rest("patch painted", 0, painted)  # the canvas is painted before a timer's turn comes

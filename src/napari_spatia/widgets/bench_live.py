@@ -25,6 +25,8 @@ from napari_spatia.widgets.driving import MOVE_EVERY_S, Driver, Watchdog, median
 from napari_spatia.widgets.launch import start
 
 CELLS_TRIED, DRAG_MOVES = 10, 10
+HAND_S = 0.3
+"""A hand's way from one slider to the next."""
 SIMULATED_CELLS, SIMULATED_SEED = 600, 4207
 DEFAULT_CHECKPOINT = "sim-small"
 
@@ -55,6 +57,7 @@ def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str
                 passes |= {shown.nfe} if shown is not None else set()
                 driver.picture_rests()
                 rests.append(1000 * (time.perf_counter() - let_go))
+                driver.settle(HAND_S)
                 times += moved
                 done += len(moved)
         blocked = max(blocked, watchdog.longest_ms)

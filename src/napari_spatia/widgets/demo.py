@@ -22,7 +22,6 @@ from qtpy.QtTest import QTest
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.edit_pictures import save_gif
 from napari_spatia.session.values import MAX_BLENDED, is_blend
-from napari_spatia.viewer.patch_view import MOST_PAUSE_MS
 from napari_spatia.widgets.annotate_dock import AnnotateDock
 from napari_spatia.widgets.arrange import ANNOTATE, CELL, CELLS_MAP, EXPORT, SCREENS
 from napari_spatia.widgets.driving import Driver, Watchdog, median_and_p95
@@ -151,7 +150,7 @@ class Demo:
         for row, value in zip([sliders[gene] for gene in shown] or rows, (3.0, -3.0), strict=False):
             self.driver.drag_slider(row.slider, [value])
         self.driver.picture_rests()
-        self.driver.settle(MOST_PAUSE_MS / 1000)  # the counterfactual on the slide follows by then
+        self.driver.settle()  # the counterfactual on the slide follows
         p50, p95 = median_and_p95(times)
         self.told |= {
             "edit": dict(self.session.state.edit.present.active().terms),

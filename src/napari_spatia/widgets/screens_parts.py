@@ -34,6 +34,7 @@ class TermChoice(QComboBox):
         self.setMinimumContentsLength(6)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setCompleter(NameCompleter(self.model(), self))
+        self._asked: tuple[Sequence[str], Sequence[str]] = (), ()
         self._shown: tuple[str, ...] = ()
         self._is_chosen = False
         self.activated.connect(self._choose)
@@ -44,6 +45,9 @@ class TermChoice(QComboBox):
 
     def show_terms(self, sliders: Sequence[str], genes: Sequence[str], first: int = 0) -> None:
         """Offer what can be swept. What a person chose stays so; before that it is the slider number ``first``."""
+        if self._asked == (sliders, genes):  # heard at each move of a slider
+            return
+        self._asked = sliders, genes
         keys = (*sliders, *sorted(set(genes) - set(sliders)))
         if keys == self._shown:
             return
