@@ -5,7 +5,7 @@ C channels, H × W pixels. Images are `(C, H, W)` float32 in slide units; pictur
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -22,6 +22,8 @@ FloatImage = NDArray[np.float32]
 Picture = NDArray[np.uint8]
 Limits = NDArray[np.float32]
 """`(C, 2)` slide units that are shown as black and as full colour."""
+Place = tuple[slice, slice]
+"""Rows and columns of a picture."""
 
 COUNTERFACTUAL = "COUNTERFACTUAL"
 """The word that every generated, edited picture carries."""
@@ -155,25 +157,46 @@ def at_side(picture: Picture, side_px: int) -> Picture:
 
 def with_scale_bar(picture: Picture, um_per_px: float, length_um: float = 5.0) -> Picture:
     """A white bar of ``length_um`` and its length, at the lower left. ``um_per_px`` is that of ``picture`` itself."""
-    canvas = Image.fromarray(picture)
-    draw = ImageDraw.Draw(canvas)
-    margin, bottom = max(3, canvas.height // 32), canvas.height - max(3, canvas.height // 32)
-    thickness = max(2, canvas.height // 80)
-    draw.rectangle((margin, bottom - thickness, margin + round(length_um / um_per_px), bottom), fill=(255, 255, 255))
-    font = letters(canvas.height // 16)
-    draw.text((margin, bottom - thickness - 2), f"{length_um:g} µm", fill=(255, 255, 255), font=font, anchor="lb")
-    return np.asarray(canvas)
+    place, cover = _scale_bar(*picture.shape[:2], round(length_um / um_per_px), f"{length_um:g} µm")
+    marked = picture.copy()
+    marked[place] = np.rint(marked[place] + (255.0 - marked[place]) * cover).astype(np.uint8)
+    return marked
 
 
 def with_counterfactual_mark(picture: Picture) -> Picture:
     """The word COUNTERFACTUAL over the top edge."""
-    canvas = Image.fromarray(picture)
-    draw, font = ImageDraw.Draw(canvas), letters(canvas.height // 18)
-    place = (canvas.width - 4, 3)
-    box = draw.textbbox(place, COUNTERFACTUAL, font=font, anchor="ra")
-    draw.rectangle((box[0] - 3, box[1] - 2, box[2] + 3, box[3] + 2), fill=(0, 0, 0))
-    draw.text(place, COUNTERFACTUAL, fill=(255, 205, 60), font=font, anchor="ra")
-    return np.asarray(canvas)
+    place, mark = _counterfactual_mark(*picture.shape[:2])
+    marked = picture.copy()
+    marked[place] = mark
+    return marked
+
+
+@lru_cache(maxsize=64)  # letters are dear, and a cell is drawn at each move of a slider
+def _scale_bar(height: int, width: int, bar_px: int, words: str) -> tuple[Place, NDArray[np.float64]]:
+    """Where a scale bar of a picture lies, and `(h, w, 1)` how much of each pixel there it covers."""
+    canvas = Image.new("L", (width, height))
+    draw = ImageDraw.Draw(canvas)
+    margin, bottom = max(3, height // 32), height - max(3, height // 32)
+    thickness = max(2, height // 80)
+    draw.rectangle((margin, bottom - thickness, margin + bar_px, bottom), fill=255)
+    draw.text((margin, bottom - thickness - 2), words, fill=255, font=letters(height // 16), anchor="lb")
+    box = canvas.getbbox()
+    assert box is not None, "a bar is drawn"
+    left, top, right, under = box
+    place = slice(top, under), slice(left, right)
+    return place, np.asarray(canvas)[place][..., None] / 255.0
+
+
+@lru_cache(maxsize=64)
+def _counterfactual_mark(height: int, width: int) -> tuple[Place, Picture]:
+    """Where the mark of a picture lies, and its pixels."""
+    canvas = Image.new("RGB", (width, height))
+    draw, font = ImageDraw.Draw(canvas), letters(height // 18)
+    at = width - 4, 3
+    left, top, right, under = (round(edge) for edge in draw.textbbox(at, COUNTERFACTUAL, font=font, anchor="ra"))
+    draw.text(at, COUNTERFACTUAL, fill=(255, 205, 60), font=font, anchor="ra")
+    place = slice(max(0, top - 2), under + 3), slice(max(0, left - 3), right + 4)
+    return place, np.asarray(canvas)[place]
 
 
 @dataclass(frozen=True, slots=True)
