@@ -96,10 +96,11 @@ class PatchView:
 
     def _ask(self, changed: Any = None) -> None:
         """Show the newest patch at once, or while a slider is held soon, with what comes in the meantime."""
-        if self._session.patch is None:
-            self._show_patch()
-        elif self._session.state.edit.gesture is None:
-            self._rest("patch", 0, self._show_in_turn)
+        if self._session.state.edit.gesture is None:
+            if self._session.patch is None:
+                self._show_patch()  # not a moment longer than what it belongs to
+            else:
+                self._rest("patch", 0, self._show_in_turn)
         elif self._is_slow:
             self._rest("patch", HAND_RESTS_MS, self._show_in_turn)  # each picture begins the pause anew
         elif not self._waits:
