@@ -178,6 +178,7 @@ def test_a_held_slider_is_followed_with_pauses_and_one_that_is_let_go_at_once(
 ):
     """A canvas that is painted in software would hold up the picture in the dock: there the hand must rest."""
     monkeypatch.setattr("napari_spatia.viewer.patch_view.SLOW_MS", slow_ms)
+    monkeypatch.setattr("napari_spatia.viewer.patch_view.FRAMES_REMEMBERED", 1)
     viewer, session, asked = ViewerModel(), Session(backend=fake_backend), []
     view = SlideView(viewer, session)
     patches = PatchView(viewer, session, view, lambda name, ms, call: asked.append((name, ms, call)))

@@ -133,8 +133,8 @@ def examine(
     row = np.array([cell.cell_idx])
     genes = bound.genes_of(row)
     unedited = bound.condition(row, genes)
-    zero_edit = bound.restore(bound.draw(cell.white, unedited, edited.nfe))
-    before = drawn_features(bound, cell, unedited, edited.nfe, num_seeds, part(progress, 0.0, 0.45))
+    zero_edit = bound.restore(bound.draw(cell.white, unedited, edited.nfe, progress=part(progress, 0.0, 0.05)))
+    before = drawn_features(bound, cell, unedited, edited.nfe, num_seeds, part(progress, 0.05, 0.45))
     after = drawn_features(bound, cell, edited.condition, edited.nfe, num_seeds, part(progress, 0.45, 0.9))
     progress(0.9, "reading the nearest real cells")
     return Evidence(
@@ -164,15 +164,18 @@ def drawn_features(
     """The features of one picture a seed, as it is drawn: its outline follows the edit by itself.
 
     Stretched as that of the cell's own noise (`inference.outline`) it would move half as far again as is expected, with
-    the same spread (measured).
+    the same spread (measured). ``progress`` is called before each pass and each picture: a slider that moves ends all
+    this, and would else wait for it.
     """
-    found = []
+    found: list[dict[str, float]] = []
     for start in range(0, num_seeds, SEEDS_AT_ONCE):
-        progress(start / num_seeds, "drawing from other noise")
         samples = range(start, min(start + SEEDS_AT_ONCE, num_seeds))
+        drawing = part(progress, start / num_seeds, samples.stop / num_seeds)
         white = torch.from_numpy(np.stack([bound.noise(cell.cell_idx, 0, sample_no) for sample_no in samples]))
-        drawn = bound.draw(white.to(bound.predictor.device), condition.repeated(len(samples)), nfe)
-        found += [features_in(image, mask, cell) for image, mask in zip(*bound.restore(drawn), strict=True)]
+        drawn = bound.draw(white.to(bound.predictor.device), condition.repeated(len(samples)), nfe, progress=drawing)
+        for image, mask in zip(*bound.restore(drawn), strict=True):
+            progress(samples.stop / num_seeds, "measuring")
+            found.append(features_in(image, mask, cell))
     return found
 
 

@@ -5,8 +5,10 @@ the selected cell's layer is added once for a slide and a model, as large as its
 is edited.
 """
 
+import math
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -42,10 +44,11 @@ if TYPE_CHECKING:
 COUNTERFACTUAL = "counterfactual"
 """What the layers' names begin with."""
 EVERY_MS, SLOW_MS, HAND_RESTS_MS = 60, 30, 300
-"""While a slider is held the slide follows every `EVERY_MS`; where the last picture took longer than `SLOW_MS` to be
-painted, as where no graphics card helps, it follows once the hand has rested for `HAND_RESTS_MS`: the picture in the
-dock is not to be held up.
+"""While a slider is held the slide follows every `EVERY_MS`; where one of the last pictures took longer than `SLOW_MS`
+to be painted, as where no graphics card helps, it follows once the hand has rested for `HAND_RESTS_MS`: the picture in
+the dock is not to be held up.
 """
+FRAMES_REMEMBERED = 5
 LOOK_EVENTS = ("contrast_limits", "colormap", "gamma", "opacity", "visible")
 TEXT_COLOUR, BOX_COLOUR, UNSEEN = "#ffcd3c", "black", "transparent"
 LETTERS_A_TURN, CELLS_SPELLED = 5, 100
@@ -60,7 +63,7 @@ class PatchView:
         self._session, self._view = session, view
         self._rest = rest
         self._waits = False
-        self._is_slow = True
+        self._took_ms = deque([math.inf], maxlen=FRAMES_REMEMBERED)
         self._is_patched = False
         self._layer: Image | None = None
         self._named = COUNTERFACTUAL
@@ -101,7 +104,7 @@ class PatchView:
                 self._show_patch()  # not a moment longer than what it belongs to
             else:
                 self._rest("patch", 0, self._show_in_turn)
-        elif self._is_slow:
+        elif max(self._took_ms) > SLOW_MS:
             self._rest("patch", HAND_RESTS_MS, self._show_in_turn)  # each picture begins the pause anew
         elif not self._waits:
             self._waits = True
@@ -111,7 +114,7 @@ class PatchView:
         began = time.perf_counter()
 
         def painted() -> None:
-            self._is_slow = 1000 * (time.perf_counter() - began) > SLOW_MS
+            self._took_ms.append(1000 * (time.perf_counter() - began))
 
         self._show_patch()
         self._rest("patch painted", 0, painted)  # the canvas is painted before a timer's turn comes
