@@ -17,6 +17,7 @@ from napari_spatia.data import keys, ngff
 from napari_spatia.data.centers import place_centers
 from napari_spatia.data.elements import SlideStore, choose, damage_named, lazy, open_store, stored_levels
 from napari_spatia.data.ngff import Placement
+from napari_spatia.data.quick_turns import quick_turns
 from napari_spatia.data.rasterize import rasterize_shapes
 from napari_spatia.data.regions import label_centroids
 from napari_spatia.data.shapes import label_values, read_shapes, shape_centroids
@@ -102,7 +103,7 @@ def open_slide(
     store, annotation, source, frame = found.store, found.annotation, found.source, found.frame
     table_name, image_raster = annotation.table_name, found.image
     with damage_named(store.path, f"table '{table_name}'"):
-        with ThreadPoolExecutor(1) as beside:  # the counts are as much work as all the rest
+        with ThreadPoolExecutor(1) as beside, quick_turns():  # the counts are as much work as all the rest
             reading = beside.submit(read_counts, store, table_name)
             obs, cell_id, rows = read_cells(store, annotation, source.region)
             values = instance_values(store, annotation, obs, source.column)
