@@ -144,7 +144,7 @@ def test_a_new_picture_in_the_dock_leaves_the_rest_of_the_window_alone(edited):
     edited.settle(0.3)
     main, picture = edited.cell_dock.window(), edited.cell_dock.pictures.edited
     painted = Painted(main, edited.canvas, picture)
-    edited.drag_slider(next(iter(edited.cell_dock.sliders.rows.values())).slider, [1.0, -2.0])
+    edited.drag_slider(next(iter(edited.cell_dock.sliders.rows.values())).slider, [1.0, -2.0], every_s=0.0)
     edited.picture_rests()
     edited.settle(0.1)
     assert 3 <= painted.times[picture] <= 4, "a preview each, and the last one refined; the first perhaps"
