@@ -86,7 +86,7 @@ def _with_one_channel(slide: Slide) -> Slide:
         raise SpatiaError(f"Slide '{slide.name}' has no nuclear stain among {', '.join(slide.channels)}.")
     at = slide.channels.index(nuclear)
     levels = tuple(level[at : at + 1] for level in slide.image.levels)
-    return replace(slide, channels=(nuclear,), image=replace(slide.image, levels=levels))
+    return replace(slide, channels=(nuclear,), image=replace(slide.image, levels=levels, stored=()))
 
 
 def main() -> None:

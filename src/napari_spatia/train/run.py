@@ -119,13 +119,12 @@ class _Run:
         cells = self.parts["training"], self.parts["validation"]
         encoder = EncoderStage(model, *cells, config)
         encoders: list[Stage] = [ImageStage(model, *cells, config), encoder]
-        stopped_in = resumed["stage"] if resumed else encoders[0].name
-        before_decoder = stopped_in != "decoder"
+        stopped_at = ("image", "encoder", "decoder").index(resumed["stage"]) if resumed else 0
+        before_decoder = stopped_at < len(encoders)
         fraction = 0.1
         for number, stage in enumerate(encoders):
             ends = fraction + 0.9 * stage.share
-            passed = not before_decoder or stopped_in in [later.name for later in encoders[number + 1 :]]
-            if stage.share and not passed:
+            if stage.share and number >= stopped_at:
                 model.train()
                 run_stage(stage, config, self.working / "state", log, resumed, part(self.progress, fraction, ends))
             fraction = ends
@@ -267,7 +266,7 @@ def _with_channels(slide: Slide, picked: NDArray) -> Slide:
     """The slide with only some of its channels, still lazy."""
     from dataclasses import replace
 
-    image = replace(slide.image, levels=tuple(level[picked] for level in slide.image.levels))
+    image = replace(slide.image, levels=tuple(level[picked] for level in slide.image.levels), stored=())
     return replace(slide, image=image, channels=tuple(slide.channels[i] for i in picked))
 
 

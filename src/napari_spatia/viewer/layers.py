@@ -145,7 +145,7 @@ def cell_outline(slide: Slide, finest: ChunkedPixels, cell_idx: int) -> NDArray[
 
     ``finest`` are the pixels of the labels, as they are kept in memory.
     """
-    labels, center = replace(slide.labels, levels=(finest,)), slide.centers_um[cell_idx]
+    labels, center = replace(slide.labels, levels=(finest,), stored=()), slide.centers_um[cell_idx]
     size_px = int(OUTLINE_WINDOW_UM / labels.um_per_px)
     window = read_masks(labels, slide.instance_id[[cell_idx]], center[None], labels.um_per_px, size_px)[0]
     contours = find_contours(np.pad(window, 1).astype(np.float32), 0.5)
