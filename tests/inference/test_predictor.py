@@ -175,6 +175,17 @@ def test_drawing_never_reads_pixels_and_depends_on_seed_cell_and_sample(bound, p
     assert not np.allclose(bound.generate(cells, samples=2, nfe=2, seed=1)[0], pictures)
 
 
+def test_samples_come_in_pairs_of_opposite_noise(bound, monkeypatch):
+    drawn_from = []
+    draw = bound.draw
+    monkeypatch.setattr(bound, "draw", lambda white, *rest: drawn_from.append(white) or draw(white, *rest))
+    bound.generate(np.array([3, 9]), samples=3, nfe=1)
+    (white,) = drawn_from
+    first, opposite, second = white.view(2, 3, *white.shape[1:]).unbind(1)
+    assert (first == -opposite).all()
+    assert not np.allclose(first, second) and not np.allclose(first[0], first[1])
+
+
 def test_shuffling_gives_cells_other_expression_with_the_same_noise(bound):
     cells = np.arange(6)
     assert not np.allclose(bound.generate(cells, nfe=1)[0], bound.shuffled().generate(cells, nfe=1)[0])

@@ -8,7 +8,8 @@ Each score is R² = 1 - SSE / SST against the real values, without refitting, wi
 statistic, fitted there). A generated cell is measured within its own generated mask, a real one within its label.
 
 The score is that of the mean picture: with few samples what differs between them counts against it. Where they differ
-as real cells do, R² of n samples is lower than that of the mean by the unexplained part over n.
+as real cells do, R² of n samples from noise of their own is lower than that of the mean by the unexplained part over n;
+samples are drawn in pairs of opposite noise, which leaves less of it.
 """
 
 import argparse

@@ -30,7 +30,7 @@ def generate(
     cells: Annotated[
         str, typer.Option("--cells", metavar="FILE|all", help="Cell ids, one a line, or all cells of the slide.")
     ] = "all",
-    samples: Annotated[int, typer.Option("--samples", min=1, help="Pictures a cell, each from its own noise.")] = 1,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="Pictures a cell, in pairs of opposite noise.")] = 1,
     nfe: Nfe = None,
     merge_ratio: Annotated[
         float, typer.Option("--merge-ratio", min=0.0, max=0.9, help="Part of the decoder's tokens that is merged.")

@@ -193,7 +193,9 @@ class BoundSlide:
 
         → pictures `(n, samples, C, H, W)` in the slide's intensity units, the cell in the middle, and masks
         `(n, samples, H, W)` in [0, 1].
-        A cell's noise depends on (seed, cell id, sample) alone, however many are drawn at once.
+        A cell's noise depends on (seed, cell id, sample) alone, however many are drawn at once. Samples come in pairs
+        of opposite noise (antithetic variates, Hammersley & Morton 1956): each is a picture like any other, and the
+        mean of a few is as near to what the model expects as that of several times as many.
         """
         pictures, masks = [], []
         jobs = [(cell, sample_no) for cell in np.asarray(cell_idx) for sample_no in range(samples)]
@@ -201,7 +203,10 @@ class BoundSlide:
             cells = np.array([cell for cell, _ in jobs[start : start + CELLS_AT_ONCE]])
             condition = self.condition(cells, self.genes_of(cells))
             white = np.stack(
-                [self.noise(cell, seed, sample_no) for cell, sample_no in jobs[start : start + CELLS_AT_ONCE]]
+                [
+                    (-1) ** sample_no * self.noise(cell, seed, sample_no // 2)
+                    for cell, sample_no in jobs[start : start + CELLS_AT_ONCE]
+                ]
             )
             drawn = self.draw(torch.from_numpy(white).to(self.predictor.device), condition, nfe, merge_ratio)
             picture, mask = in_the_middle(*self.restore(drawn))
