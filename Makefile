@@ -1,4 +1,4 @@
-# make demo | test | test-slow | lint | docs | bench-live | bench-viewer     Variables: PYTHON=python3.12  VENV=.venv  OUT=build/demo
+# make demo | test | test-slow | lint | docs | bench-live | bench-viewer | bench-model     Variables: PYTHON=python3.12  VENV=.venv  OUT=build/demo
 VENV ?= .venv
 PYTHON ?=
 OUT ?= build/demo
@@ -9,7 +9,7 @@ VIRTUAL_SCREEN = QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 $(SCREEN)x24"
 
 export VENV PYTHON
 
-.PHONY: help demo test test-slow lint docs bench-live bench-viewer
+.PHONY: help demo test test-slow lint docs bench-live bench-viewer bench-model
 
 help:
 	@sed -n 1p Makefile | cut -c3-
@@ -51,3 +51,12 @@ bench-live: $(INSTALLED)
 bench-viewer: SCREEN := 1920x1200
 bench-viewer: $(INSTALLED)
 	@$(VIRTUAL_SCREEN) $(BIN)/python scripts/bench_viewer/run.py $(ARGS)
+
+# A click, an edit and all genes on one simulated cell, beside the machine's rate of matrix products; ends in one JSON line.
+MODEL_SLIDE := build/bench-model/sim-7.zarr
+
+$(MODEL_SLIDE): | $(INSTALLED)
+	@$(BIN)/napari-spatia simulate $@ --cells 2000 --seed 7 >&2
+
+bench-model: $(INSTALLED) $(MODEL_SLIDE)
+	@$(BIN)/python -m napari_spatia.benchmark.timing $(MODEL_SLIDE) --checkpoint sim-small --precision auto $(ARGS)

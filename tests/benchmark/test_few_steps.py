@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app_fakes import make_slide
-from napari_spatia.benchmark.few_steps import OBJECTIVES, Budget, few_steps
+from napari_spatia.benchmark.few_steps import OBJECTIVES, Budget, Trial, few_steps
 from napari_spatia.inference.predictor import Predictor
 from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.run import train
@@ -24,7 +24,7 @@ def trained(slide, tmp_path_factory):
     return train([slide], tmp_path_factory.mktemp("trained") / "tiny", config)
 
 
-def test_every_objective_starts_from_the_same_weights_and_is_scored(slide, trained, monkeypatch):
+def test_every_objective_and_guidance_starts_from_the_same_weights_and_is_scored(slide, trained, monkeypatch):
     import napari_spatia.benchmark.few_steps as module
 
     shorter = TrainConfig.fine_tuning
@@ -37,10 +37,12 @@ def test_every_objective_starts_from_the_same_weights_and_is_scored(slide, train
     )
     predictor = Predictor.load(trained, "cpu")
     before = {name: value.clone() for name, value in predictor.model.decoder.state_dict().items()}
-    found = few_steps(slide, predictor, OBJECTIVES, Budget(1.0, 0.5, 1e-2, 4, 0), passes=(1, 2))
-    assert list(found) == ["real", "before", *OBJECTIVES]
+    trials = [*(Trial(objective) for objective in OBJECTIVES), Trial("shortcut", 2.0)]
+    found = few_steps(slide, predictor, trials, Budget(1.0, 0.5, 1e-2, 4, 0), passes=(1, 2))
+    names = [*OBJECTIVES, "shortcut, guidance 2"]
+    assert list(found) == ["real", "before", *names]
     drawn = []
-    for name in ("before", *OBJECTIVES):
+    for name in ("before", *names):
         rows = [found[name][f"{nfe} passes"]["frechet"]["texture"] for nfe in (1, 2)]
         assert np.isfinite(rows).all()
         drawn.append(tuple(rows))
