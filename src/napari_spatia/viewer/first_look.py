@@ -11,6 +11,7 @@ from napari_spatia.session.opened import SlidePicture
 from napari_spatia.session.session import Session
 from napari_spatia.viewer import layers as specs
 from napari_spatia.viewer.camera import first_window, look_at
+from napari_spatia.viewer.plain_shader import shade_plainly
 from napari_spatia.viewer.turns import in_turns
 
 
@@ -49,6 +50,8 @@ class FirstLook:
             in_turns(self._session.jobs, steps, lambda: self._picture is picture and self._viewer() is not None)
 
     def _add(self, viewer: ViewerModel, picture: SlidePicture, spec: specs.LayerSpec) -> None:
-        self._layers.append(viewer.add_image(spec.data, **spec.options))
+        layer = viewer.add_image(spec.data, **spec.options)
+        shade_plainly(viewer, layer)
+        self._layers.append(layer)
         if len(self._layers) == 1 and self._session.state.in_front:
             look_at(viewer, first_window(picture.image, picture.pixels))

@@ -35,6 +35,7 @@ from napari_spatia.viewer.patch_paint import (
     paint_patch,
     picture_shape,
 )
+from napari_spatia.viewer.plain_shader import shade_plainly
 from napari_spatia.viewer.pointer import Rest, at_once
 from napari_spatia.viewer.slide_view import SlideView
 
@@ -238,6 +239,7 @@ class PatchView:
         layer = viewer.add_image(
             data, rgb=True, blending="translucent_no_depth", interpolation2d="nearest", **OWN, **options
         )
+        shade_plainly(viewer, layer)
         viewer.layers.selection.active = active
         return layer
 

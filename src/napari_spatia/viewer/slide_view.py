@@ -23,6 +23,7 @@ from napari_spatia.viewer.camera import first_window, look_at
 from napari_spatia.viewer.first_look import FirstLook
 from napari_spatia.viewer.lasso import Lasso
 from napari_spatia.viewer.overlay import ColourSource
+from napari_spatia.viewer.plain_shader import shade_plainly
 from napari_spatia.viewer.pointer import Rest, at_once
 from napari_spatia.viewer.turns import in_turns
 
@@ -206,6 +207,8 @@ class SlideView:
     def _add(self, spec: specs.LayerSpec) -> Any:
         add = self.viewer.add_image if spec.kind == "image" else self.viewer.add_labels
         layer = add(spec.data, **spec.options)
+        if spec.kind == "image":
+            shade_plainly(self.viewer, layer)
         self._layers.append(layer)
         if len(self._layers) == 1:
             self._look()
