@@ -3,7 +3,7 @@
 import threading
 
 import numpy as np
-from napari.layers import Labels, Shapes
+from napari.layers import Image, Labels, Shapes
 
 from napari_spatia.viewer.layers import UNITS
 
@@ -22,6 +22,8 @@ def warm_up() -> None:
             return
         import distributed  # noqa: F401  dask imports it with its first array
 
+        stain = [np.zeros((size, size), np.uint16) for size in (4, 2)]
+        Image(stain, multiscale=True, colormap="#0000ff", contrast_limits=(0, 1), units=UNITS)
         Labels(np.eye(4, dtype=np.int32), units=UNITS)
         Shapes([np.eye(3, 2)], shape_type="path", units=UNITS)
         _done.set()
