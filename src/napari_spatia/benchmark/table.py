@@ -6,8 +6,9 @@ r"""The score table of the shipped models: runs the benchmarks, keeps each one's
 A benchmark whose JSON lies in OUT already, made from the same weights, is read and not run again (--rerun does);
 without a slide, what lies there is read as it is. The first checkpoint of a slide is the one that is shipped and has a
 table of its own, with the benchmarks' intervals. Several checkpoints are seeds: a second table has their mean, and
-their range as interval. Below stand what passes and merging cost (`sampling`, fewer cells), and `ablations.json` and
-`few_steps.json`, the output of the benchmarks of these names, where they lie in OUT.
+their range as interval. Below stand what passes and merging cost (`sampling`, fewer cells), and where they lie in OUT
+`ablations.json` and `few_steps.json`, the output of the benchmarks of these names, and `guidance.json`, that of
+`few_steps` with several strengths of guidance.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from typing import Any
 
 from napari_spatia.benchmark import sampling
 from napari_spatia.benchmark.report import report_errors
-from napari_spatia.benchmark.scores import SPACES, Found, markdown
+from napari_spatia.benchmark.scores import FIVE, SPACES, Found, markdown
 from napari_spatia.errors import SpatiaError
 from napari_spatia.files import staged_file
 from napari_spatia.inference.registry import find_checkpoint
@@ -31,6 +32,7 @@ FRECHET_CELLS = "5000"
 FEW_CELLS = "600"
 """Cells that are drawn in every number of passes and at every ratio: 64 passes of `FRECHET_CELLS` take hours."""
 AUTO = ("--precision", "auto")
+PASSES_GUIDED = "4 passes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +66,17 @@ RUNS = (
 )  # fmt: skip
 
 
-def page(files: dict[str, list[Found]], ablations: Found | None = None, few_steps: Found | None = None) -> str:
-    """Everything that is written; see the top of this file."""
+def page(files: dict[str, list[Found]], others: dict[str, Found]) -> str:
+    """Everything that is written; see the top of this file. ``others`` are found by name of `OTHERS`."""
     several = {name: found for name, found in files.items() if len(found) > 1}
     sections = [INTRODUCTION, _commands(files), markdown({name: found[:1] for name, found in files.items()})]
     if several:
         sections += [SEEDS, markdown(several, with_unmeasured=False)]
     if rows := files.get("passes"):
         sections += [PASSES.format(**rows[0]), sampling.markdown_table(rows[0])]
-    if ablations is not None:
-        sections += [ABLATIONS.format(**ablations), _rows(_flat(ablations["rows"]), ABLATION_COLUMNS)]
-    if few_steps is not None:
-        sections += [FEW_STEPS.format(**few_steps), _rows(few_steps["rows"], FEW_STEPS_COLUMNS)]
+    for name, (heading, columns) in OTHERS.items():
+        if name in others:
+            sections += [heading.format(**others[name]), _rows(_flat(others[name]["rows"]), columns)]
     return "\n".join(sections)
 
 
@@ -107,6 +108,13 @@ Each goes on from the same decoder for the same minutes; {cells} cells of the va
 
     {command}
 """
+GUIDANCE = """## Guidance
+
+Each goes on from `{checkpoint}` for the same minutes, with the velocity's dependence on the condition overstated by the
+share in its name, which costs no pass; {cells} cells of the validation part, one picture each in 4 passes.
+
+    {command}
+"""
 ABLATION_COLUMNS: dict[str, tuple[str, ...]] = {
     "type": ("type",),
     "type, genes": ("type_genes",),
@@ -117,7 +125,18 @@ ABLATION_COLUMNS: dict[str, tuple[str, ...]] = {
 FEW_STEPS_COLUMNS: dict[str, tuple[str, ...]] = {
     f"{space}, {passes} passes": (f"{passes} passes", "frechet", space) for passes in (1, 2, 4, 8) for space in SPACES
 } | {"steps": ("steps",)}
+GUIDANCE_COLUMNS: dict[str, tuple[str, ...]] = (
+    {f"Fréchet, {space}": (PASSES_GUIDED, "frechet", space) for space in SPACES}
+    | {f"R² {name}": (PASSES_GUIDED, "condition_use", name, "value") for name in FIVE}
+    | {"steps": ("steps",)}
+)
 """Head of each column, and where its value stands in a row."""
+OTHERS = {
+    "ablations": (ABLATIONS, ABLATION_COLUMNS),
+    "few_steps": (FEW_STEPS, FEW_STEPS_COLUMNS),
+    "guidance": (GUIDANCE, GUIDANCE_COLUMNS),
+}
+"""Benchmarks whose rows are shown as they are, where their file lies there: its name, heading and columns."""
 
 
 def _commands(files: dict[str, list[Found]]) -> str:
@@ -207,7 +226,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 found = [obtain(run, slide, c, options.out, options.rerun) for c in checkpoints]
             if there := [one for one in found if one is not None]:
                 files[run.name] = there
-        table = page(files, *(_read(options.out / f"{name}.json") for name in ("ablations", "few_steps")))
+        others = {name: kept for name in OTHERS if (kept := _read(options.out / f"{name}.json")) is not None}
+        table = page(files, others)
         with staged_file(options.out / "table.md") as staged:
             staged.write_text(table)
         print(table)
