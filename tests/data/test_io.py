@@ -48,7 +48,7 @@ def test_a_plain_slide(any_slide_path: Path) -> None:
     assert slide.counts.dtype == np.float32 and (slide.counts != counts()).nnz == 0
     assert slide.instance_id.dtype == np.int64 and slide.centers_um.dtype == np.float64
     assert slide.cell_id[3] == "id003" and slide.cell_idx("id003") == 3
-    assert slide.obs.index.tolist() == slide.cell_id.tolist()
+    assert slide.obs.index.tolist() == list(range(slide.num_cells))
 
 
 def test_opening_reads_no_image_and_writes_nothing(slide_path: Path) -> None:

@@ -112,8 +112,8 @@ def export_slide(
 
 
 def _cell_columns(slide: Slide, prediction: PredictedCells | None) -> pd.DataFrame:
-    """The obs columns with those of a prediction over them, row by row the slide's cells."""
-    obs = slide.obs.copy()
+    """The obs columns with those of a prediction over them, row by row the slide's cells, by their ids."""
+    obs = slide.obs.set_axis(pd.Index(slide.cell_id.astype(object)), axis=0)
     if prediction is None:
         return obs
     rows = pd.Index(prediction.cell_id).get_indexer(slide.cell_id)

@@ -20,7 +20,13 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 def as_text(values: pd.Index | NDArray | Sequence[str]) -> NDArray[np.str_]:
     """`(n,)` str of fixed width, from texts that are Python objects or of numpy's variable width."""
     runs = (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
-    return np.concatenate([np.zeros(0, dtype="U1"), *(np.asarray(np.asarray(run, dtype=object), str) for run in runs)])
+    return np.concatenate([np.zeros(0, dtype="U1"), *map(_of_fixed_width, runs)])
+
+
+def _of_fixed_width(run: pd.Index | NDArray | Sequence[str]) -> NDArray[np.str_]:
+    if isinstance(run, np.ndarray) and isinstance(run.dtype, np.dtypes.StringDType):
+        return run.astype(f"U{max(1, int(np.strings.str_len(run).max()))}")
+    return np.asarray(np.asarray(run, dtype=object), str)
 
 
 class IdRows:
@@ -74,6 +80,9 @@ class IdRows:
 
     def twice(self) -> str | None:
         """An id that stands more than once, or None."""
+        hashes = np.sort(_hashes(self._ids))  # which takes half as long as their order
+        if (hashes[1:] != hashes[:-1]).all():
+            return None
         hashes, order = self.prepare()
         again = np.flatnonzero(hashes[1:] == hashes[:-1])
         names, counts = np.unique(self._ids[order[np.union1d(again, again + 1)]], return_counts=True)

@@ -106,7 +106,7 @@ def open_slide(
         with ThreadPoolExecutor(1) as beside, quick_turns():  # the counts are as much work as all the rest
             reading = beside.submit(read_counts, store, table_name)
             obs, cell_id, rows = read_cells(store, annotation, source.region)
-            values = instance_values(store, annotation, obs, source.column)
+            values = instance_values(store, annotation, obs, cell_id, source.column)
             stored_yx = _read_spatial(store, table_name, rows)
             counts, panel = reading.result()
         counts = counts if len(rows) == counts.shape[0] else counts[rows]
@@ -130,7 +130,7 @@ def open_slide(
         centers_um=centers_um[placed],
         counts=counts if placed.all() else counts[np.flatnonzero(placed)],
         panel=panel,
-        obs=obs if placed.all() else obs.loc[placed],
+        obs=obs if placed.all() else obs.loc[placed].reset_index(drop=True),
     )
 
 

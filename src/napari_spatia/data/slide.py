@@ -61,7 +61,7 @@ class Slide:
 
     ``cell_id`` `(N,)` str, unique, is the table's index; ``instance_id`` `(N,)` int64 is the cell's value in the
     labels; ``centers_um`` `(N, 2)` float64 is (y, x) in the slide's frame; ``counts`` is `(N, G)` raw counts, float32
-    CSR; ``obs`` is the table's obs, row by row the same cells.
+    CSR; ``obs`` is the table's obs, row by row the same cells, with the rows' numbers as its index.
     """
 
     path: Path

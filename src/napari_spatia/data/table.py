@@ -55,10 +55,14 @@ def _plain(value: Any) -> Any:
 def read_cells(
     store: SlideStore, annotation: Annotation, region: str | None
 ) -> tuple[pd.DataFrame, NDArray[np.str_], NDArray[np.intp]]:
-    """The obs of the rows that belong to ``region`` (all rows for None), their `(N,)` ids and places in the table."""
-    obs = read_elem(store.group("tables", annotation.table_name)["obs"])
-    obs.index = obs.index.astype(str)
-    cell_id = as_text(obs.index)
+    """The obs of the rows that belong to ``region`` (all rows for None), their `(N,)` ids and places in the table.
+
+    The ids are no index of the obs: as Python's texts they would take as long as all of its columns.
+    """
+    group = store.group("tables", annotation.table_name)["obs"]
+    cell_id = as_text(read_elem(group[group.attrs["_index"]]))
+    columns = {name: read_elem(group[name]) for name in group.attrs["column-order"]}
+    obs = pd.DataFrame(columns, index=pd.RangeIndex(len(cell_id)))
     twice = IdRows(cell_id).twice()
     if twice is not None:
         raise SlideError(
@@ -68,7 +72,7 @@ def read_cells(
     rows = np.arange(len(obs))
     if region is not None and annotation.region_key in obs:
         rows = np.flatnonzero(_is_value(obs[annotation.region_key], region))
-        obs = obs if len(rows) == len(obs) else obs.iloc[rows]
+        obs = obs if len(rows) == len(obs) else obs.iloc[rows].reset_index(drop=True)
     if not len(obs):
         raise SlideError(
             f"Table '{annotation.table_name}' of slide '{store.path.name}' has no cell of region '{region}'. "
@@ -88,10 +92,12 @@ def _is_value(column: pd.Series, text: str) -> NDArray[np.bool_]:
     return (column.astype(str) == text).to_numpy()
 
 
-def instance_values(store: SlideStore, annotation: Annotation, obs: pd.DataFrame, column: str | None) -> pd.Series:
-    """`(N,)` unique, present names of the cells in an element: a column of obs, or the index for None."""
+def instance_values(
+    store: SlideStore, annotation: Annotation, obs: pd.DataFrame, cell_id: NDArray[np.str_], column: str | None
+) -> pd.Series:
+    """`(N,)` unique, present names of the cells in an element: a column of obs, or the ids for None."""
     if column is None:
-        return pd.Series(obs.index, index=obs.index)
+        return pd.Series(cell_id.astype(object))
     where = f"Table '{annotation.table_name}' of slide '{store.path.name}'"
     if column not in obs:
         raise SlideError(

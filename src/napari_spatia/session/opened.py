@@ -262,5 +262,5 @@ def store_annotations(opened: OpenedSlide, annotations: Annotations) -> Path:
         UNS_ANNOTATION: {"classes": list(annotations.names), "keys": keys},
         UNS_ANNOTATION_COLORS: [to_hex(entry.colour) for entry in annotations.classes],
     }
-    write_obs_columns(slide.path, slide.table_name, {OBS_ANNOTATION: column}, classes)
+    write_obs_columns(slide.path, slide.table_name, {OBS_ANNOTATION: column}, classes, cell_id=slide.cell_id)
     return slide.path
