@@ -81,6 +81,34 @@ def test_guidance_wants_more_of_what_the_condition_changes(decoders):
     assert same[0] == pytest.approx(same[1], rel=1e-5)
 
 
+class Constant(torch.nn.Module):
+    """A decoder that says one velocity when it is told something, and another when not."""
+
+    def __init__(self, spectrum, told, untold):
+        super().__init__()
+        self.spectrum, self.told, self.untold = spectrum, told, untold
+
+    def forward(self, x, t, step, condition):
+        return (self.told if condition.vector.any() else self.untold).expand_as(x)
+
+
+@pytest.mark.parametrize("guidance", [0.0, 0.5, 1.0, 3.0])
+def test_what_is_learned_is_the_velocity_of_classifier_free_guidance(decoders, guidance):
+    config, decoder, _ = decoders
+    start, along = torch.zeros(1, 3, 64, 64), torch.full((1, 3, 64, 64), 2.0)
+    told = Condition(torch.ones(1, 6, config.width), torch.ones(1, config.width), start)
+    without, t = torch.tensor(0.5), torch.tensor([0.5])
+    teacher = Constant(decoder.spectrum, None, without)
+
+    def loss(velocity):
+        learns = Constant(decoder.spectrum, torch.tensor(velocity), without)
+        return flow_loss(learns, start + along, start, told, t, guidance, teacher).item()
+
+    expected = 0.5 + (1 + guidance) * (2.0 - 0.5)
+    assert loss(expected) == pytest.approx(0, abs=1e-9)
+    assert loss(expected - 0.2) > 1e-5 and loss(expected + 0.2) > 1e-5
+
+
 @pytest.mark.parametrize("objective", ["consistency", "mean_flow"])
 def test_guidance_is_refused_where_the_path_itself_is_the_target(objective):
     with pytest.raises(ValueError, match="guidance"):

@@ -118,9 +118,10 @@ def flow_loss(
     """Mean squared error of the velocity at ``t`` (B,) on the way from start to picture (B, C, H, W), in units of what
     the spectrum's velocity misses: 1 is no better than that.
 
-    With ``guidance`` the velocity wanted overstates what the condition changes, by that share: the pictures of
-    classifier-free guidance (Ho & Salimans 2022, eq. 6) in half of its passes (Tang et al. 2025, model guidance). The
-    ``teacher`` says what the velocity is without a condition.
+    With ``guidance`` g the velocity v that is learned overstates what the condition changes by that share: without a
+    condition it is u, as the ``teacher`` says, and with one u + (1 + g)(w - u), where w is the path's. These are the
+    velocities of classifier-free guidance (Ho & Salimans 2022, eq. 6) in half of its passes. The target says so of v
+    itself: w + s (v - u) with s = g / (1 + g), below 1 (Tang et al. 2025, model guidance).
     """
     x, now = point_on_path(start, picture, t), torch.zeros_like(t)
     velocity = by_share(decoder, len(t), x, t, now, condition)
@@ -128,7 +129,8 @@ def flow_loss(
     if guidance:
         assert teacher is not None, "guidance without a teacher would be left out unsaid"
         with torch.no_grad():
-            wanted = wanted + guidance * (velocity - by_share(teacher, len(t), x, t, now, condition.untold()))
+            untold = by_share(teacher, len(t), x, t, now, condition.untold())
+            wanted = wanted + guidance / (1 + guidance) * (velocity - untold)
     return _error(decoder, velocity, wanted, t)
 
 
