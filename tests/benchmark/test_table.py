@@ -94,13 +94,16 @@ def test_the_page_has_the_shipped_model_the_seeds_and_what_else_was_measured():
     ablations = {"command": "python -m ablations", "steps": 5, "preset": "small", "rows": rows}
     at_4 = {"4 passes": {"frechet": {"morphology": 21.4, "texture": 11.2}}}
     few = {"command": "python -m few_steps", "cells": 9, "rows": {"before": at_4, "shortcut": {"steps": 70, **at_4}}}
+    few["rows"]["real"] = {"frechet": {"morphology": 4.62, "texture": 3.5}}
     guided_rows = {"shortcut, guidance 1": {"4 passes": {"condition_use": {"DAPI": {"value": 0.3}}}}}
+    guided_rows["real"] = few["rows"]["real"]
     guided = {"command": "python -m guided", "checkpoint": "c", "cells": 7, "rows": guided_rows}
     text = page({"condition_use": use}, {"ablations": ablations, "few_steps": few, "guidance": guided})
     shipped, seeds = text.split("## Training seeds")
     assert line(shipped, "image R² from expression: DAPI")[3] == "0.4" and "condition_use 1" not in text
     assert line(seeds, "image R² from expression: DAPI")[3] == "0.5" and "not measured" not in seeds
     assert line(text, "full 1")[1:3] == ["0.9", ""] and line(text, "niche")[1:] == ["0.5", "", "", "", " |"]
+    assert text.count("Real cells are at 4.62 (morphology) and 3.5 (texture) of others.") == 2
     assert line(text, "shortcut")[5:7] == ["21.4", "11.2"] and line(text, "shortcut")[-1] == "70 |"
     assert line(text, "shortcut, guidance 1")[1:3] == ["", ""] and line(text, "shortcut, guidance 1")[7] == "0.3"
     assert "## Training seeds" not in page({"condition_use": use[:1]}, {})

@@ -31,6 +31,7 @@ class FakeBound:
     inputs: tuple[str, ...] = ("image", "genes", "niche", "tissue")
     hidden: tuple[str, ...] = ()
     notes: tuple[str, ...] = ("a note",)
+    seen_as_scored: bool = True
     held_out: dict = field(default_factory=lambda: {"type_accuracy": 0.9})
     embedded: list[int] = field(default_factory=list)
     generated: list[int] = field(default_factory=list)

@@ -55,6 +55,19 @@ def test_named_and_hidden_genes_are_imputed(bound):
     assert np.allclose(found.imputed, normalised(bound.slide.counts).toarray()[:, [2, 7]])
 
 
+def test_genes_have_no_score_where_less_is_read_than_when_they_were_scored(bound):
+    bound.held_out = {"imputed_gene_pearson": [0.5] * len(bound.slide.panel)}
+    genes = bound.slide.panel.genes[:2]
+    whole = predict(bound, ("impute",), genes=genes)
+    assert np.allclose(whole.of_imputed[keys.VAR_HELD_OUT[0]], 0.5)
+    assert module.NOT_AS_SCORED not in whole.provenance["notes"]
+    bound.seen_as_scored = False
+    less = predict(bound, ("impute",), genes=genes)
+    assert np.isnan(less.of_imputed[keys.VAR_HELD_OUT[0]]).all()
+    assert module.NOT_AS_SCORED in less.provenance["notes"]
+    assert module.NOT_AS_SCORED not in predict(bound, ("embed",)).provenance["notes"]
+
+
 def test_of_a_large_panel_the_genes_told_best_are_imputed_and_scored(bound, monkeypatch):
     pearson = np.linspace(0.9, 0.1, len(bound.slide.panel)).round(3)
     bound.held_out = {"imputed_gene_pearson": pearson[::-1].tolist()}

@@ -148,6 +148,19 @@ def test_evidence_is_the_same_twice_and_a_zero_edit_changes_nothing(bound, slide
     assert json.loads(json.dumps(edited.to_dict()))["nearest_cells"][0]["cell_id"] == ids[0]
 
 
+def test_what_is_read_is_compared_with_what_was_read_when_genes_were_scored(predictor, slide):
+    genes = slide.panel.genes
+    assert predictor.bind(slide).seen_as_scored
+    assert predictor.bind(slide, hide_genes=genes[: len(genes) // 10]).seen_as_scored
+    assert not predictor.bind(slide, hide_genes=genes[: len(genes) // 2]).seen_as_scored
+    assert not predictor.bind(slide, inputs=("image", "niche", "tissue")).seen_as_scored
+    one_stain = replace(
+        slide,
+        channels=("DAPI", "other"),
+    )
+    assert not predictor.bind(one_stain).seen_as_scored
+
+
 def test_unknown_inputs_are_refused(predictor, slide):
     for inputs in (("pixels",), ("niche",), ()):
         with pytest.raises(CheckpointError, match="cannot be read"):

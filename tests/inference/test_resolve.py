@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_spatia.batching.features import normalised_values
 from napari_spatia.errors import Cancelled, PanelError, SpatiaError
 from napari_spatia.inference.edits import Edit, NicheEdit
 from napari_spatia.inference.perturb import EDITS_AT_ONCE, CellEditor
@@ -151,6 +152,22 @@ def test_neighbours_are_removed_by_type_and_replaced_in_their_places(bound, reso
     assert torch.equal(replaced.neighbour_offset_um, before.neighbour_offset_um)
     known = bound.embeddings.of_cells(np.arange(64))[torch.from_numpy(types == "T_cell")]
     assert all((known == row).all(dim=1).any() for row in replaced.neighbour[0][torch.from_numpy(there)])
+
+
+@pytest.mark.parametrize("niche", ["remove=T_cell", "replace=T_cell", "cell=cell-60"])
+def test_types_are_read_off_the_neighbours_that_are_left_after_an_edit(bound, resolver, grid_slide, niche):
+    types, rows = grid_slide.known_types(), resolver.neighbours(CELL)
+    around = resolver.resolve(CELL, Edit(niche=NicheEdit.parse(niche)), {}).around
+    read = around.neighbour_idx[0][around.has_neighbour[0]].numpy()
+    if niche == "remove=T_cell":
+        assert read.tolist() == rows[types[rows] != "T_cell"].tolist()
+    elif niche == "replace=T_cell":
+        assert len(read) == len(rows) and (types[read] == "T_cell").all()
+    else:
+        assert read.tolist() == resolver.neighbours(60).tolist()
+    seen = bound.features(around, bound.genes_of(np.array([CELL])), encoding_of(bound, around).fused).around
+    expression = normalised_values(bound.values).toarray()[:, bound.model.config.read_idx]
+    np.testing.assert_allclose(seen[0].numpy(), expression[read].mean(axis=0), rtol=1e-4, atol=1e-5)
 
 
 def test_single_neighbours_are_removed_and_replaced(bound, resolver, grid_slide):

@@ -40,7 +40,7 @@ def around(config) -> Around:
     exists = lambda n: torch.ones(NUM_CELLS, n, dtype=torch.bool)  # noqa: E731
     return Around(
         rows(4), 30 * torch.randn(NUM_CELLS, 4, 2, generator=g), exists(4),
-        rows(9), 300 * torch.randn(NUM_CELLS, 9, 2, generator=g), exists(9),
+        rows(9), 300 * torch.randn(NUM_CELLS, 9, 2, generator=g), exists(9), exists(4).long(),
     )  # fmt: skip
 
 

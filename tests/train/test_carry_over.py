@@ -37,7 +37,7 @@ def outputs(model: SpatiaModel) -> dict[str, torch.Tensor]:
     rows = lambda n: torch.randn(3, n, config.width, generator=g)  # noqa: E731
     exists = lambda n: torch.ones(3, n, dtype=torch.bool)  # noqa: E731
     offset = lambda n: 20 * torch.randn(3, n, 2, generator=g)  # noqa: E731
-    around = Around(rows(5), offset(5), exists(5), rows(4), offset(4), exists(4))
+    around = Around(rows(5), offset(5), exists(5), rows(4), offset(4), exists(4), exists(5).long())
 
     gene_at = torch.tensor([config.panel.index(gene) for gene in GENES])
     channel_at = torch.tensor([*(config.channels.index(c) for c in CHANNELS), len(config.channels)])

@@ -32,7 +32,7 @@ SPLIT = Split(validation=((0.0, 110.0, 999.0, 999.0),), margin_um=5.0)
 def curve(folder: Path) -> list[tuple[str, int, str, float]]:
     entries = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     return [
-        (entry["stage"], entry["step"], name, value)
+        (entry["stage"], entry.get("step"), name, value)
         for entry in entries
         for kind in ("loss", "held_out")
         for name, value in entry.get(kind, {}).items()

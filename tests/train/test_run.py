@@ -43,6 +43,7 @@ def test_training_leaves_a_checkpoint_with_scores_log_and_curves(slide, tmp_path
     page = (out / "report.html").read_text()
     assert "Finished" in page and "step 6" in page and "flow_held_out" in page and OPTIONS.preset in page
     assert page.count("data:image/png;base64,") == 1 + 2 * 4  # curves; real cells and three steps of either stage
+    assert "type_balanced_accuracy_both" in page and "imputed_gene_pearson" in page and "outline_r2" in page
     assert "://" not in page  # nothing is loaded from elsewhere
     assert not (out / "unfinished").exists()
     assert model.decoder.spectrum.picture.std() > 0.01  # measured, no longer white
@@ -90,8 +91,16 @@ def test_another_models_unfinished_run_is_refused(slide, tmp_path):
     with pytest.raises(Cancelled):
         train([slide], tmp_path / "out", OPTIONS, SPLIT, progress=kill)
     other = OPTIONS.model_copy(update={"preset": "small"})
+    with pytest.raises(CheckpointError, match="started with preset = tiny; now it is small"):
+        train([slide], tmp_path / "out", other, SPLIT, resume=True)
+    with pytest.raises(CheckpointError, match="started with split"):
+        train([slide], tmp_path / "out", OPTIONS, Split(validation=((0.0, 0.0, 50.0, 999.0),)), resume=True)
+    (tmp_path / "out" / "unfinished" / "asked.json").unlink()  # as an earlier version left it
     with pytest.raises(CheckpointError, match="another model"):
         train([slide], tmp_path / "out", other, SPLIT, resume=True)
+    longer = OPTIONS.model_copy(update={"max_minutes": 50.0})
+    (tmp_path / "out" / "unfinished" / "asked.json").unlink()
+    assert (train([slide], tmp_path / "out", longer, SPLIT, resume=True) / "config.json").exists()
 
 
 def test_the_image_encoder_learns_alone_first(slide, tmp_path):

@@ -77,6 +77,7 @@ def look_around(
         _rows(region_embedding, region),
         torch.from_numpy(surroundings.region_offset_um(cell_idx)).to(device),
         torch.from_numpy(region >= 0).to(device),
+        torch.from_numpy(np.where(row >= 0, neighbour, -1)).to(device),
     )
 
 

@@ -33,7 +33,7 @@ def generate(
     samples: Annotated[int, typer.Option("--samples", min=1, help="Pictures a cell, in pairs of opposite noise.")] = 1,
     nfe: Nfe = None,
     merge_ratio: Annotated[
-        float, typer.Option("--merge-ratio", min=0.0, max=0.9, help="Part of the decoder's tokens that is merged.")
+        float, typer.Option("--merge-ratio", min=0.0, max=0.75, help="Part of the decoder's tokens that is merged.")
     ] = 0.0,
     shuffle: Annotated[bool, typer.Option("--shuffle", help="Give each cell another cell's expression.")] = False,
     channel_map: ChannelMap = None,

@@ -48,9 +48,7 @@ ProgrammesFile = Annotated[
         show_default=False,
     ),
 ]
-Nfe = Annotated[
-    int | None, typer.Option("--nfe", min=1, help="Decoder passes an image; the checkpoint's own by default.")
-]
+Nfe = Annotated[int | None, typer.Option("--nfe", min=1, help="Decoder passes an image; 4 by default.")]
 
 
 def comma_separated(text: str | None) -> list[str]:

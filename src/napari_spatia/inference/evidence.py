@@ -131,8 +131,8 @@ def examine(
 ) -> Evidence:
     """Draws the cell without and with the edit from ``num_seeds`` noise seeds, and finds the nearest real cells."""
     row = np.array([cell.cell_idx])
-    genes = bound.genes_of(row)
-    unedited = bound.condition(row, genes)
+    genes, around = bound.genes_of(row), bound.around(row)
+    unedited = bound.condition(row, genes, around)
     zero_edit = bound.restore(bound.draw(cell.white, unedited, edited.nfe, progress=part(progress, 0.0, 0.05)))
     before = drawn_features(bound, cell, unedited, edited.nfe, num_seeds, part(progress, 0.05, 0.45))
     after = drawn_features(bound, cell, edited.condition, edited.nfe, num_seeds, part(progress, 0.45, 0.9))
@@ -146,7 +146,7 @@ def examine(
             after,
         ),
         _log2_spread(cell, before, after),
-        bound.type_probability(row, genes, unedited.vector)[0],
+        bound.type_probability(around, genes, unedited.vector)[0],
         _real_cells(bound, *reach.nearest(edited.embedding, NUM_NEAREST, apart_from=cell.cell_idx)),
         len(reach.cell_idx),
         reach.percentile(edited.embedding, apart_from=cell.cell_idx),

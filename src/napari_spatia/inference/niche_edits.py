@@ -44,9 +44,10 @@ def with_neighbours_of(
     centers_um = bound.slide.centers_um
     distance_um = np.linalg.norm(centers_um[spare] - centers_um[cell_idx], axis=1)
     taken = np.resize(spare[np.argsort(distance_um, kind="stable")[: len(changed)]], len(changed))
-    neighbours = around.neighbour.clone()
-    neighbours[0, torch.from_numpy(changed)] = bound.embeddings.of_cells(taken)[torch.from_numpy(taken)]
-    return replace(around, neighbour=neighbours)
+    neighbours, rows, at = around.neighbour.clone(), around.neighbour_idx.clone(), torch.from_numpy(changed)
+    neighbours[0, at] = bound.embeddings.of_cells(taken)[torch.from_numpy(taken)]
+    rows[0, at] = torch.from_numpy(taken).to(rows)
+    return replace(around, neighbour=neighbours, neighbour_idx=rows)
 
 
 def most_typical(embedding: NDArray[np.float32], cells: NDArray[np.intp]) -> int:

@@ -194,7 +194,7 @@ class CellEditor:
         drawn = self.bound.draw(white, condition, cell.nfe, merge_ratio, progress)
         image, mask = self.bound.restore(cell.stretch.apply(drawn, outlines_expected(self.bound, genes, condition)))
         with torch.no_grad():
-            type_probability = self.bound.type_probability(rows, genes, condition.vector)
+            type_probability = self.bound.type_probability(around, genes, condition.vector)
         embedding = embedded.cpu().numpy()
         reach = [
             None if self.reach is None else self.reach.percentile(each, apart_from=cell.cell_idx) for each in embedding

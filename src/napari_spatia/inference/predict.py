@@ -28,6 +28,10 @@ CELLS_AT_ONCE = 16_384
 """Expected expression of this many cells is in memory at a time."""
 MOST_IMPUTED_GENES = 1000
 """Of a larger panel, so many genes are imputed when none is named: those that held-out cells are told best."""
+NOT_AS_SCORED = (
+    "Imputed genes have no held-out score: less is read here than when the checkpoint's genes were scored (every input "
+    "and stain, and all genes but a tenth)."
+)
 NOTED_VERSIONS = ("napari-spatia", "torch", "numpy", "scikit-learn", "igraph", "spatialdata")
 
 
@@ -92,10 +96,12 @@ def predict(
 
 
 def _of_imputed(bound: "BoundSlide", own: tuple[str, ...], carried: Transfer | None) -> dict[str, NDArray]:
-    """Columns `(K,)` of the imputed genes: the model's own come first, with their score when hidden."""
+    """Columns `(K,)` of the imputed genes: the model's own come first, with their score when hidden, where it holds."""
     info = bound.predictor.info
     source = [f"model {info.name}"] * len(own)
     pearson = _held_out_pearson(info)[info.panel.indices(own)]
+    if not bound.seen_as_scored:
+        pearson = np.full(len(own), np.nan, np.float32)
     scores = [pearson, np.full(len(own), np.nan, np.float32)]
     if carried is not None:
         source += [f"reference {carried.reference}"] * len(carried.genes)
@@ -177,7 +183,7 @@ def _provenance(bound: "BoundSlide", tasks: tuple[str, ...], genes: tuple[str, .
             "seed": seed,
             "device": bound.predictor.device,
         },
-        "notes": list(bound.notes),
+        "notes": [*bound.notes, *([] if bound.seen_as_scored or not genes else [NOT_AS_SCORED])],
         "versions": {name: version(name) for name in NOTED_VERSIONS},
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }

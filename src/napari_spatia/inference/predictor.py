@@ -39,6 +39,8 @@ from napari_spatia.progress import Progress, silent
 CELLS_AT_ONCE = 64
 INPUTS = ("image", "genes", "niche", "tissue")
 DEFAULT_NFE = 4
+SCORED_SHARE = 0.85
+"""Of the genes that the readings read: about so many were seen when the others, a tenth, were scored."""
 PREVIEW_NFE = 1
 """Decoder passes of a picture that follows a moving hand; what an edit changes correlates 0.90 with four passes."""
 
@@ -266,18 +268,19 @@ class BoundSlide:
         return self.model.condition(encoding, genes), encoding.genes
 
     def features(
-        self, cell_idx: NDArray, genes: GeneTokens | None, fused: torch.Tensor, image: torch.Tensor | None = None
+        self, surroundings: Around, genes: GeneTokens | None, fused: torch.Tensor, image: torch.Tensor | None = None
     ) -> Features:
-        """What types and expression are read off, of some cells when they express ``genes``; ``fused`` (n, D) is their
-        embedding from genes, niche and tissue, ``image`` (n, D) their pooled crop.
+        """What types and expression are read off, of n cells that express ``genes`` in these ``surroundings``;
+        ``fused`` (n, D) is their embedding from genes, niche and tissue, ``image`` (n, D) their pooled crop.
         """
         device = self.predictor.device
         around = None
         if "niche" in self.inputs:
-            around = around_expression(self._read_expression, self.surroundings.neighbour[cell_idx]).to(device)
+            neighbour = surroundings.neighbour_idx.where(surroundings.has_neighbour, -1).cpu().numpy()
+            around = around_expression(self._read_expression, neighbour).to(device)
         own = None if genes is None else own_expression(genes, self.values.shape[1])[:, self.model.readings.read_idx]
         return Features(
-            len(cell_idx),
+            len(fused),
             self._measured.to(device),
             own=own,
             library=None if genes is None else genes.library[:, None],
@@ -286,9 +289,11 @@ class BoundSlide:
             fused=None if genes is None else fused,
         )
 
-    def type_probability(self, cell_idx: NDArray, genes: GeneTokens, fused: torch.Tensor) -> NDArray[np.float32]:
-        """`(n, T)` of some cells when they express ``genes``, without their image: what an edit makes of them."""
-        logits = self.model.readings.type_logits(self.features(cell_idx, genes, fused))
+    def type_probability(self, around: Around, genes: GeneTokens, fused: torch.Tensor) -> NDArray[np.float32]:
+        """`(n, T)` of cells that express ``genes`` in these surroundings, without their image: what an edit makes of
+        them.
+        """
+        logits = self.model.readings.type_logits(self.features(around, genes, fused))
         return logits.softmax(-1).cpu().numpy()
 
     @cached_property
@@ -302,6 +307,14 @@ class BoundSlide:
         panel = self.predictor.info.panel
         position = panel.align(self.slide.panel)[self.model.config.read_idx]
         return torch.from_numpy((position >= 0) & ~np.isin(position, self.hidden_idx))
+
+    @property
+    def seen_as_scored(self) -> bool:
+        """Whether as much is read as when the checkpoint's genes got their held-out scores: every input and stain, and
+        all genes but about a tenth.
+        """
+        genes = float(self._measured.float().mean())
+        return set(self.inputs) == set(INPUTS) and bool((self.channel_idx >= 0).all()) and genes >= SCORED_SHARE
 
     def _given(self, features: Features, gene_idx: NDArray | None) -> Expectation:
         """The conditional expectation of some genes given what ``features`` show, solved once for each kind of cell."""
@@ -373,7 +386,7 @@ class BoundSlide:
         around = self.around(cell_idx)
         encoding = self.model.encode(around, genes, tokens)
         told = encoding if tokens is None or genes is None else self.model.encode(around, genes)
-        features = self.features(cell_idx, genes, told.fused, pooled)
+        features = self.features(around, genes, told.fused, pooled)
         readings = self.model.readings
         columns = (
             encoding.cell,

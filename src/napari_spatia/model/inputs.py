@@ -61,7 +61,9 @@ class GeneTokens(Rows):
 
 @dataclass(frozen=True, slots=True)
 class Around(Rows):
-    """Embeddings of what lies around each cell, with offsets in µm (y, x) and which of them exist."""
+    """Embeddings of what lies around each cell, with offsets in µm (y, x) and which of them exist. ``neighbour_idx``
+    says whose expression each neighbour's is, as the slide's rows, -1 where there is none; no network reads it.
+    """
 
     neighbour: Tensor  # (B, N, D)
     neighbour_offset_um: Tensor  # (B, N, 2)
@@ -69,6 +71,7 @@ class Around(Rows):
     region: Tensor  # (B, R, D)
     region_offset_um: Tensor  # (B, R, 2)
     has_region: Tensor  # (B, R) bool
+    neighbour_idx: Tensor  # (B, N) int64
 
     @classmethod
     def joined(cls, arounds: "Sequence[Around]") -> "Around":
@@ -82,7 +85,7 @@ class Around(Rows):
         """The same, as if nothing lay around: the niche, the tissue or both unread."""
         return Around(
             self.neighbour, self.neighbour_offset_um, self.has_neighbour & (not niche),
-            self.region, self.region_offset_um, self.has_region & (not tissue),
+            self.region, self.region_offset_um, self.has_region & (not tissue), self.neighbour_idx,
         )  # fmt: skip
 
 

@@ -89,22 +89,23 @@ def gather(
 def _read(
     model: SpatiaModel, slide: TrainingSlide, encode: Encode, share: float, progress: Progress
 ) -> Iterator[tuple[Tensor, csr_matrix, Tensor]]:
-    expression = normalised_values(slide.values)
     read_idx = model.config.read_idx
-    read = expression[:, read_idx]
     cells = np.linspace(0, slide.num_cells - 1, max(1, round(share * slide.num_cells))).astype(np.int64)
     has_channel = torch.ones(model.config.drawn_channels, dtype=torch.bool)
     device = next(model.parameters()).device
     for start in range(0, len(cells), CELLS_AT_ONCE):
         batch = slide.batch(cells[start : start + CELLS_AT_ONCE]).to(device)
+        neighbour = slide.surroundings.neighbour[batch.cell_idx]
+        near = np.unique(neighbour[neighbour >= 0])  # not the whole slide: its counts may not fit in memory
+        place = np.where(neighbour >= 0, np.searchsorted(near, neighbour), -1)
         columns = (
             own_expression(batch.genes, len(model.config.panel))[:, read_idx],
             batch.genes.library[:, None],
-            around_expression(read, slide.surroundings.neighbour[batch.cell_idx]).to(device),
+            around_expression(normalised_values(slide.values[near])[:, read_idx], place).to(device),
             model.image(batch.image, has_channel)[1],
             encode(slide, batch).fused,
         )
-        yield torch.cat(columns, dim=1), expression[batch.cell_idx], batch.cell_type
+        yield torch.cat(columns, dim=1), normalised_values(slide.values[batch.cell_idx]), batch.cell_type
         progress(min(1.0, (start + CELLS_AT_ONCE) / len(cells)), "reading cells")
 
 

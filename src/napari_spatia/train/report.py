@@ -17,6 +17,13 @@ MEANING = {
     "type_accuracy_image": "the same from the image and surroundings, without the cell's genes",
     "type_accuracy_both": "the same from genes, image and surroundings",
     "expected_mean_r2": "R² of each stain's mean over the crop in the expected picture, from genes alone; 1 is perfect",
+    "type_balanced_accuracy_genes": "share of held-out cells that `predict` names right from genes and surroundings, "
+    "mean over types",
+    "type_balanced_accuracy_image": "the same from the crop alone",
+    "type_balanced_accuracy_image_in_niche": "the same from the crop and the neighbours' genes",
+    "type_balanced_accuracy_both": "the same from everything",
+    "imputed_gene_pearson": "correlation of a gene with its imputation when hidden from held-out cells, mean of all",
+    "outline_r2": "R² of the half axes of a cell and its nucleus that edits are stretched to, mean of the four",
     "flow_held_out": "squared error of the velocity on held-out cells; 1 is no better than the spectrum's formula",
 }
 ROWS_SHOWN = 8

@@ -31,9 +31,11 @@ from napari_spatia.train.loop import run_stage
 from napari_spatia.train.parallel import is_first, joined, wait
 from napari_spatia.train.readings import fit_readings
 from napari_spatia.train.stages import DecoderStage, EncoderStage, ImageStage, Stage
-from napari_spatia.train.state import read_progress
+from napari_spatia.train.state import keep_to, read_progress
 
 LEAST_CELLS = 100
+FREE_TO_CHANGE = {"name", "device", "precision", "max_minutes", "validate_every"}
+"""Options that may be others when a run goes on: they say how it is run, not what is learned."""
 MOST_READ_GENES = 1000
 """Genes of a panel that linear parts read: what they solve grows as the square of it."""
 
@@ -50,11 +52,13 @@ def train(
     """Trains a model on ``slides`` and writes the checkpoint folder ``out``.
 
     ``split`` keeps tissue out (default: stripes, `Split.blocks`, of each slide); its test part is never looked at.
-    ``resume`` goes on from where a killed run with the same options stopped; without it the folder starts afresh.
+    ``resume`` goes on from where a killed run with the same options stopped; without it the folder starts afresh. Its
+    losses are those of a run that was not killed as long as nothing depends on the clock (``max_minutes``).
     ``start`` is a checkpoint folder to go on from: its weights are carried over to these slides' panel, channels and
     types (`carry_over`), and its preset is kept. Started by ``torchrun``, the processes share each batch.
     Raises `SpatiaError` for a device that is not there or stages that cannot be trained alone, `SlideError` when the
-    slides do not fit together or have too few cells.
+    slides do not fit together or have too few cells, `CheckpointError` for an unfinished run that was asked for
+    otherwise.
     """
     if "encoder" not in config.stages and start is None:
         raise SpatiaError(
@@ -91,6 +95,10 @@ class _Run:
         wait()
         opened = [slide if isinstance(slide, Slide) else open_slide(slide) for slide in slides]
         source = load_checkpoint(start) if start else None
+        if is_first():
+            asked = {"slides": [slide.name for slide in opened], "split": split and split.model_dump(mode="json")}
+            asked |= {"from": source and source[2]} | config.model_dump(mode="json", exclude=FREE_TO_CHANGE)
+            keep_to(asked, self.working)
         torch.manual_seed(config.seed)  # the weights' start only; batches and noise have generators of their own
         self.model = SpatiaModel(model_config(opened, config, split, source[1].model if source else None))
         self.carried: dict[str, Any] = {}
@@ -139,9 +147,10 @@ class _Run:
             run_stage(decoder, config, self.working / "state", log, resumed, part(self.progress, fraction, 1))
         model.decoder.load_state_dict(decoder.averaged.state_dict())
         decoder.measure_noise()
-        held_out: dict[str, Any] = encoder.validate() | decoder.validate()
-        held_out |= fit_readings(model, *cells, decoder.encoding)
-        held_out |= fit_outlines(model, *cells, decoder.encoding, self.scale)
+        read_off = fit_readings(model, *cells, decoder.encoding)
+        read_off |= fit_outlines(model, *cells, decoder.encoding, self.scale)
+        log.add(stage="readings", held_out={name: float(np.mean(score)) for name, score in read_off.items()})
+        held_out: dict[str, Any] = encoder.validate() | decoder.validate() | read_off
         if is_first():
             self._finish(held_out, log)
         wait()

@@ -4,16 +4,18 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from napari_spatia.errors import CheckpointError
+from napari_spatia.files import staged_file
 
 
 def save_state(folder: Path, modules: nn.ModuleDict, optimizer: torch.optim.Optimizer, progress: dict) -> None:
-    """Replaces ``folder`` by weights, the optimizer's moments and ``progress`` (stage, step, seconds, config)."""
+    """Replaces ``folder`` by weights, the optimizer's moments and ``progress`` (stage, step, seconds, log lines)."""
     staged = folder.with_name(folder.name + ".part")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
@@ -33,6 +35,24 @@ def save_state(folder: Path, modules: nn.ModuleDict, optimizer: torch.optim.Opti
         os.replace(folder, old)
     os.replace(staged, folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def keep_to(asked: dict[str, Any], folder: Path) -> None:
+    """Notes in ``folder`` what an unfinished run was ``asked`` for. Raises `CheckpointError` where one that stopped
+    there was asked for something else: it would go on to a mixture of both, and perhaps learn from held-out tissue.
+    """
+    file = folder / "asked.json"
+    if not file.exists():
+        with staged_file(file) as staged:
+            staged.write_text(json.dumps(asked))
+        return
+    before = json.loads(file.read_text())
+    for name, value in asked.items():
+        if before.get(name) != value:
+            raise CheckpointError(
+                f"The unfinished run in '{folder}' was started with {name} = {before.get(name)}; now it is {value}. Go "
+                "on with what it was started with, or leave out --resume to start over."
+            )
 
 
 def read_progress(folder: Path) -> dict | None:
