@@ -1,11 +1,12 @@
-"""Image layers in fewer operations: the same colours on the screen. Needs OpenGL."""
+"""Image layers in fewer operations, outlines with the shaders that there are: the same on the screen. Needs OpenGL."""
 
 import napari
 import numpy as np
 import pytest
+from vispy.gloo import glir
 
 from napari_spatia.viewer import plain_shader
-from napari_spatia.viewer.plain_shader import plain_transform, shade_plainly
+from napari_spatia.viewer.plain_shader import keep_shaders, plain_transform, shade_plainly
 
 pytestmark = pytest.mark.gl
 
@@ -91,6 +92,34 @@ def test_what_is_not_plain_is_left_to_vispy(viewer, look):
 def test_pixels_that_may_be_nan_are_left_to_vispy(viewer):
     layer = viewer.add_image(pictures()["stain"].astype(np.float32), colormap="#0000ff")
     assert plain_transform(node_of(viewer, layer)) is None
+
+
+def test_outlines_are_drawn_one_after_the_other_with_the_same_shaders(viewer, monkeypatch):
+    viewer.add_image(pictures()["stain"], colormap="#0000ff", contrast_limits=(0, 60_000))
+    layer = viewer.add_shapes(ndim=2)
+    rings = [np.array([[y, y], [y, y + 20], [y + 20, y + 20], [y + 20, y], [y, y]], float) for y in (5, 20, 35)]
+    linked = []
+    link = glir.GlirProgram.link_program
+    monkeypatch.setattr(glir.GlirProgram, "link_program", lambda program, *a: linked.append(1) or link(program, *a))
+
+    def all_drawn():
+        found = []
+        for ring in rings:
+            with layer.events.blocker_all():
+                layer.data = []
+            layer.add_paths(ring, edge_color="white", edge_width=1.0)
+            found.append(drawn(viewer))
+        layer.data = []
+        return [*found, drawn(viewer)]
+
+    wanted = all_drawn()
+    assert all((one != other).any() for one, other in zip(wanted, wanted[1:], strict=False))
+    again = len(linked)
+    keep_shaders(viewer, layer)
+    assert all((found == usual).all() for found, usual in zip(all_drawn(), wanted, strict=True))
+    linked.clear()
+    all_drawn()
+    assert again > 0 and not linked
 
 
 def test_the_layers_of_a_slide_are_drawn_plainly(viewer, small_slide, fake_backend, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from napari_spatia.viewer import layers as specs
 from napari_spatia.viewer.camera import first_window, look_at
 from napari_spatia.viewer.plain_shader import shade_plainly
 from napari_spatia.viewer.turns import in_turns
+from napari_spatia.viewer.warm_up import is_warm
 
 
 class FirstLook:
@@ -47,6 +48,8 @@ class FirstLook:
         if picture is not None:
             stains = specs.channel_specs(picture, picture.limits, picture.pixels.stains)
             steps = [partial(self._add, viewer, picture, spec) for spec in stains]
+            if is_warm():  # at once: the cells are read from the end of this event on, and slow all that follows
+                steps.pop(0)()
             in_turns(self._session.jobs, steps, lambda: self._picture is picture and self._viewer() is not None)
 
     def _add(self, viewer: ViewerModel, picture: SlidePicture, spec: specs.LayerSpec) -> None:

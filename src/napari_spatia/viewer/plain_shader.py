@@ -1,4 +1,4 @@
-"""Pixels of image layers in fewer operations.
+"""Pixels of image layers in fewer operations, and outlines without a new shader for each.
 
 Without a graphics card a frame is paid for by the pixel and layer. vispy takes a power, a look-up in a texture and a
 search for NaN for each, also where gamma is 1, the colours are a ramp from black and the pixels are whole numbers:
@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Layer, Shapes
+from numpy.typing import NDArray
+from vispy.scene.node import Node
 from vispy.visuals.shaders import Function, FunctionChain
 
 if TYPE_CHECKING:
     from vispy.color import Colormap
-    from vispy.visuals import ImageVisual
+    from vispy.visuals import ImageVisual, MeshVisual
 
 RAMP_STEPS = 256
 """Places at which a colour map is compared with a ramp."""
@@ -34,10 +36,9 @@ _RAMP = "vec4 ramp(float data) { return vec4(data * $brightest, 1.0); }"
 
 def shade_plainly(viewer: ViewerModel, layer: Image) -> None:
     """Draw a layer by `plain_transform` wherever it holds; does nothing for a viewer without a window."""
-    window = getattr(viewer, "window", None)
-    if window is None:
+    node = _node_of(viewer, layer)
+    if node is None:
         return
-    node = window._qt_viewer.canvas.layer_to_visual[layer].node
     usual = node._build_color_transform
     node._build_color_transform = lambda: plain_transform(node) or usual()
 
@@ -46,6 +47,31 @@ def shade_plainly(viewer: ViewerModel, layer: Image) -> None:
 
     build_again()
     layer.events.gamma.connect(build_again)
+
+
+def keep_shaders(viewer: ViewerModel, layer: Shapes) -> None:
+    """Compile the shaders of a layer's meshes once, and not with each outline that it is given, as vispy does: the
+    window would not answer for some 50 ms. Does nothing for a viewer without a window.
+    """
+    node = _node_of(viewer, layer)
+    for mesh in () if node is None else (node.shape_faces, node.shape_highlights):
+        _keep_colours(mesh)
+
+
+def _keep_colours(mesh: "MeshVisual") -> None:
+    usual = mesh._build_color_transform
+    plain = usual(np.zeros((1, 4), np.float32))
+
+    def kept(colours: NDArray[np.float32]) -> Function | FunctionChain:
+        are_values = colours.ndim == 2 and colours.shape[1] == 1
+        return usual(colours) if are_values else plain
+
+    mesh._build_color_transform = kept
+
+
+def _node_of(viewer: ViewerModel, layer: Layer) -> Node | None:
+    window = getattr(viewer, "window", None)
+    return None if window is None else window._qt_viewer.canvas.layer_to_visual[layer].node
 
 
 def plain_transform(node: "ImageVisual") -> FunctionChain | None:

@@ -23,7 +23,7 @@ from napari_spatia.viewer.camera import first_window, look_at
 from napari_spatia.viewer.first_look import FirstLook
 from napari_spatia.viewer.lasso import Lasso
 from napari_spatia.viewer.overlay import ColourSource
-from napari_spatia.viewer.plain_shader import shade_plainly
+from napari_spatia.viewer.plain_shader import keep_shaders, shade_plainly
 from napari_spatia.viewer.pointer import Rest, at_once
 from napari_spatia.viewer.turns import in_turns
 
@@ -288,6 +288,7 @@ class SlideView:
             return
         active = self.viewer.layers.selection.active
         self._selected = self.viewer.add_shapes(name=specs.SELECTED, ndim=2, opacity=1.0, **specs.OWN)
+        keep_shaders(self.viewer, self._selected)
         self._layers.append(self._selected)
         self.viewer.layers.selection.active = active
 

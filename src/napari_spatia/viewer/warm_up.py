@@ -11,6 +11,11 @@ _once = threading.Lock()
 _done = threading.Event()
 
 
+def is_warm() -> bool:
+    """Whether all of `warm_up` is there."""
+    return _done.is_set()
+
+
 def warm_up() -> None:
     """Load what napari and dask load at first use: the units, compiled colours and lines, the schedulers.
 
