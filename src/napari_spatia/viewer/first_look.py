@@ -48,7 +48,8 @@ class FirstLook:
         if picture is not None:
             stains = specs.channel_specs(picture, picture.limits, picture.pixels.stains)
             steps = [partial(self._add, viewer, picture, spec) for spec in stains]
-            if is_warm():  # at once: the cells are read from the end of this event on, and slow all that follows
+            if is_warm() and self._session.state.in_front:
+                # At once: the cells are read from the end of this event on, and slow all that follows.
                 steps.pop(0)()
             in_turns(self._session.jobs, steps, lambda: self._picture is picture and self._viewer() is not None)
 
