@@ -147,7 +147,8 @@ def test_a_new_picture_in_the_dock_leaves_the_rest_of_the_window_alone(edited):
     edited.drag_slider(next(iter(edited.cell_dock.sliders.rows.values())).slider, [1.0, -2.0], every_s=0.0)
     edited.picture_rests()
     edited.settle(0.1)
-    assert 3 <= painted.times[picture] <= 4, "a preview each, and the last one refined; the first perhaps"
+    # The newest move has a preview and is refined; that of the first, which comes at once before it, may be dropped.
+    assert 2 <= painted.times[picture] <= 4
     assert painted.times[main] == painted.times[edited.canvas] == 0, "OpenGL would compose the whole window anew"
 
 
