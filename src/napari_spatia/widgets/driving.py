@@ -122,8 +122,8 @@ class Driver:
         mouse(canvas, QMouseEvent.Type.MouseButtonPress, place, LEFT)
         mouse(canvas, QMouseEvent.Type.MouseButtonRelease, place, LEFT)
 
-    def drag_slider(self, slider: QSlider, values: Sequence[float], every_s: float = MOVE_EVERY_S) -> list[float]:
-        """Drag a gene slider through log2_fc ``values``, a move every ``every_s`` whether or not its picture is there.
+    def drag_slider(self, slider: QSlider, values: Sequence[float]) -> list[float]:
+        """Drag a gene slider through log2_fc ``values``, a move every `MOVE_EVERY_S` whether or not its picture is there.
 
         → ms from when each move was due until a picture of it, or of a newer one, is on screen.
         """
@@ -142,11 +142,11 @@ class Driver:
         try:
             first = time.perf_counter()
             for number, value in enumerate(values):
-                self._at(first + number * every_s)
+                self._at(first + number * MOVE_EVERY_S)
                 before = slider.value()
                 mouse(slider, QMouseEvent.Type.MouseMove, handle(slider, round(value * STEPS_PER_UNIT)), LEFT)
                 if slider.value() != before:
-                    due.append(first + number * every_s)
+                    due.append(first + number * MOVE_EVERY_S)
                     edits.append(state.edit.present.active())
             self.until(lambda: len(times) == len(due), "drawing the edited cell", limit_s=20.0)
         finally:
