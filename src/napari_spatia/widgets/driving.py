@@ -123,7 +123,7 @@ class Driver:
         mouse(canvas, QMouseEvent.Type.MouseButtonRelease, place, LEFT)
 
     def drag_slider(self, slider: QSlider, values: Sequence[float]) -> list[float]:
-        """Drag a gene slider through log2_fc ``values``, a move every `MOVE_EVERY_S` whether or not its picture is there.
+        """Drag a gene slider through log2_fc ``values``, a move every `MOVE_EVERY_S`, whether or not it is drawn yet.
 
         → ms from when each move was due until a picture of it, or of a newer one, is on screen.
         """
