@@ -50,3 +50,35 @@ def test_every_objective_and_guidance_starts_from_the_same_weights_and_is_scored
     assert len(set(drawn)) == len(drawn)  # each was trained, and each otherwise
     after = predictor.model.decoder.state_dict()
     assert any((before[name] != after[name]).any() for name in before)
+
+
+def test_a_fresh_decoder_is_trained_without_long_steps_and_all_go_on_from_it(slide, trained, monkeypatch):
+    import napari_spatia.benchmark.few_steps as module
+
+    few = {"decoder_steps": 2, "max_minutes": None, "ema": 0.0, "noise_cells": 2}
+    asked, config, tuned = [], TrainConfig, TrainConfig.fine_tuning
+
+    class Short(TrainConfig):
+        def __new__(cls, **options):
+            asked.append(options)
+            return config(**(options | few))
+
+        @classmethod
+        def fine_tuning(cls, **options):
+            return tuned(**(options | few))
+
+    monkeypatch.setattr(module, "TrainConfig", Short)
+    rows = {}
+    for minutes in (0.0, 1.0):
+        predictor = Predictor.load(trained, "cpu")
+        spectrum = predictor.model.decoder.spectrum.picture.clone()
+        budget = Budget(1.0, 0.5, 1e-2, 4, 0, fresh_minutes=minutes)
+        rows[minutes] = few_steps(slide, predictor, [Trial("shortcut")], budget, passes=(1,))
+        assert (predictor.model.decoder.spectrum.picture == spectrum).all()
+    (fresh,) = asked
+    assert fresh["few_step_share"] == 0 and fresh["max_minutes"] == 1.0
+    assert rows[1.0]["before"]["steps"] == 2 and "steps" not in rows[0.0]["before"]
+    texture = [
+        found[name]["1 passes"]["frechet"]["texture"] for found in rows.values() for name in ("before", "shortcut")
+    ]
+    assert np.isfinite(texture).all() and len(set(texture)) == 4

@@ -1,13 +1,15 @@
 """What teaches the decoder long steps best, and what guidance is worth: decoders that go on from one, on one budget.
 
-    python -m napari_spatia.benchmark.few_steps SLIDE --checkpoint C --minutes 6
+    python -m napari_spatia.benchmark.few_steps SLIDE --checkpoint C --fresh-minutes 25 --minutes 9
     python -m napari_spatia.benchmark.few_steps SLIDE --checkpoint C --objectives shortcut --guidance 0 0.5 1
 
-Each objective of `train.few_steps`, at each strength of guidance, goes on from the same checkpoint (one that was
-trained without long steps shows most) for the same minutes on the same batches. Pictures are then drawn for cells of
-the split's *validation* part, on which the choice may be made; the test part stays unseen. ``before`` is the checkpoint
-as it is, ``real`` the floor of the Fréchet distances (`sampling` explains the rows). What else runs on the machine
-takes from the minutes: ``steps`` tells.
+Each objective of `train.few_steps`, at each strength of guidance, goes on from the same decoder for the same minutes on
+the same batches: the checkpoint's own or, with ``--fresh-minutes``, one that is trained anew on its encoders for so
+long, by flow matching alone, as `train` does in the first part of its decoder's time. A decoder that knows long steps
+already hides what an objective is worth. Pictures are then drawn for cells of the split's *validation* part, on which
+the choice may be made; the test part stays unseen. ``before`` is the decoder that all go on from, ``real`` the floor of
+the Fréchet distances (`sampling` explains the rows). What else runs on the machine takes from the minutes: ``steps``
+tells.
 """
 
 import json
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import torch
 from pydantic import ValidationError
 
 from napari_spatia.benchmark.condition_use import HeldOut, recorded_split
@@ -30,6 +33,8 @@ from napari_spatia.data.slide import Slide
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.predictor import Predictor
 from napari_spatia.model.device import pick_device, pick_precision
+from napari_spatia.model.flow_decoder import FlowDecoder
+from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, part, silent
 from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.few_steps import FewStepObjective
@@ -56,13 +61,16 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What each trial gets; ``share`` of each batch learns long steps."""
+    """What each trial gets; ``share`` of each batch learns long steps. ``fresh_minutes`` is what the decoder that all go
+    on from is trained for; with none it is the checkpoint's.
+    """
 
     minutes: float
     share: float
     learning_rate: float
     num_cells: int
     seed: int
+    fresh_minutes: float = 0.0
 
 
 def few_steps(
@@ -91,25 +99,57 @@ def few_steps(
     def rows() -> dict[str, Any]:
         return {f"{nfe} passes": benchmark.scores(benchmark.draw(Setting(nfe, 0.0))) for nfe in passes}
 
-    found = {"real": {"frechet": benchmark.scores(benchmark.real)["frechet"]}, "before": rows()}
-    before = deepcopy(model.decoder.state_dict())
+    found: dict[str, Any] = {"real": {"frechet": benchmark.scores(benchmark.real)["frechet"]}}
     with tempfile.TemporaryDirectory() as folder:
         working = Path(folder)
         parts, *_ = prepare_slides([slide], model.config, configs[0], split, working, part(progress, 0.05, 0.1))
-        for number, (trial, config) in enumerate(zip(trials, configs, strict=True)):
-            span = part(progress, 0.1 + 0.9 * number / len(trials), 0.1 + 0.9 * (number + 1) / len(trials))
-            folder_of_trial = working / trial.name
-            model.decoder.load_state_dict(before)
+
+        def taught(config: TrainConfig, name: str, trained_before: bool, progress: Progress) -> dict[str, Any]:
             model.decoder.requires_grad_(True)
-            stage = DecoderStage(model, parts["training"], parts["validation"], config, working, trained_before=True)
-            log = Log(folder_of_trial, model.config.channels, {})
-            run_stage(stage, config, folder_of_trial / "state", log, None, part(span, 0, 0.7))
+            stage = DecoderStage(model, parts["training"], parts["validation"], config, working, trained_before)
+            log = Log(working / name, model.config.channels, {})
+            run_stage(stage, config, working / name / "state", log, None, progress)
             model.decoder.load_state_dict(stage.averaged.state_dict())
             stage.measure_noise()
-            last = json.loads((folder_of_trial / "state" / "progress.json").read_text())
-            found[trial.name] = {"steps": last["step"], "minutes": round(last["spent_s"] / 60, 2), **rows()}
+            last = json.loads((working / name / "state" / "progress.json").read_text())
+            return {"steps": last["step"], "minutes": round(last["spent_s"] / 60, 2)}
+
+        spent, began = {}, 0.1
+        if budget.fresh_minutes:
+            began = 0.1 + 0.9 * budget.fresh_minutes / (budget.fresh_minutes + budget.minutes * len(trials))
+            model.decoder = _untrained(model, budget.seed)
+            spent = taught(_fresh(budget, predictor.device), "before", False, part(progress, 0.1, began))
+        found["before"] = spent | rows()
+        before = deepcopy(model.decoder.state_dict())
+        each = (1 - began) / len(trials)
+        for number, (trial, config) in enumerate(zip(trials, configs, strict=True)):
+            span = part(progress, began + each * number, began + each * (number + 1))
+            model.decoder.load_state_dict(before)
+            found[trial.name] = taught(config, trial.name, True, part(span, 0, 0.7)) | rows()
             span(1.0, f"{trial.name} scored")
     return found
+
+
+def _untrained(model: SpatiaModel, seed: int) -> FlowDecoder:
+    """A decoder as a training starts with it: no network yet, the path's noise as it was measured."""
+    torch.manual_seed(seed)
+    decoder = FlowDecoder(model.config)
+    decoder.spectrum = model.decoder.spectrum
+    return decoder.to(next(model.parameters()).device).eval()
+
+
+def _fresh(budget: Budget, device: str) -> TrainConfig:
+    """The first part of `train`'s decoder stage, which ends when the time does."""
+    return TrainConfig(
+        seed=budget.seed,
+        device=device,
+        precision=pick_precision("auto", device),
+        stages=("decoder",),
+        max_minutes=budget.fresh_minutes,
+        decoder_steps=10**6,
+        validate_every=10**6,
+        few_step_share=0.0,
+    )
 
 
 def _config(trial: Trial, budget: Budget, device: str) -> TrainConfig:
@@ -132,6 +172,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Prints one JSON object."""
     parser = benchmark_parser("few_steps", __doc__)
     parser.add_argument("--minutes", type=float, default=6.0, metavar="M", help="of training each (default 6)")
+    parser.add_argument(
+        "--fresh-minutes",
+        type=float,
+        default=0.0,
+        metavar="M",
+        help="of a decoder trained anew, for all (default none)",
+    )
     parser.add_argument("--objectives", nargs="+", default=OBJECTIVES, choices=OBJECTIVES, metavar="O")
     parser.add_argument("--guidance", type=float, nargs="+", default=(0.0,), metavar="W", help="strengths (default 0)")
     parser.add_argument("--passes", type=int, nargs="+", default=PASSES, metavar="P")
@@ -142,7 +189,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with report_errors():
         slide = open_slide(options.slide)
         predictor = Predictor.load(options.checkpoint, pick_device(options.device))
-        budget = Budget(options.minutes, options.share, options.learning_rate, options.cells, options.seed)
+        budget = Budget(
+            options.minutes, options.share, options.learning_rate, options.cells, options.seed, options.fresh_minutes
+        )
         trials = [Trial(*pair) for pair in product(options.objectives, options.guidance)]
         found = few_steps(slide, predictor, trials, budget, options.passes, printed_progress())
         info = predictor.info
