@@ -5,39 +5,61 @@ import pytest
 import torch
 
 from app_fakes import make_slide
-from napari_spatia.benchmark.ablations import ROWS, WITHOUT, _stretched, ablations
+from napari_spatia.benchmark.ablations import NOT_SCORED, WITHOUT, ImageEncoders, Parts, _stretched, ablations
+from napari_spatia.progress import silent
 from napari_spatia.train.config import TrainConfig
+from napari_spatia.train.run import model_config, prepare_slides
 
 SCORES = {"type", "type_genes", "type_image", "hidden_genes", "picture_r2"}
+ROWS = ("image", "genes", "niche", "contrast", "masked_cells", "fixed_um")
 
 
-def test_every_row_is_trained_or_read_and_scored(tmp_path):
+CONFIG = TrainConfig(
+    preset="tiny", device="cpu", image_steps=2, image_crops=6, encoder_steps=4, encoder_groups=2, encoder_group_size=3,
+    encoder_crops=3, encoder_lr=0.03, validate_every=10**6,
+)  # fmt: skip
+
+
+def test_every_row_is_trained_and_scored_with_every_seed(tmp_path):
     slide = make_slide(tmp_path / "s.zarr", grid=28)
-    config = TrainConfig(
-        preset="tiny",
-        device="cpu",
-        encoder_steps=2,
-        encoder_groups=2,
-        encoder_group_size=3,
-        encoder_crops=3,
-        validate_every=10**6,
-    )
-    rows = ("image", "genes", "niche", "contrast", "fixed_um")
-    found = ablations(slide, None, config, rows, seeds=2)
-    assert set(found) == {"full", *rows} and len(found["full"]) == 2
-    for scores in (*found["full"], *(found[row] for row in rows)):
-        assert set(scores) == SCORES and all(np.isfinite(value) for value in scores.values())
-    full = found["full"][0]
-    assert found["image"]["type_genes"] == full["type_genes"]  # what the counts say does not need the crop
-    assert found["genes"]["type_image"] == full["type_image"]
-    assert found["genes"]["type"] < full["type"]
-    assert found["fixed_um"]["type_image"] != full["type_image"]
+    found = ablations(slide, None, CONFIG, ("full", *ROWS), seeds=(0, 3))
+    assert list(found) == ["full", *ROWS]
+    for row, several in found.items():
+        assert len(several) == 2 and several[0] != several[1]
+        for scores in several:
+            assert set(scores) == SCORES
+            assert {name for name, value in scores.items() if value is None} == {NOT_SCORED.get(row)} & SCORES
+            assert all(np.isfinite(value) for value in scores.values() if value is not None)
+            if row != "full":
+                assert scores != found["full"][several.index(scores)], row
+    assert found["genes"][0]["type"] < found["full"][0]["type"]
+
+
+def test_rows_of_a_seed_begin_with_one_image_encoder_and_go_their_ways(tmp_path):
+    slide = make_slide(tmp_path / "s.zarr", grid=28)
+    shape = model_config([slide], CONFIG)
+    prepared, *_ = prepare_slides([slide], shape, CONFIG, None, tmp_path, silent)
+    parts = Parts(prepared["training"][0], prepared["validation"][0])
+    encoders = ImageEncoders(shape, tmp_path)
+
+    def stem(seed, **options):
+        model = encoders.model(parts, CONFIG.model_copy(update={"seed": seed} | options), silent)
+        kept = {name: value.clone() for name, value in model.image.state_dict().items()}
+        for value in model.parameters():  # as the row's own training does
+            value.data.zero_()
+        return kept
+
+    alike = lambda a, b: all(torch.equal(a[name], b[name]) for name in a)  # noqa: E731
+    first = stem(0)
+    assert alike(first, stem(0))
+    assert not alike(first, stem(1))
+    untrained = stem(0, image_weight=0.0)
+    assert not alike(first, untrained) and alike(untrained, stem(0, image_weight=0.0))
 
 
 @pytest.mark.parametrize("row", WITHOUT)
 def test_what_a_row_leaves_out_is_an_option_of_a_run(row):
-    assert row in ROWS
-    assert (TrainConfig(**WITHOUT[row]) != TrainConfig()) == (row != "fixed_um")
+    assert (TrainConfig(**WITHOUT[row]) != TrainConfig()) == (row not in ("full", "fixed_um"))
 
 
 def test_a_stretched_crop_holds_the_cell_from_edge_to_edge(tmp_path):

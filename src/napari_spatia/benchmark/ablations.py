@@ -1,29 +1,34 @@
 """What each part of the encoder is worth: short trainings that each leave one thing out, scored on one slide.
 
-    python -m napari_spatia.benchmark.ablations SLIDE --holdout SPLIT.json --steps 400
+    python -m napari_spatia.benchmark.ablations SLIDE --holdout SPLIT.json --steps 300 --image-steps 600 --seeds 0 1 2
 
-Every row trains the encoders anew for the same steps, seed and batches, solves the readings and the linear part of the
-expected picture, and scores cells of the split's *validation* part. ``full`` is trained with several seeds: what their
-scores differ by is what a row must differ by to say anything. Rows ``image`` and ``genes`` are read off the full model
-without the crop, or without the cell's own counts. ``fixed_um`` replaces the window of fixed size by the smallest
-square around each cell, resized, as the published release cuts it; its ``picture_r2`` is of those squares.
+Every row trains the encoders anew as `train` does, the image encoder alone first, for the same steps, seeds and batches
+as ``full``, solves the readings and the linear part of the expected picture, and scores cells of the split's
+*validation* part. What the seeds of a row differ by is what it must differ by from ``full`` to say anything. Rows
+``image`` and ``genes`` never read the crop, or the cell's own counts (which remain what a crop learns to tell).
+``masked_cells`` hides no cell from its own niche, nor a niche or the tissue. ``fixed_um`` replaces the window of fixed
+size by the smallest square around each cell, resized, as the published release cuts it; its ``picture_r2`` is of those
+squares.
 
 Scores: balanced accuracy of types from everything (``type``), from the counts (``type_genes``) and from the crop
 (``type_image``); mean correlation of the panel's genes when hidden (``hidden_genes``); R² of each stain's mean over the
-crop in the expected picture (``picture_r2``).
+crop in the expected picture (``picture_r2``), which is expected of expression.
 """
 
 import argparse
 import json
 import tempfile
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from napari_spatia.batching.training_slide import TrainingSlide
 from napari_spatia.benchmark.metrics import plain
@@ -40,27 +45,33 @@ from napari_spatia.train.log import Log
 from napari_spatia.train.loop import run_stage
 from napari_spatia.train.readings import Cells, gather, solve
 from napari_spatia.train.run import model_config, prepare_slides
-from napari_spatia.train.stages import DecoderStage, EncoderStage
+from napari_spatia.train.stages import DecoderStage, EncoderStage, ImageStage
 
+Scores = dict[str, float | None]
 READ_CELLS = 12_000
 """Training cells that the readings are solved on: enough to rank rows, a fifth of what a training takes."""
 CROPS_AT_ONCE = 2048
 WITHOUT: dict[str, dict[str, Any]] = {
+    "full": {},
+    "image": {"without": ("image",), "image_weight": 0.0},
+    "genes": {"without": ("genes",)},
     "niche": {"without": ("niche",)},
     "tissue": {"without": ("tissue",)},
     "modality_dropout": {"without": ("modality_dropout",)},
     "masked_patches": {"mask_weight": 0.0},
     "masked_genes": {"gene_weight": 0.0},
+    "masked_cells": {"without": ("masked_cells",)},
     "contrast": {"contrast_weight": 0.0},
     "image_alone": {"image_weight": 0.0},
     "types": {"type_weight": 0.0},
     "expected_picture": {"picture_weight": 0.0},
     "fixed_um": {},
 }
-"""Rows that are trained, and what each changes in the run."""
+"""Rows, and what each changes in the run."""
 BLOCKS_OF = {"niche": ("around",), "image": ("image",), "genes": ("own", "library", "fused")}
 """What a row's readings do not see."""
-ROWS = ("full", "image", "genes", *WITHOUT)
+NOT_SCORED = {"image": "type_image", "genes": "picture_r2"}
+"""What a row cannot tell, having nothing to tell it from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,44 +83,68 @@ class Parts:
 
 
 def ablations(
-    slide: Slide, split: Split | None, config: TrainConfig, rows: Sequence[str], seeds: int, progress: Progress = silent
-) -> dict[str, Any]:
-    """Scores of each row by name, those of ``full`` once a seed; see the top of this file."""
+    slide: Slide,
+    split: Split | None,
+    config: TrainConfig,
+    rows: Sequence[str],
+    seeds: Sequence[int],
+    progress: Progress = silent,
+) -> dict[str, list[Scores]]:
+    """Scores of each row by name, one set a seed; see the top of this file."""
     device = pick_device(config.device)
     config = config.model_copy(update={"device": device, "precision": pick_precision(config.precision, device)})
     shape = model_config([slide], config, split)
-    trained = ["full"] * seeds + [row for row in rows if row in WITHOUT]
-    found: dict[str, Any] = {"full": []}
+    trainings = list(product(seeds, rows))
+    found: dict[str, list[Scores]] = {row: [] for row in rows}
     with tempfile.TemporaryDirectory() as folder:
         working = Path(folder)
         prepared, *_ = prepare_slides([slide], shape, config, split, working, part(progress, 0, 0.1))
         whole = Parts(prepared["training"][0], prepared["validation"][0])
-        for number, row in enumerate(trained):
-            span = part(progress, 0.1 + 0.9 * number / len(trained), 0.1 + 0.9 * (number + 1) / len(trained))
-            options = config.model_copy(update={"seed": config.seed + number if row == "full" else config.seed})
-            options = options.model_copy(update=WITHOUT.get(row, {}))
-            parts = _fitted(whole, working) if row == "fixed_um" else whole
-            encoder, decoder = _train(shape, parts, options, working / f"{number}-{row}", part(span, 0, 0.6))
-            readable = _readable(decoder, parts)
-            read = ("image", "genes") if number == 0 else ()  # rows that need no training of their own
-            for name in (row, *(name for name in read if name in rows)):
-                scores = _scores(encoder, decoder, *_blind(decoder.model, readable, name))
-                if name == "full":
-                    found["full"].append(scores)
-                else:
-                    found[name] = scores
-            span(1.0, f"{row} scored")
+        fitted = _fitted(whole, working) if "fixed_um" in rows else whole
+        image_encoders = ImageEncoders(shape, working)
+        for number, (seed, row) in enumerate(trainings):
+            span = part(progress, 0.1 + 0.9 * number / len(trainings), 0.1 + 0.9 * (number + 1) / len(trainings))
+            options = config.model_copy(update={"seed": seed} | WITHOUT[row])
+            parts = fitted if row == "fixed_um" else whole
+            model = image_encoders.model(parts, options, part(span, 0, 0.3))
+            stages = _train(model, parts, options, working / f"{number}-{row}", part(span, 0.3, 0.7))
+            scores = _scores(*stages, *_blind(model, _readable(stages[1], parts), row))
+            found[row].append(scores | {name: None for name in (NOT_SCORED.get(row),) if name})
+            span(1.0, f"{row} of seed {seed} scored")
     return found
 
 
+class ImageEncoders:
+    """Models after the first of `train`'s stages, in which the image encoder learns alone: most rows of a seed begin
+    with the same one, which is trained once.
+    """
+
+    def __init__(self, shape: ModelConfig, working: Path):
+        self.shape, self.working = shape, working
+        self._trained: dict[tuple[int, int], dict[str, Tensor]] = {}
+
+    def model(self, parts: Parts, config: TrainConfig, progress: Progress) -> SpatiaModel:
+        """A model to go on with; its image encoder is untrained where the run has no such stage."""
+        torch.manual_seed(config.seed)
+        model = SpatiaModel(self.shape).to(config.device)
+        if not config.share("image"):
+            return model
+        key = config.seed, id(parts.training.crops)
+        if key not in self._trained:
+            stage = ImageStage(model, [parts.training], [parts.validation], config)
+            folder = self.working / f"image-{len(self._trained)}"
+            run_stage(stage, config, folder / "state", Log(folder, self.shape.channels, {}), None, progress)
+            self._trained[key] = deepcopy(model.state_dict())
+        model.load_state_dict(self._trained[key])
+        return model
+
+
 def _train(
-    shape: ModelConfig, parts: Parts, config: TrainConfig, folder: Path, progress: Progress
+    model: SpatiaModel, parts: Parts, config: TrainConfig, folder: Path, progress: Progress
 ) -> tuple[EncoderStage, DecoderStage]:
-    torch.manual_seed(config.seed)
-    model = SpatiaModel(shape).to(config.device)
     slides = [parts.training], [parts.validation]
     encoder = EncoderStage(model, *slides, config)
-    run_stage(encoder, config, folder / "state", Log(folder, shape.channels, {}), None, progress)
+    run_stage(encoder, config, folder / "state", Log(folder, model.config.channels, {}), None, progress)
     model.eval().requires_grad_(False)
     decoder = DecoderStage(model, *slides, config, folder)
     decoder.solve_linear_picture()
@@ -132,7 +167,7 @@ def _blind(model: SpatiaModel, cells: tuple[Cells, Cells], row: str) -> tuple[Ce
     return learned, checked
 
 
-def _scores(encoder: EncoderStage, decoder: DecoderStage, learned: Cells, checked: Cells) -> dict[str, float | None]:
+def _scores(encoder: EncoderStage, decoder: DecoderStage, learned: Cells, checked: Cells) -> Scores:
     read = solve(decoder.model.readings, learned, checked)
     return {
         "type": read.get("type_balanced_accuracy_both"),
@@ -183,19 +218,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("slide", type=Path, metavar="SLIDE")
     parser.add_argument("--holdout", type=Path, metavar="FILE", help="a split file; blocks of the slide if left out")
     parser.add_argument("--preset", default="small", choices=("tiny", "small", "base"))
-    parser.add_argument("--steps", type=int, default=400, metavar="N", help="of each training (default 400)")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of the full model (default 3)")
-    parser.add_argument("--rows", nargs="+", default=ROWS, choices=ROWS, metavar="ROW")
+    parser.add_argument("--steps", type=int, default=300, metavar="N", help="of all encoders together (default 300)")
+    parser.add_argument("--image-steps", type=int, default=600, metavar="N", help="of the image encoder before (600)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2), metavar="N", help="default 0 1 2")
+    parser.add_argument("--rows", nargs="+", default=tuple(WITHOUT), choices=tuple(WITHOUT), metavar="ROW")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     options = parser.parse_args(arguments)
     with report_errors():
         slide = open_slide(options.slide)
         split = Split.read(options.holdout) if options.holdout else None
         config = TrainConfig(
-            preset=options.preset, device=options.device, encoder_steps=options.steps, validate_every=10**6
+            preset=options.preset,
+            device=options.device,
+            image_steps=options.image_steps,
+            encoder_steps=options.steps,
+            validate_every=10**6,
         )
         found = ablations(slide, split, config, options.rows, options.seeds, printed_progress())
-        about = {"slide": slide.name, "preset": options.preset, "steps": options.steps, "read_cells": READ_CELLS}
+        steps = {"steps": options.steps, "image_steps": options.image_steps, "seeds": list(options.seeds)}
+        about = {"slide": slide.name, "preset": options.preset, **steps, "read_cells": READ_CELLS}
         print(json.dumps({"benchmark": "ablations", **about, "rows": found}))
 
 

@@ -61,8 +61,8 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What each trial gets; ``share`` of each batch learns long steps. ``fresh_minutes`` is what the decoder that all go
-    on from is trained for; with none it is the checkpoint's.
+    """What each trial gets; ``share`` of each batch learns long steps. ``fresh_minutes`` is what the decoder that all
+    go on from is trained for; with none it is the checkpoint's.
     """
 
     minutes: float
@@ -177,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         type=float,
         default=0.0,
         metavar="M",
-        help="of a decoder trained anew, for all (default none)",
+        help="of a decoder trained anew first (default none)",
     )
     parser.add_argument("--objectives", nargs="+", default=OBJECTIVES, choices=OBJECTIVES, metavar="O")
     parser.add_argument("--guidance", type=float, nargs="+", default=(0.0,), metavar="W", help="strengths (default 0)")

@@ -10,7 +10,7 @@ from napari_spatia.train.few_steps import FewStepObjective
 
 StageName = Literal["encoder", "decoder"]
 """What can be trained alone; the encoders in two steps, of which the first is the image encoder's own."""
-Part = Literal["niche", "tissue", "modality_dropout"]
+Part = Literal["image", "genes", "niche", "tissue", "modality_dropout", "masked_cells"]
 
 
 class TrainConfig(BaseModel):

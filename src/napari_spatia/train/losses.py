@@ -1,6 +1,6 @@
 """The objectives. Letters: B cells, G panel genes, P patches, C drawn channels, H = W crop pixels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from napari_spatia.model.heads import contrastive_loss, negative_binomial_loss
 from napari_spatia.model.image_encoder import patches
 from napari_spatia.model.inputs import Around, Condition, Encoding, GeneTokens, Rows
 from napari_spatia.model.spatia import SpatiaModel
-from napari_spatia.train.config import TrainConfig
+from napari_spatia.train.config import Part, TrainConfig
 from napari_spatia.train.few_steps import FewStepObjective, draw_steps, wanted_velocity
 from napari_spatia.train.parallel import by_share
 
@@ -39,16 +39,28 @@ class Masking(Rows):
     no_tissue: bool
 
 
-def draw_modalities(generator: torch.Generator) -> Modalities:
-    """Half of the batches read genes alone, a fifth the image alone, the rest both (modality dropout)."""
+def draw_modalities(generator: torch.Generator, without: Collection[Part] = ()) -> Modalities:
+    """Half of the batches read genes alone, a fifth the image alone, the rest both (modality dropout); every batch
+    reads what it may where that, the image or the genes are left out.
+    """
     kind = torch.rand((), generator=generator).item()
+    if not {"modality_dropout", "image", "genes"}.isdisjoint(without):
+        return Modalities(genes="genes" not in without, image="image" not in without)
     return Modalities(genes=kind >= 0.2, image=kind < 0.5)
 
 
-def draw_masking(model: SpatiaModel, modalities: Modalities, num_cells: int, generator: torch.Generator) -> Masking:
-    """Up to 60 % of a cell's genes, half of the patches, a tenth of the cells, a fifth of the niches and tissues."""
+def draw_masking(
+    model: SpatiaModel,
+    modalities: Modalities,
+    num_cells: int,
+    generator: torch.Generator,
+    without: Collection[Part] = (),
+) -> Masking:
+    """Up to 60 % of a cell's genes, half of the patches, a tenth of the cells, a fifth of the niches and tissues; the
+    last three are left out with masked_cells.
+    """
     uniform = lambda *shape: torch.rand(*shape, generator=generator)  # noqa: E731
-    config = model.config
+    config, masks_cells = model.config, "masked_cells" not in without
     show_all, no_niche, no_tissue = uniform(3).tolist()
     hidden_share = torch.where(uniform(num_cells, 1) < 0.3, 0.0, 0.6 * uniform(num_cells, 1))
     num_patches = (config.crop_px // config.image_patch_px) ** 2
@@ -56,9 +68,9 @@ def draw_masking(model: SpatiaModel, modalities: Modalities, num_cells: int, gen
         modalities=modalities,
         genes=uniform(num_cells, len(config.panel)) < hidden_share,
         patches=None if show_all < 0.4 or not modalities.image else uniform(num_cells, num_patches) < 0.5,
-        cells=uniform(num_cells) < 0.1,
-        no_niche=no_niche < 0.2,
-        no_tissue=no_tissue < 0.2,
+        cells=(uniform(num_cells) < 0.1) & masks_cells,
+        no_niche=masks_cells and no_niche < 0.2,
+        no_tissue=masks_cells and no_tissue < 0.2,
     )
 
 

@@ -22,7 +22,6 @@ from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.embeddings import embed_slide
 from napari_spatia.train.linear import gather, solve
 from napari_spatia.train.losses import (
-    Modalities,
     crop_loss,
     draw_masking,
     draw_modalities,
@@ -165,12 +164,11 @@ class EncoderStage:
 
     def losses(self, step: int, done: float) -> dict[str, Tensor]:
         generator = self.draws.generator(step)
-        modalities = Modalities(True, True)
-        if "modality_dropout" not in self.config.without:
-            modalities = draw_modalities(generator)
+        left_out = self.config.without
+        modalities = draw_modalities(generator, left_out)
         groups = self.config.encoder_groups // 2 if modalities.image else self.config.encoder_groups  # images cost more
         slide, batch, turn = self.draws.batch(step, groups, self.config.encoder_group_size)
-        masking = draw_masking(self.model, modalities, len(batch.cell_idx), generator).to(self.config.device)
+        masking = draw_masking(self.model, modalities, len(batch.cell_idx), generator, left_out).to(self.config.device)
         context = slide.context(batch.cell_idx, np.random.default_rng((self.config.seed, step)))
         around = without(around_batch(self.model, slide, batch.cell_idx, context, turn), self.config)
         losses = encoder_losses(self.model, batch, around, masking, self.config)
