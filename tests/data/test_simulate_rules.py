@@ -146,6 +146,23 @@ def test_an_edit_leaves_what_is_far_away(simulation, whole_cells):
     assert not changed[:20].any() and not changed[-20:].any()
 
 
+def test_other_neighbours_leave_the_cell_and_what_is_far_away(simulation, whole_cells):
+    row = int(whole_cells[0])
+    cell_id = simulation.cell_id[row]
+    plain = simulation.draw(cell_id, {}, size_px=192)
+    near = [int(other) for other in np.unique(plain.owner[64:128, 64:128]) if other not in (-1, row)]
+    other_type = next(r for r in range(NUM_CELLS) if simulation.plan[r, 5] != simulation.plan[near[0], 5])
+    gone = simulation.surrounded(dict.fromkeys(near, -1)).draw(cell_id, {}, size_px=192)
+    assert not np.isin(gone.owner, near).any() and (gone.owner == row).sum() >= (plain.owner == row).sum()
+    replaced = simulation.surrounded({near[0]: other_type}).draw(cell_id, {}, size_px=192)
+    changed = (plain.image != replaced.image).any(axis=0)
+    assert changed[plain.owner == near[0]].mean() > 0.9
+    assert not changed[:10].any() and not changed[-10:].any()
+    assert (simulation.draw(cell_id, {}, size_px=192).image == plain.image).all()  # the slide itself is as it was
+    edited = simulation.surrounded({near[0]: row}).draw(cell_id, {})
+    assert (edited.image != plain.image[:, 64:128, 64:128]).any()
+
+
 def test_edits_follow_the_edit_rule(simulation):
     cell_id, gene = simulation.cell_id[7], "LMNB1"
     value = simulation.values[7, RULE_GENES.index(gene)]

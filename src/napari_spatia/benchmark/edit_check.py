@@ -51,14 +51,32 @@ class Edit:
     weight: float
 
 
-@dataclass(slots=True)
-class Trials:
-    """n cells under E edits: the log2 change of each feature `(n, E)`, the PSNR in dB against the truth `(n, E)`."""
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """n cells under E edits: the log2 change of each feature `(n, E)`, in truth and as two rows tell it."""
 
-    edits: tuple[Edit, ...]
     truth: dict[str, NDArray[np.float64]]
     model: dict[str, NDArray[np.float64]]
     class_mean: dict[str, NDArray[np.float64]]
+
+    @classmethod
+    def unknown(cls, features: Sequence[str], num_cells: int, num_edits: int) -> "Changes":
+        """Room for them, NaN so far."""
+        rows = ({name: np.full((num_cells, num_edits), np.nan) for name in features} for _ in range(3))
+        return cls(*rows)
+
+    def of_edits(self, columns: NDArray[np.bool_]) -> "Changes":
+        """Those under some edits `(E,)`."""
+        rows = ({name: v[:, columns] for name, v in row.items()} for row in (self.truth, self.model, self.class_mean))
+        return Changes(*rows)
+
+
+@dataclass(slots=True)
+class Trials:
+    """n cells under E edits: what changed, and the PSNR in dB against the truth `(n, E)`."""
+
+    edits: tuple[Edit, ...]
+    changes: Changes
     psnr_db: dict[str, NDArray[np.float64]]
     zero_edit_psnr_db: NDArray[np.float64]
 
@@ -99,17 +117,11 @@ class EditCheck:
         """Edits every cell in every way, and draws the truth of each."""
         edits = self.edits()
         means, pictures = self._class_means(cells)
-        names = tuple(next(iter(means.values())))
-
-        def empty(columns: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-            return {name: np.full((len(cells), len(edits)), np.nan) for name in columns}
-
+        shape = len(cells), len(edits)
         trials = Trials(
             edits,
-            truth=empty(names),
-            model=empty(names),
-            class_mean=empty(names),
-            psnr_db=empty(("model", "copy", "class_mean")),
+            Changes.unknown(tuple(next(iter(means.values()))), *shape),
+            psnr_db={name: np.full(shape, np.nan) for name in ("model", "copy", "class_mean")},
             zero_edit_psnr_db=np.full(len(cells), np.nan),
         )
         for row, cell_idx in enumerate(cells):
@@ -150,24 +162,25 @@ class EditCheck:
             image, after = self._edited(cell, {edit.gene: edit.log2_fc})
             true_image, true_after = self._truth(cell, {edit.gene: edit.log2_fc})
             for name in after:
-                trials.model[name][row, column] = after[name] - before[name]
-                trials.truth[name][row, column] = true_after[name] - true_before[name]
-                trials.class_mean[name][row, column] = mean[name] - true_before[name]
+                trials.changes.model[name][row, column] = after[name] - before[name]
+                trials.changes.truth[name][row, column] = true_after[name] - true_before[name]
+                trials.changes.class_mean[name][row, column] = mean[name] - true_before[name]
             drawn = {"model": image, "copy": cell.real, "class_mean": mean_picture}
             for source, picture in drawn.items():
                 trials.psnr_db[source][row, column] = psnr_db(true_image, picture)
 
     def _edited(self, cell: SelectedCell, log2_fc: dict[str, float]) -> tuple[NDArray, dict[str, float]]:
         drawn = self.editor.render(cell, log2_fc)
-        return drawn.image, self._measure(drawn.image, drawn.mask >= 0.5)
+        return drawn.image, self.measure(drawn.image, drawn.mask >= 0.5)
 
     def _truth(self, cell: SelectedCell, log2_fc: dict[str, float]) -> tuple[NDArray, dict[str, float]]:
         drawn = self.simulation.draw(cell.cell_id, log2_fc, size_px=self.info.crop_px)
         image = drawn.image[self.channels].astype(np.float32)
         own = int(np.flatnonzero(self.simulation.cell_id == cell.cell_id)[0])
-        return image, self._measure(image, drawn.owner == own)
+        return image, self.measure(image, drawn.owner == own)
 
-    def _measure(self, image: NDArray, cell: NDArray[np.bool_]) -> dict[str, float]:
+    def measure(self, image: NDArray, cell: NDArray[np.bool_]) -> dict[str, float]:
+        """Log2 features of one cell of a `(C, H, W)` picture in the checkpoint's channels."""
         return morphology(image, cell, self.info.channels, NUCLEUS_CHANNEL, self.info.um_per_px)
 
     def _class_means(self, cells: NDArray[np.intp]) -> tuple[dict[str, dict[str, float]], dict[str, NDArray]]:
@@ -180,7 +193,7 @@ class EditCheck:
             window = (slide.centers_um[others], self.info.um_per_px, self.info.crop_px)
             images = read_crops(slide.image, *window)[:, self.channels]
             masks = read_masks(slide.labels, slide.instance_id[others], *window)
-            found = [self._measure(image, mask) for image, mask in zip(images, masks, strict=True)]
+            found = [self.measure(image, mask) for image, mask in zip(images, masks, strict=True)]
             means[str(cell_type)] = {name: float(np.nanmean([f[name] for f in found])) for name in found[0]}
             pictures[str(cell_type)] = images.mean(axis=0)
         return means, pictures
@@ -194,7 +207,7 @@ def nucleus_scores(trials: Trials, seed: int = 0) -> dict[str, Any]:
             continue
         moved = {}
         for row in ("model", "truth"):
-            change = getattr(trials, row)["nucleus_area"][:, column]
+            change = getattr(trials.changes, row)["nucleus_area"][:, column]
             right = (np.sign(change) == np.sign(edit.weight)).astype(float)
             moved[row] = {
                 **with_interval(lambda _, right: float(right.mean()), right, right, seed),
@@ -204,11 +217,11 @@ def nucleus_scores(trials: Trials, seed: int = 0) -> dict[str, Any]:
     return scores
 
 
-def feature_scores(trials: Trials, seed: int = 0) -> dict[str, Any]:
+def feature_scores(changes: Changes, seed: int = 0) -> dict[str, Any]:
     """Per feature, over all cells and edits: correlation and sign accuracy of predicted with true change."""
     scores: dict[str, Any] = {}
-    for name, truth in trials.truth.items():
-        rows = {"model": trials.model[name], "copy": np.zeros_like(truth), "class_mean": trials.class_mean[name]}
+    for name, truth in changes.truth.items():
+        rows = {"model": changes.model[name], "copy": np.zeros_like(truth), "class_mean": changes.class_mean[name]}
         scores[name] = {
             row: {
                 "correlation": with_interval(correlation, truth, predicted, seed),
@@ -219,17 +232,17 @@ def feature_scores(trials: Trials, seed: int = 0) -> dict[str, Any]:
     return scores
 
 
-def joint_scores(trials: Trials, seed: int = 0) -> dict[str, Any]:
+def joint_scores(changes: Changes, seed: int = 0) -> dict[str, Any]:
     """All features in one, each in deviations of its true change: how well changes are told over features and edits.
 
     ``correlation`` is of the cells' mean changes, ``correlation_over_cells`` of every single change.
     """
-    names = list(trials.truth)
-    unit = np.array([np.nanstd(trials.truth[name]) or 1.0 for name in names])
-    truth = np.stack([trials.truth[name] for name in names], axis=-1)  # (n, E, F)
+    names = list(changes.truth)
+    unit = np.array([np.nanstd(changes.truth[name]) or 1.0 for name in names])
+    truth = np.stack([changes.truth[name] for name in names], axis=-1)  # (n, E, F)
     found = {}
-    for row, changes in (("model", trials.model), ("class_mean", trials.class_mean)):
-        predicted = np.stack([changes[name] for name in names], axis=-1)
+    for row, told in (("model", changes.model), ("class_mean", changes.class_mean)):
+        predicted = np.stack([told[name] for name in names], axis=-1)
         found[row] = {
             "correlation": with_interval(_correlation_of_means, truth / unit, predicted / unit, seed),
             "correlation_over_cells": with_interval(correlation, truth / unit, predicted / unit, seed),
@@ -253,8 +266,8 @@ def summary(trials: Trials, seed: int = 0) -> dict[str, Any]:
         "cells": len(zero),
         "edits": len(trials.edits),
         "nucleus": nucleus_scores(trials, seed),
-        "features": feature_scores(trials, seed),
-        "together": joint_scores(trials, seed),
+        "features": feature_scores(trials.changes, seed),
+        "together": joint_scores(trials.changes, seed),
         "psnr_db_to_truth": {row: plain(np.median(values)) for row, values in trials.psnr_db.items()},
         "zero_edit_psnr_db": psnr_summary(zero),
     }

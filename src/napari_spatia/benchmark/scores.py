@@ -110,6 +110,14 @@ def scores() -> list[Score]:
             lambda found: Value(**found["together"]["model"]["sign_accuracy"]), _fixed(0.95), "≥ 0.95",
             baseline=lambda found: {"class mean": found["together"]["class_mean"]["sign_accuracy"]["value"]},
         ),
+        *(
+            Score(
+                f"niche edit (simulated), stains around the cell, neighbours replaced: {what}", "niche_check",
+                _niche("model", measure), _niche_baseline(measure), "≥ class mean",
+                baseline=_named("class mean", _niche_baseline(measure)),
+            )
+            for what, measure in (("correlation", "correlation"), ("right sign", "sign_accuracy"))
+        ),
         Score(
             "natural experiment, correlation over genes", "natural_experiment",
             lambda found: Value(**found["scores"]["all"]["model"]), _fixed(0.6), "≥ 0.6, interval above 0",
@@ -216,6 +224,14 @@ def _interval(values: Sequence[Value]) -> tuple[float | None, float | None]:
 
 def _r2(statistic: str, row: str) -> Callable[[Found], Value]:
     return lambda found: Value(**found["r2"]["cell"][statistic][row])
+
+
+def _niche(row: str, measure: str) -> Callable[[Found], Value]:
+    return lambda found: Value(**found["replaced"]["around"]["together"][row][measure])
+
+
+def _niche_baseline(measure: str) -> Callable[[Found], float]:
+    return lambda found: _niche("class_mean", measure)(found).value
 
 
 def _five(found: Found, row: str) -> float:

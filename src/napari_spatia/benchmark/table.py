@@ -63,6 +63,7 @@ RUNS = (
     ),
     Run("sampling", "real", ("--holdout", "--cells", FEW_CELLS, *AUTO, "--times", "8"), named="passes"),
     Run("edit_check", "simulated", ("--cells", "40", *AUTO)),
+    Run("niche_check", "simulated", ("--cells", "40", *AUTO)),
     Run(
         "natural_experiment", "real",
         ("--holdout", "--genes", "100", "--cells-per-gene", "24", "--samples", "1", *AUTO),

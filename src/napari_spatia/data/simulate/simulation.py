@@ -82,6 +82,22 @@ class Simulation:
         drawn = replace(drawn, owner=np.where(drawn.owner >= 0, near[drawn.owner], -1))
         return _pad(drawn, origin, size_px)
 
+    def surrounded(self, taken: Mapping[int, int]) -> "Simulation":
+        """The same tissue where some cells are others: the truth of an edited niche.
+
+        ``taken`` names rows of the table. A cell takes the expression and the type of the row that it is given, and
+        keeps its place, orientation and textures; one that is given -1 is gone.
+        """
+        plan, values, reach_um = self.plan.copy(), self.values.copy(), self.reach_um.copy()
+        gone = [row for row, other in taken.items() if other < 0]
+        changed = [row for row, other in taken.items() if other >= 0]
+        others = [taken[row] for row in changed]
+        plan[gone, PLAN_COLUMNS.index("y_um")] = np.inf  # near no window
+        plan[changed, PLAN_COLUMNS.index("type_idx")] = self.plan[others, PLAN_COLUMNS.index("type_idx")]
+        values[changed] = self.values[others]
+        reach_um[changed] = make_outlines(plan[changed], values[changed]).radius
+        return replace(self, plan=plan, values=values, reach_um=reach_um)
+
     def features(self, cell_id: str, log2_fc: Mapping[str, float]) -> dict[str, float]:
         """The features that the rules give one cell under an edit: what it would be, before neighbours press on it."""
         row = self._row(cell_id)
