@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from scipy.sparse import csr_matrix
 
@@ -6,6 +7,7 @@ from napari_spatia.batching.tensors import embed_cells, gene_tokens, look_around
 from napari_spatia.data.counts import log2_counts
 from napari_spatia.data.surroundings import surroundings
 from napari_spatia.model.config import ModelConfig
+from napari_spatia.model.device import one_thread
 from napari_spatia.model.spatia import SpatiaModel
 
 
@@ -45,3 +47,21 @@ def test_a_cells_embedding_has_the_same_bits_whichever_cells_are_read_with_it():
     for rows in (np.array([3]), np.arange(40, 47), rng.permutation(150)[:70]):
         assert torch.equal(embed_cells(model, values[rows]), together[rows])
     assert len(torch.unique(together, dim=0)) == 150, "the cells differ"
+
+
+def test_cells_that_are_read_on_all_cores_are_the_same_and_reading_them_can_be_stopped():
+    model = SpatiaModel(ModelConfig.from_preset("tiny", tuple(f"G{i}" for i in range(90)), ("DAPI",), ("a",))).eval()
+    rng = np.random.default_rng(0)
+    values = csr_matrix(rng.poisson(rng.uniform(0, 2, (150, 1)), (150, 90)).astype(np.float32))
+    with one_thread():
+        alone = embed_cells(model, values)
+    seen = []
+    on_cores = embed_cells(model, values, lambda fraction, doing: seen.append(fraction), on_cores=True)
+    assert torch.equal(on_cores, alone) and not on_cores.requires_grad
+    assert seen == sorted(seen) and seen[-1] == 1 and len(seen) > 4
+
+    def stop(fraction, doing):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        embed_cells(model, values, stop, on_cores=True)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from napari_spatia.data.counts import GeneRows, gene_rows
 from napari_spatia.data.surroundings import Surroundings
+from napari_spatia.model.device import mapped_on_cores
 from napari_spatia.model.inputs import Around, GeneTokens
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, silent
@@ -22,26 +23,36 @@ def gene_tokens(values: csr_matrix) -> GeneTokens:
     return GeneTokens(*(torch.from_numpy(a) for a in (rows.gene_idx, rows.value, rows.present, rows.library)))
 
 
-def embed_cells(model: SpatiaModel, values: csr_matrix, progress: Progress = silent) -> Tensor:
+def embed_cells(model: SpatiaModel, values: csr_matrix, progress: Progress = silent, on_cores: bool = False) -> Tensor:
     """`(n, G)` log2(1 + counts) → gene embeddings (n, D) on the model's device, without gradient.
 
     A cell is read in a batch of one shape, which follows from its number of genes alone: its embedding has the same
     bits whichever cells are read with it, and so have the pictures of the cells around it. Cells with about as many
-    genes are read together, so little is padding.
+    genes are read together, so little is padding. ``on_cores`` reads several batches at once, a core each, which is the
+    way where somebody waits for some hundred cells.
     """
     device = next(model.parameters()).device
     num_steps = np.maximum(1, -(-np.diff(values.indptr) // GENES_AT_ONCE))
     embedding = torch.empty(len(num_steps), model.config.width, device=device)
-    done = 0
-    with torch.no_grad():
-        for steps in np.unique(num_steps).tolist():
-            alike = np.flatnonzero(num_steps == steps)
-            for start in range(0, len(alike), CELLS_AT_ONCE):
-                rows = alike[start : start + CELLS_AT_ONCE]
-                tokens = _padded(gene_rows(values[rows]), CELLS_AT_ONCE, steps * GENES_AT_ONCE).to(device)
-                embedding[torch.from_numpy(rows).to(device)] = model.embed_genes(tokens)[: len(rows)]
-                done += len(rows)
-                progress(done / len(num_steps), "reading genes")
+    alike = [np.flatnonzero(num_steps == steps) for steps in np.unique(num_steps)]
+    batches = [rows[start : start + CELLS_AT_ONCE] for rows in alike for start in range(0, len(rows), CELLS_AT_ONCE)]
+    ends = np.cumsum([len(rows) for rows in batches])
+
+    @torch.no_grad()
+    def read(rows: NDArray[np.intp]) -> None:
+        slots = int(num_steps[rows[0]]) * GENES_AT_ONCE
+        tokens = _padded(gene_rows(values[rows]), CELLS_AT_ONCE, slots).to(device)
+        embedding[torch.from_numpy(rows).to(device)] = model.embed_genes(tokens)[: len(rows)]
+
+    def done(num_batches: int) -> None:
+        progress(ends[num_batches - 1] / len(num_steps), "reading genes")
+
+    if on_cores and len(batches) > 1 and device.type == "cpu":
+        mapped_on_cores(read, batches, done)
+    else:
+        for number, rows in enumerate(batches):
+            read(rows)
+            done(number + 1)
     return embedding
 
 

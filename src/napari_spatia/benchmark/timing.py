@@ -1,4 +1,5 @@
-"""How long pictures take, one cell at a time, on one thread as in the live window.
+"""How long pictures take, one cell at a time, as in the live window: drawn on one thread; the cells around one that is
+clicked are read on all cores.
 
     python -m napari_spatia.benchmark.timing SLIDE --checkpoint sim-small
 

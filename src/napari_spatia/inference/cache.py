@@ -24,20 +24,21 @@ class GeneEmbeddings:
         self.has_cell = np.zeros(len(self.cells), bool)
         self.has_region = np.zeros(len(self.regions), bool)
 
-    def of_cells(self, cell_idx: NDArray) -> Tensor:
-        """(N, D), with the rows ``cell_idx`` filled."""
+    def of_cells(self, cell_idx: NDArray, on_cores: bool = False) -> Tensor:
+        """(N, D), with the rows ``cell_idx`` filled; read ``on_cores``, all of them, if somebody waits."""
         new = np.unique(cell_idx[~self.has_cell[cell_idx]])
         if len(new):
-            self.cells[torch.from_numpy(new).to(self.cells.device)] = embed_cells(self.model, self.values[new])
+            read = embed_cells(self.model, self.values[new], on_cores=on_cores)
+            self.cells[torch.from_numpy(new).to(self.cells.device)] = read
             self.has_cell[new] = True
         return self.cells
 
     def of_regions(self, region: NDArray) -> Tensor:
-        """(R, D), with the rows ``region`` filled."""
+        """(R, D), with the rows ``region`` filled: most of what a click at a new place waits for."""
         new = np.unique(region[~self.has_region[region]])
         if len(new):
             members = self.surroundings.region_members(new)
-            cells = self.of_cells(members)[torch.from_numpy(members).to(self.cells.device)]
+            cells = self.of_cells(members, on_cores=True)[torch.from_numpy(members).to(self.cells.device)]
             of_cell = torch.from_numpy(self.surroundings.region_of_cell[members]).to(self.cells.device)
             rows = torch.from_numpy(new).to(self.cells.device)
             self.regions[rows] = pool_regions(cells, of_cell, len(self.regions))[rows]
