@@ -226,6 +226,7 @@ class FakeBackend:
         self.editors: list[FakeEditor] = []
         self.resolvers: list[FakeResolver] = []
         self.predicted_seeds: list[int] = []
+        self.predicted_from: list[tuple[tuple[str, ...], Path | None]] = []
         self.rank_gate = threading.Event()
         self.rank_gate.set()
 
@@ -282,8 +283,9 @@ class FakeBackend:
     def screener(self, editor: FakeEditor, resolver: Any, programmes: Any) -> FakeScreener:
         return FakeScreener(editor)
 
-    def predict(self, bound: Any, tasks: Any, genes: Any, seed: int, progress: Any) -> Any:
+    def predict(self, bound: Any, tasks: Any, genes: Any, seed: int, progress: Any, inputs: Any, reference: Any) -> Any:
         self.predicted_seeds.append(seed)
+        self.predicted_from.append((tuple(inputs), reference))
         for step in range(20):
             progress(step / 20, "reading cells")
             assert self.predict_gate.wait(10)

@@ -2,10 +2,13 @@
 
 import json
 
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 
 from napari_spatia.data.simulate import simulate_slide
+from napari_spatia.errors import SlideError
 from napari_spatia.inference.registry import list_shipped
 from napari_spatia.session.session import Session
 
@@ -47,6 +50,18 @@ def test_open_predict_edit_annotate_export_reopen(tissue, tmp_path):
     assert all(path.stat().st_size for path in state.exported)
     features = json.loads(next(path for path in state.exported if path.suffix == ".geojson").read_text())["features"]
     assert len(features) == session.slide.num_cells
+
+    reference = tmp_path / "reference.h5ad"
+    panel, further = session.slide.panel.genes[:150], ("BEYOND1", "BEYOND2")
+    counts = np.hstack([session.slide.counts[:, :150].toarray(), session.slide.counts[:, :2].toarray()])
+    ad.AnnData(counts, var=pd.DataFrame(index=[*panel, *further])).write_h5ad(reference)
+    session.predict(tasks=("annotate", "impute"), inputs=("genes", "niche"), reference=reference)
+    prediction = session.state.prediction
+    assert prediction.provenance["options"]["inputs"] == ["genes", "niche"]
+    assert prediction.imputed_genes[-2:] == further and prediction.provenance["reference"]["cells"] == 200
+    with pytest.raises(SlideError, match="nowhere.h5ad' cannot be read"):
+        session.predict(inputs=("genes",), reference=tmp_path / "nowhere.h5ad", tasks=("impute",))
+    assert session.state.prediction is prediction
 
     again = Session(sidecar=tmp_path / "other-journal")
     again.open(tissue)

@@ -313,3 +313,13 @@ def test_pictures_drawn_in_bfloat16_are_those_of_float32(predictor, slide):
     cell = editor.select("cell-20")
     assert cell.zero_edit_psnr_db > 30
     assert np.array_equal(editor.render(cell, {}).image, cell.zero_edit)
+
+
+def test_a_slide_can_be_read_in_part_on_the_same_scale(bound):
+    cells = np.arange(6)
+    alone = bound.reading(("genes",))
+    assert alone.inputs == ("genes",) and alone.scale is bound.scale and bound.reading(bound.inputs) is bound
+    assert alone.hidden == bound.hidden and alone.channel_map == bound.channel_map
+    assert not np.allclose(alone.embed(cells).cell, bound.embed(cells).cell)
+    with pytest.raises(CheckpointError, match="expected image or genes"):
+        bound.reading(("niche",))

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QColorDialog, QInputDialog
+from qtpy.QtWidgets import QColorDialog, QFileDialog, QInputDialog
 
 from napari_spatia.errors import SpatiaError
 from napari_spatia.session.colour import LegendRow
@@ -54,6 +54,32 @@ def test_predict_and_save(dock, ready, fake_backend, small_slide, qtbot):
     assert ready.state.colour == "type" and dock.choice.currentText() == "Cell type (predicted)"
     qtbot.mouseClick(dock.save_button, Qt.MouseButton.LeftButton)
     assert fake_backend.written == [small_slide.path] and not dock.save_button.isEnabled()
+
+
+def actions(menu_button):
+    menu_button.choices.aboutToShow.emit()
+    return {action.text(): action for action in menu_button.choices.actions() if action.text()}
+
+
+def test_what_is_read_can_be_left_out_and_a_reference_added(dock, ready, fake_backend, qtbot, monkeypatch, tmp_path):
+    assert dock.predict_from.text() == "from all"
+    actions(dock.predict_from)["The cell's image"].trigger()
+    menu = actions(dock.predict_from)
+    assert not menu["The cell's image"].isChecked() and menu["The cell's image"].isEnabled()
+    assert not menu["The cell's genes"].isEnabled(), "something must be read of the cell itself"
+    menu["Its tissue"].trigger()
+    assert dock.predict_from.text() == "from part"
+    assert dock.predict_from.toolTip().endswith("Now: without image and tissue; no reference")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *args: (str(tmp_path / "ref.h5ad"), ""))
+    actions(dock.predict_from)["Genes of a reference…"].trigger()
+    assert dock.predict_from.text() == "from part + file"
+    assert dock.predict_from.toolTip().endswith("Now: without image and tissue; genes of ref.h5ad too")
+    qtbot.mouseClick(dock.predict_button, Qt.MouseButton.LeftButton)
+    assert fake_backend.predicted_from == [(("genes", "niche"), tmp_path / "ref.h5ad")]
+    actions(dock.predict_from)["The cell's image"].trigger()
+    actions(dock.predict_from)["Its tissue"].trigger()
+    actions(dock.predict_from)["Without ref.h5ad"].trigger()
+    assert dock.predict_from.text() == "from all" and dock.predict_from.inputs == ("image", "genes", "niche", "tissue")
 
 
 def test_search_as_you_type_finds_genes(dock, ready, qtbot):

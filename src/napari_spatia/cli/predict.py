@@ -24,9 +24,8 @@ from napari_spatia.cli.options import (
 from napari_spatia.cli.report import reporting
 from napari_spatia.cli.slides import SlideParts, with_slide_parts
 from napari_spatia.errors import SpatiaError
+from napari_spatia.inference.prediction import INPUTS, TASKS
 
-TASKS = ("embed", "annotate", "cluster", "impute")
-INPUTS = ("image", "genes", "niche", "tissue")
 SCHEDULER_TIMEOUT = "10s"
 
 

@@ -16,14 +16,13 @@ from napari_spatia.data.reference import Reference
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.cluster import cluster_cells
 from napari_spatia.inference.domains import find_domains
-from napari_spatia.inference.prediction import Prediction
+from napari_spatia.inference.prediction import TASKS, Prediction
 from napari_spatia.inference.transfer import Transfer, transfer
 from napari_spatia.progress import Progress, part, silent
 
 if TYPE_CHECKING:
     from napari_spatia.inference.predictor import BoundSlide, CheckpointInfo
 
-TASKS = ("embed", "annotate", "cluster", "impute")
 CELLS_AT_ONCE = 16_384
 """Expected expression of this many cells is in memory at a time."""
 MOST_IMPUTED_GENES = 1000

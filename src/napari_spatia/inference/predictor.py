@@ -26,6 +26,7 @@ from napari_spatia.inference.cache import GeneEmbeddings
 from napari_spatia.inference.drawn import in_the_middle, one_piece
 from napari_spatia.inference.fit import Fit
 from napari_spatia.inference.noise import white_noise
+from napari_spatia.inference.prediction import INPUTS
 from napari_spatia.inference.registry import find_checkpoint
 from napari_spatia.model.checkpoint import load_checkpoint
 from napari_spatia.model.device import PrecisionChoice, pick_device, pick_precision
@@ -37,7 +38,6 @@ from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, silent
 
 CELLS_AT_ONCE = 64
-INPUTS = ("image", "genes", "niche", "tissue")
 DEFAULT_NFE = 4
 SCORED_SHARE = 0.85
 """Of the genes that the readings read: about so many were seen when the others, a tenth, were scored."""
@@ -158,6 +158,16 @@ class BoundSlide:
         self.embeddings = GeneEmbeddings(self.model, self.values, self.surroundings)
         self._expectations: dict[tuple[bytes, bytes | None], Expectation] = {}
 
+    def reading(self, inputs: Sequence[str]) -> "BoundSlide":
+        """The same slide, of which only ``inputs`` are read. Raises `CheckpointError` where that says nothing."""
+        return self if set(inputs) == set(self.inputs) else self._again(self.slide, tuple(inputs))
+
+    def _again(self, slide: Slide, inputs: tuple[str, ...]) -> "BoundSlide":
+        """Bound as this one is; the pictures are the same, and so is their intensity scale: it is measured once."""
+        bound = self.predictor.bind(slide, inputs=inputs, hide_genes=self.hidden, channel_map=self.channel_map)
+        bound.__dict__["scale"] = self.scale
+        return bound
+
     def measured(self) -> Self:
         """Itself, its intensity scale measured: `notes` are complete then, and the first picture need not wait."""
         _ = self.scale
@@ -222,10 +232,7 @@ class BoundSlide:
     def shuffled(self, seed: int = 0) -> "BoundSlide":
         """The slide with each cell's expression given to another cell, neighbours included: the null row of scores."""
         order = np.random.default_rng(seed).permutation(self.slide.num_cells)
-        slide = replace(self.slide, counts=self.slide.counts[order])
-        shuffled = self.predictor.bind(slide, inputs=self.inputs, hide_genes=self.hidden, channel_map=self.channel_map)
-        shuffled.__dict__["scale"] = self.scale  # the pictures are the same; measure them once
-        return shuffled
+        return self._again(replace(self.slide, counts=self.slide.counts[order]), self.inputs)
 
     # What the editor and the calls above are made of; tensors, on the model's device.
 

@@ -53,7 +53,14 @@ class Backend(Protocol):
     ) -> "Screener": ...
 
     def predict(
-        self, bound: "BoundSlide", tasks: Sequence[str], genes: Sequence[str] | None, seed: int, progress: Progress
+        self,
+        bound: "BoundSlide",
+        tasks: Sequence[str],
+        genes: Sequence[str] | None,
+        seed: int,
+        progress: Progress,
+        inputs: Sequence[str],
+        reference: Path | None,
     ) -> "Prediction": ...
 
     def read_prediction(self, slide: Slide) -> "Prediction | None": ...
@@ -112,11 +119,20 @@ class InferenceBackend:
         return Screener(editor, resolver, programmes)
 
     def predict(
-        self, bound: "BoundSlide", tasks: Sequence[str], genes: Sequence[str] | None, seed: int, progress: Progress
+        self,
+        bound: "BoundSlide",
+        tasks: Sequence[str],
+        genes: Sequence[str] | None,
+        seed: int,
+        progress: Progress,
+        inputs: Sequence[str],
+        reference: Path | None,
     ) -> "Prediction":
+        from napari_spatia.data.reference import read_reference
         from napari_spatia.inference.predict import predict
 
-        return predict(bound, tasks=tuple(tasks), genes=genes, seed=seed, progress=progress)
+        read = None if reference is None else read_reference(reference)
+        return predict(bound.reading(inputs), tuple(tasks), genes, seed, progress, read)
 
     def read_prediction(self, slide: Slide) -> "Prediction | None":
         from napari_spatia.inference.write import read_prediction

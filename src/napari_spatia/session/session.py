@@ -22,6 +22,7 @@ from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.edits import Edit
+from napari_spatia.inference.prediction import INPUTS, TASKS
 from napari_spatia.progress import Progress, part
 from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.blending import BlendVerbs
@@ -58,7 +59,6 @@ OF_A_SLIDE = (
     "bind", "edits", "predict", "colour", "filter", "crop", "select", "render", "examine", "export", "pyramid"
 )  # fmt: skip
 """Jobs that make no sense any more once another slide is there."""
-DEFAULT_TASKS = ("embed", "annotate", "cluster", "impute")
 
 
 class Session(
@@ -240,15 +240,29 @@ class Session(
 
         self.jobs.submit("bind", work, accept)
 
-    def predict(self, tasks: Sequence[str] = DEFAULT_TASKS, genes: Sequence[str] | None = None, seed: int = 0) -> None:
-        """Embed, annotate, cluster and impute all cells; the prediction stays in memory until it is saved."""
+    def predict(
+        self,
+        tasks: Sequence[str] = TASKS,
+        genes: Sequence[str] | None = None,
+        seed: int = 0,
+        inputs: Sequence[str] = INPUTS,
+        reference: Path | None = None,
+    ) -> None:
+        """Embed, annotate, cluster and impute all cells; the prediction stays in memory until it is saved.
+
+        ``inputs`` are read of each cell. ``reference`` is an h5ad file of cells with more genes, from which those are
+        imputed that neither the slide nor the model has.
+        """
         bound, opened = self._need_bound(), self.opened
 
         def accept(prediction: "Prediction") -> None:
             if self._bound is bound and self._opened is opened:
                 self._take_prediction(prediction)
 
-        self.jobs.submit("predict", lambda progress: self._backend.predict(bound, tasks, genes, seed, progress), accept)
+        def work(progress: Progress) -> "Prediction":
+            return self._backend.predict(bound, tasks, genes, seed, progress, inputs, reference)
+
+        self.jobs.submit("predict", work, accept)
 
     def _take_prediction(self, prediction: "Prediction") -> None:
         self._forget_maps()

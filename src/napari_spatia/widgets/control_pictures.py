@@ -40,6 +40,7 @@ class ControlPictures(PictureTaker):
         self.driver.until(lambda: self.session.state.prediction is not None, "predicting", SLOW_S)
         self.genes = self._genes_in_half()
         self.driver.viewer.reset_view()
+        self.predicted_from()
         self.categories()
         self.one_gene()
         self.several_genes()
@@ -55,6 +56,14 @@ class ControlPictures(PictureTaker):
         explorer = self.driver.docks[EXPLORER].findChild(ExplorerDock)
         assert isinstance(explorer, ExplorerDock), "the Explorer dock is open"
         return explorer
+
+    def predicted_from(self) -> None:
+        """The menu of what a prediction reads."""
+        button = self.explorer.predict_from
+        button.choices.aboutToShow.emit()
+        button.choices.popup(button.mapToGlobal(button.rect().bottomLeft()))
+        self.shoot("predict-from", self.driver.docks[EXPLORER], button.choices)
+        button.choices.close()
 
     def categories(self) -> None:
         """The legend of categories: all, some left out by a click, one alone, searched."""

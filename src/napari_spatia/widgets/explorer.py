@@ -30,6 +30,7 @@ from napari_spatia.widgets.key_list import show_keys
 from napari_spatia.widgets.legend import Legend
 from napari_spatia.widgets.legend_parts import NO_STAR, STAR
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, line, named, row, small_button
+from napari_spatia.widgets.predict_from import PredictFrom
 
 PLUS_PX = 28
 MOST_FAVOURITES = 12
@@ -122,14 +123,15 @@ class ExplorerDock(Dock):
         self.model_choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.load_button = button("Load", "Load this model", self._load)
         self.model_label = hint(NO_MODEL)
+        self.predict_from = PredictFrom(self.session)
         self.predict_button = button("Predict", "Cell types, clusters, domains and imputed genes of all cells",
-                                     lambda: self.attempt(self.session.predict))  # fmt: skip
+                                     lambda: self.attempt(self.predict_from.predict))  # fmt: skip
         self.save_button = button("Save into slide", "Write the prediction into the slide's table",
                                   lambda: self.attempt(self.session.save_prediction))  # fmt: skip
         self.body.addWidget(heading("Model"))
         self.body.addWidget(row(self.model_choice, self.load_button))
         self.body.addWidget(self.model_label)
-        self.body.addWidget(row(self.predict_button, self.save_button))
+        self.body.addWidget(row(self.predict_button, self.predict_from, self.save_button))
         self.body.addWidget(Busy(self, "checkpoint", "bind", "predict", "save"))
         self.body.addWidget(line())
 
