@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 from napari.layers import Image, Labels, Shapes
+from vispy.visuals.line.dash_atlas import DashAtlas
 
 from napari_spatia.viewer.layers import UNITS
 
@@ -31,4 +32,5 @@ def warm_up() -> None:
         Image(stain, multiscale=True, colormap="#0000ff", contrast_limits=(0, 1), units=UNITS)
         Labels(np.eye(4, dtype=np.int32), units=UNITS)
         Shapes([np.eye(3, 2)], shape_type="path", units=UNITS)
+        DashAtlas()  # the patterns of dashed lines, which every labels layer asks for and vispy keeps once made
         _done.set()
