@@ -74,3 +74,15 @@ def test_type_scores_leave_cells_without_a_name_out():
     probability = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
     found = es.type_scores(probability, np.array(["a", "b"]), np.array(["a", "a", ""]))
     assert found["accuracy"]["value"] == 0.5
+
+
+def test_an_interval_holds_its_value_though_samples_of_it_are_biased():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.5, 1, 800)
+    right = rng.random(800) < confidence
+    ece = lambda rows: reliability(confidence[rows], right[rows])["ece"]  # noqa: E731
+    found = es._interval(ece, 800)
+    drawn = np.random.default_rng(1)
+    samples = [ece(drawn.integers(800, size=800)) for _ in range(60)]
+    assert np.mean(samples) > found["value"], "samples are worse than the cells they are of"
+    assert found["low"] < found["value"] < found["high"]

@@ -32,7 +32,7 @@ from napari_spatia.data.io import open_slide
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.predictor import Predictor
-from napari_spatia.model.device import pick_device, pick_precision
+from napari_spatia.model.device import pick_precision
 from napari_spatia.model.flow_decoder import FlowDecoder
 from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, part, silent
@@ -188,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with report_errors():
         slide = open_slide(options.slide)
-        predictor = Predictor.load(options.checkpoint, pick_device(options.device))
+        predictor = Predictor.load(options.checkpoint, options.device, options.precision)
         budget = Budget(
             options.minutes, options.share, options.learning_rate, options.cells, options.seed, options.fresh_minutes
         )
