@@ -91,7 +91,8 @@ def test_a_file_of_the_same_weights_is_read_and_any_other_is_made_again(tmp_path
 def test_the_page_has_the_shipped_model_the_seeds_and_what_else_was_measured():
     use = [{"command": f"python -m condition_use {n}", **condition_use(value)} for n, value in enumerate((0.4, 0.6))]
     rows = {"full": [{"type": 0.8, "type_genes": 0.75}, {"type": 0.9}], "niche": {"type": 0.5, "hidden_genes": None}}
-    ablations = {"command": "python -m ablations", "steps": 5, "preset": "small", "rows": rows}
+    asked = {"steps": 5, "image_steps": 2, "seeds": [0, 1], "preset": "small"}
+    ablations = {"command": "python -m ablations", **asked, "rows": rows}
     at_4 = {"4 passes": {"frechet": {"morphology": 21.4, "texture": 11.2}}}
     few = {"command": "python -m few_steps", "cells": 9, "rows": {"before": at_4, "shortcut": {"steps": 70, **at_4}}}
     few["rows"]["real"] = {"frechet": {"morphology": 4.62, "texture": 3.5}}
@@ -102,11 +103,37 @@ def test_the_page_has_the_shipped_model_the_seeds_and_what_else_was_measured():
     shipped, seeds = text.split("## Training seeds")
     assert line(shipped, "image R² from expression: DAPI")[3] == "0.4" and "condition_use 1" not in text
     assert line(seeds, "image R² from expression: DAPI")[3] == "0.5" and "not measured" not in seeds
-    assert line(text, "full 1")[1:3] == ["0.9", ""] and line(text, "niche")[1:] == ["0.5", "", "", "", " |"]
+    assert line(text, "full")[1:3] == ["0.85 (0.8 – 0.9)", "0.75"] and line(text, "niche")[1:] == [
+        "0.5",
+        "",
+        "",
+        "",
+        " |",
+    ]
     assert text.count("Real cells are at 4.62 (morphology) and 3.5 (texture) of others.") == 2
     assert line(text, "shortcut")[5:7] == ["21.4", "11.2"] and line(text, "shortcut")[-1] == "70 |"
     assert line(text, "shortcut, guidance 1")[1:3] == ["", ""] and line(text, "shortcut, guidance 1")[7] == "0.3"
     assert "## Training seeds" not in page({"condition_use": use[:1]}, {})
+
+
+def test_seeds_and_rows_of_several_files_are_joined_and_other_runs_are_not(tmp_path):
+    asked = {"benchmark": "ablations", "steps": 5, "image_steps": 2, "preset": "small"}
+
+    def write(name, seeds, rows, **other):
+        rows = {row: [{"type": value} for value in values] for row, values in rows.items()}
+        found = {"command": name, "seeds": seeds, "rows": rows}
+        (tmp_path / f"{name}.json").write_text(json.dumps(asked | found | other))
+
+    write("ablations-0", [0], {"full": [0.7], "niche": [0.5]})
+    write("ablations-1", [1], {"niche": [0.6]})
+    write("ablations-2", [1], {"full": [0.8]})
+    text = page({}, {"ablations": module._read_other("ablations", tmp_path)})
+    assert line(text, "full")[1] == "0.75 (0.7 – 0.8)" and line(text, "niche")[1] == "0.55 (0.5 – 0.6)"
+    assert "seeds [0, 1]" in text and "    ablations-0\n    ablations-1\n    ablations-2\n" in text
+    write("ablations-3", [2], {"full": [0.8]}, steps=9)
+    with pytest.raises(SpatiaError, match="of different runs"):
+        module._read_other("ablations", tmp_path)
+    assert module._read_other("guidance", tmp_path) is None
 
 
 def test_the_table_is_written_from_files_alone(tmp_path, capsys):

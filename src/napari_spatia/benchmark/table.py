@@ -7,8 +7,8 @@ A benchmark whose JSON lies in OUT already, made from the same weights, is read 
 without a slide, what lies there is read as it is. The first checkpoint of a slide is the one that is shipped and has a
 table of its own, with the benchmarks' intervals. Several checkpoints are seeds: a second table has their mean, and
 their range as interval. Below stand what passes and merging cost (`sampling`, fewer cells), and where they lie in OUT
-`ablations.json` and `few_steps.json`, the output of the benchmarks of these names, and `guidance.json`, that of
-`few_steps` with several strengths of guidance.
+`few_steps.json`, the output of that benchmark, `guidance.json`, its output with several strengths of guidance, and
+`ablations*.json`, the output of `ablations`, one file or several that have other seeds or rows.
 """
 
 import argparse
@@ -84,9 +84,9 @@ def page(files: dict[str, list[Found]], others: dict[str, Found]) -> str:
     for name, (heading, columns) in OTHERS.items():
         if (found := others.get(name)) is not None:
             shown = {row: values for row, values in found["rows"].items() if row != "real"}
-            floor = found["rows"].get("real", {}).get("frechet", {})
-            told = {"note": "", "floor": FLOOR.format(**floor) if floor else ""} | found
-            sections += [heading.format(**told), _rows(_flat(shown), columns)]
+            floor = {} if "real" not in found["rows"] else found["rows"]["real"]["frechet"]
+            told = {"floor": FLOOR.format(**floor) if floor else ""} | found
+            sections += [heading.format(**told), _rows(shown, columns)]
     return "\n".join(sections)
 
 
@@ -109,17 +109,18 @@ thread. `real` is the floor: real cells against other real ones.
 FLOOR = "Real cells are at {morphology:.3g} (morphology) and {texture:.3g} (texture) of others."
 ABLATIONS = """## Ablations
 
-Short trainings of the encoders ({steps} steps, preset {preset}), each without one thing, on the validation part; `full`
-is the whole model with several seeds, whose differences are what a row must exceed to say anything. `image` and
-`genes` are the whole model when that is not read; `modality_dropout` lacks the expected picture's objective too, which
-needs it. {note}
+Short trainings of the encoders ({image_steps} steps of the image encoder alone and {steps} of all, preset {preset}),
+each without one thing, on the validation part: the mean over seeds {seeds}, and their range where there are several.
+What a row is worth is its difference from `full`, if that is more than seeds differ by. `modality_dropout` lacks the
+expected picture's objective too, which needs it; `image` cannot tell from the image, nor `genes` what is expected of
+expression.
 
     {command}
 """
 FEW_STEPS = """## Few-step objectives
 
-Each goes on from the same decoder for the same minutes; {cells} cells of the validation part; Fréchet distances.
-{floor} The noise of `before` was measured on twice as many cells as that of the others.
+Each goes on for the same minutes from the same decoder, `before`, which was trained by flow matching alone; {cells}
+cells of the validation part; Fréchet distances. {floor}
 
     {command}
 """
@@ -160,26 +161,31 @@ def _commands(files: dict[str, list[Found]]) -> str:
     return "".join(f"    {line}\n" for line in lines)
 
 
-def _flat(rows: dict[str, Any]) -> dict[str, Found]:
-    """Rows by name, those of several seeds one by one."""
-    flat: dict[str, Found] = {}
-    for name, row in rows.items():
-        flat |= {f"{name} {number}": one for number, one in enumerate(row)} if isinstance(row, list) else {name: row}
-    return flat
-
-
-def _rows(rows: dict[str, Found], columns: dict[str, tuple[str, ...]]) -> str:
-    """A table with a column for each path into a row; empty where a row has no such value."""
+def _rows(rows: dict[str, Found | list[Found]], columns: dict[str, tuple[str, ...]]) -> str:
+    """A table with a column for each path into a row; empty where a row has no such value. A row of several seeds shows
+    their mean and range.
+    """
     lines = ["| row | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, row in rows.items():
-        cells = []
-        for path in columns.values():
-            value: Any = row
-            for key in path:
-                value = value.get(key) if isinstance(value, dict) else None
-            cells.append("" if value is None else f"{value:.3g}")
+        seeds = row if isinstance(row, list) else [row]
+        cells = [_cell([_at(seed, path) for seed in seeds]) for path in columns.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _at(row: Found, path: tuple[str, ...]) -> float | None:
+    value: Any = row
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _cell(values: list[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    mean = f"{sum(known) / len(known):.3g}"
+    return mean if len(known) == 1 else f"{mean} ({min(known):.3g} – {max(known):.3g})"
 
 
 def obtain(run: Run, slide: Path, checkpoint: str, out: Path, rerun: bool) -> Found:
@@ -215,6 +221,25 @@ def _read(file: Path) -> Found | None:
     return json.loads(file.read_text()) if file.is_file() else None
 
 
+def _read_other(name: str, out: Path) -> Found | None:
+    """What one of `OTHERS` found; rows of several files that make seeds of one run are joined.
+
+    Raises `SpatiaError` for files of runs that were asked for otherwise than by seeds and rows.
+    """
+    files = [found for file in sorted(out.glob(f"{name}*.json")) if (found := _read(file)) is not None]
+    if len(files) < 2:
+        return files[0] if files else None
+    asked = [{key: v for key, v in found.items() if key not in ("command", "rows", "seeds")} for found in files]
+    if any(one != asked[0] for one in asked):
+        raise SpatiaError(f"The files {name}*.json in '{out}' are of different runs. Remove those of the older one.")
+    rows: dict[str, list[Found]] = {}
+    for found in files:
+        for row, several in found["rows"].items():
+            rows.setdefault(row, []).extend(several)
+    seeds = sorted({seed for found in files for seed in found["seeds"]})
+    return asked[0] | {"command": "\n    ".join(f["command"] for f in files), "seeds": seeds, "rows": rows}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs what is missing and writes ``table.md``."""
     parser = argparse.ArgumentParser(prog="python -m napari_spatia.benchmark.table", description=__doc__)
@@ -242,7 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 found = [obtain(run, slide, c, options.out, options.rerun) for c in checkpoints]
             if there := [one for one in found if one is not None]:
                 files[run.name] = there
-        others = {name: kept for name in OTHERS if (kept := _read(options.out / f"{name}.json")) is not None}
+        others = {name: kept for name in OTHERS if (kept := _read_other(name, options.out)) is not None}
         table = page(files, others)
         with staged_file(options.out / "table.md") as staged:
             staged.write_text(table)
