@@ -18,6 +18,7 @@ from napari_spatia.viewer.element_view import ElementView
 from napari_spatia.viewer.layer_owners import LayerOwners
 from napari_spatia.viewer.neighbour_view import NeighbourView
 from napari_spatia.viewer.patch_view import PatchView
+from napari_spatia.viewer.picking import pick_without_drawing
 from napari_spatia.viewer.pointer import Pointer, Rest
 from napari_spatia.viewer.polygon_view import PolygonView
 from napari_spatia.viewer.slide_view import SlideView
@@ -135,6 +136,7 @@ def hosts_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path
         made = SlideHosts(viewer, backend, sidecar)
         weakref.finalize(viewer, made.close).atexit = False
         _hosts[viewer] = made
+        pick_without_drawing(viewer)
         made.slides.front.jobs.submit("warm up", lambda progress: warm_up(), lambda done: None)
     return _hosts[viewer]
 
