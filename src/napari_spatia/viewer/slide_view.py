@@ -31,6 +31,8 @@ SESSION_KEY = "spatia_session"
 """Where the overlay's metadata keeps its session, for who saves the layer."""
 CLICK_RADIUS_PX = 4
 """A press and a release closer than this on the screen are a click, farther apart a pan."""
+COLOURS_WITHIN_MS = 2000
+"""For how long what is not looked at first waits for the cells' colours."""
 THUMBNAIL_REST_MS = 400
 """How long the colours must rest before the list of layers shows them."""
 
@@ -48,6 +50,8 @@ class SlideView:
         self._selected: Shapes | None = None
         self._pixels: SlidePixels | None = None
         self._is_complete = False
+        self._waits_for_colours = False
+        """While the cells are on the slide, but in no colour yet."""
         self._path: Path | None = None
         self._looked_at: tuple[tuple[float, ...], float] | None = None
         """Where the camera was, when what is shown is the slide that was shown before, with other elements."""
@@ -112,7 +116,7 @@ class SlideView:
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
         self._layers, self._colours, self._selected = [], None, None
-        self._is_complete = False
+        self._is_complete = self._waits_for_colours = False
         state = self.session.state
         if state.slide is None or state.limits is None:
             return
@@ -126,7 +130,7 @@ class SlideView:
         for layer, spec in zip(self._layers, stains, strict=False):  # some of them may be there already
             self._follow(layer, spec)
         steps: list[Callable[[], object]] = [partial(self._add_stain, spec) for spec in stains[len(self._layers) :]]
-        self._in_turns([*steps, self._add_colours, self._add_scale, self._add_selected, self._add_cells])
+        self._in_turns([*steps, self._add_colours])
         self._show_title()
 
     def _in_turns(self, steps: Sequence[Callable[[], object]]) -> None:
@@ -165,8 +169,16 @@ class SlideView:
         spec.options["metadata"] = {SESSION_KEY: self.session}
         self._colours = self._add(spec)
         self._colours.events.opacity.connect(self._take_opacity)
+        self._waits_for_colours = True
+        self._rest("others", 0 if state.colour is None else COLOURS_WITHIN_MS, self._add_others)
         self._show_lookup()
         self._show_selected()
+
+    def _add_others(self) -> None:
+        """What is not looked at first: the window would paint the colours later by half a second."""
+        if self._waits_for_colours:
+            self._waits_for_colours = False
+            self._in_turns([self._add_scale, self._add_selected, self._add_cells])
 
     def _add_scale(self) -> None:
         self.viewer.canvas.overlays.scale_bar.visible = True
@@ -234,6 +246,8 @@ class SlideView:
             return
         self._source.style = state.cell_style
         self._source.table = self.session.opened.index.table(dim_others(lookup.rgba, state.chosen))
+        if self._waits_for_colours:
+            self._rest("others", 0, self._add_others)  # the canvas is painted before a timer's turn comes
         self._colours._reset_thumbnail_level_data()  # napari keeps the coarsest level as it was painted first
         if self._colours.visible:
             self._colours.refresh(extent=False, highlight=False, thumbnail=False)
