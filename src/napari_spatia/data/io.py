@@ -17,7 +17,7 @@ from napari_spatia.data import keys, ngff
 from napari_spatia.data.centers import place_centers
 from napari_spatia.data.elements import SlideStore, choose, damage_named, lazy, open_store, stored_levels
 from napari_spatia.data.ngff import Placement
-from napari_spatia.data.quick_turns import quick_turns
+from napari_spatia.data.quick_reading import quick_reading
 from napari_spatia.data.rasterize import rasterize_shapes
 from napari_spatia.data.regions import label_centroids
 from napari_spatia.data.shapes import label_values, read_shapes, shape_centroids
@@ -103,13 +103,14 @@ def open_slide(
     store, annotation, source, frame = found.store, found.annotation, found.source, found.frame
     table_name, image_raster = annotation.table_name, found.image
     with damage_named(store.path, f"table '{table_name}'"):
-        with ThreadPoolExecutor(1) as beside, quick_turns():  # the counts are as much work as all the rest
+        with ThreadPoolExecutor(2) as beside, quick_reading():  # the counts are as much work as all the rest
             reading = beside.submit(read_counts, store, table_name)
+            placing = beside.submit(_read_spatial, store, table_name)
             obs, cell_id, rows = read_cells(store, annotation, source.region)
             values = instance_values(store, annotation, obs, cell_id, source.column)
-            stored_yx = _read_spatial(store, table_name, rows)
-            counts, panel = reading.result()
-        counts = counts if len(rows) == counts.shape[0] else counts[rows]
+            stored_yx, (counts, panel) = placing.result(), reading.result()
+        if len(rows) < counts.shape[0]:
+            counts, stored_yx = counts[rows], None if stored_yx is None else stored_yx[rows]
     with damage_named(store.path, f"{source.kind} '{source.name}'"):
         labels_raster, instance_id = _read_labels(frame, source, values, image_raster, progress)
         names = obs.get(annotation.instance_key, values)
@@ -254,13 +255,13 @@ def _read_image(frame: _Frame, name: str) -> tuple[Raster, tuple[str, ...]]:
     return raster, ngff.channel_names(frame.store.attrs("images", name), raster.levels[0].shape[0])
 
 
-def _read_spatial(store: SlideStore, table_name: str, rows: NDArray[np.intp]) -> NDArray[np.float64] | None:
-    """`(N, 2)` stored centres, turned from (x, y) to (y, x); None when the table has none."""
+def _read_spatial(store: SlideStore, table_name: str) -> NDArray[np.float64] | None:
+    """The stored centre of each row, turned from (x, y) to (y, x); None when the table has none."""
     group = store.group("tables", table_name)
     if f"obsm/{keys.OBSM_SPATIAL}" not in group:
         return None
     xy = np.asarray(read_elem(group[f"obsm/{keys.OBSM_SPATIAL}"]), dtype=np.float64)
-    return xy[rows][:, [1, 0]] if xy.ndim == 2 and xy.shape[1] >= 2 else None
+    return xy[:, 1::-1] if xy.ndim == 2 and xy.shape[1] >= 2 else None
 
 
 def _read_labels(

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix, issparse
 
 from napari_spatia.data import keys
 from napari_spatia.data.elements import SlideStore, choose
-from napari_spatia.data.ids import IdRows, as_text
+from napari_spatia.data.ids import IdRows, read_texts
 from napari_spatia.data.panel import Panel
 from napari_spatia.errors import SlideError
 
@@ -60,7 +60,7 @@ def read_cells(
     The ids are no index of the obs: as Python's texts they would take as long as all of its columns.
     """
     group = store.group("tables", annotation.table_name)["obs"]
-    cell_id = as_text(read_elem(group[group.attrs["_index"]]))
+    cell_id = read_texts(group[group.attrs["_index"]])
     columns = {name: read_elem(group[name]) for name in group.attrs["column-order"]}
     obs = pd.DataFrame(columns, index=pd.RangeIndex(len(cell_id)))
     twice = IdRows(cell_id).twice()

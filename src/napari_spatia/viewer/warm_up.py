@@ -27,6 +27,7 @@ def warm_up() -> None:
         if _done.is_set():
             return
         import distributed  # noqa: F401  dask imports it with its first array
+        import zarrs  # noqa: F401  as zarr does with the first table that is read
 
         stain = [np.zeros((size, size), np.uint16) for size in (4, 2)]
         Image(stain, multiscale=True, colormap="#0000ff", contrast_limits=(0, 1), units=UNITS)
