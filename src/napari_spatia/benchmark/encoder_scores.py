@@ -39,8 +39,8 @@ from napari_spatia.data.keys import OBS_KNOWN_CELL_TYPE
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.splits import Split
 from napari_spatia.errors import SpatiaError
-from napari_spatia.inference.prediction import INPUTS
 from napari_spatia.inference.predictor import Predictor
+from napari_spatia.inference.tasks import INPUTS
 from napari_spatia.progress import Progress, part, silent
 
 LEAST_DETECTED = 0.03

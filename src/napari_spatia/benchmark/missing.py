@@ -27,8 +27,8 @@ from napari_spatia.data.keys import OBS_KNOWN_CELL_TYPE
 from napari_spatia.data.morphology import nuclear_channel
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import SpatiaError
-from napari_spatia.inference.prediction import INPUTS
 from napari_spatia.inference.predictor import BoundSlide, Predictor
+from napari_spatia.inference.tasks import INPUTS
 from napari_spatia.progress import Progress, part
 
 HIDDEN_GENES = 40

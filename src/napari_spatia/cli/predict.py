@@ -24,7 +24,7 @@ from napari_spatia.cli.options import (
 from napari_spatia.cli.report import reporting
 from napari_spatia.cli.slides import SlideParts, with_slide_parts
 from napari_spatia.errors import SpatiaError
-from napari_spatia.inference.prediction import INPUTS, TASKS
+from napari_spatia.inference.tasks import INPUTS, TASKS
 
 SCHEDULER_TIMEOUT = "10s"
 

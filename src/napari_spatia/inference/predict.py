@@ -16,7 +16,8 @@ from napari_spatia.data.reference import Reference
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.cluster import cluster_cells
 from napari_spatia.inference.domains import find_domains
-from napari_spatia.inference.prediction import TASKS, Prediction
+from napari_spatia.inference.prediction import Prediction
+from napari_spatia.inference.tasks import TASKS
 from napari_spatia.inference.transfer import Transfer, transfer
 from napari_spatia.progress import Progress, part, silent
 

@@ -6,10 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-TASKS = ("embed", "annotate", "cluster", "impute")
-INPUTS = ("image", "genes", "niche", "tissue")
-"""What a model may read of a cell."""
-
 
 @dataclass(frozen=True, slots=True)
 class Prediction:

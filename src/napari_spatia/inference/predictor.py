@@ -26,8 +26,8 @@ from napari_spatia.inference.cache import GeneEmbeddings
 from napari_spatia.inference.drawn import in_the_middle, one_piece
 from napari_spatia.inference.fit import Fit
 from napari_spatia.inference.noise import white_noise
-from napari_spatia.inference.prediction import INPUTS
 from napari_spatia.inference.registry import find_checkpoint
+from napari_spatia.inference.tasks import INPUTS
 from napari_spatia.model.checkpoint import load_checkpoint
 from napari_spatia.model.device import PrecisionChoice, pick_device, pick_precision
 from napari_spatia.model.flow_solver import Velocity, sample
@@ -209,25 +209,18 @@ class BoundSlide:
         of opposite noise (antithetic variates, Hammersley & Morton 1956): each is a picture like any other, and the
         mean of a few is as near to what the model expects as that of several times as many.
         """
-        pictures, masks = [], []
+        made = []
         jobs = [(cell, sample_no) for cell in np.asarray(cell_idx) for sample_no in range(samples)]
         for start in range(0, len(jobs), CELLS_AT_ONCE):
-            cells = np.array([cell for cell, _ in jobs[start : start + CELLS_AT_ONCE]])
+            some = jobs[start : start + CELLS_AT_ONCE]
+            cells = np.array([cell for cell, _ in some])
             condition = self.condition(cells, self.genes_of(cells))
-            white = np.stack(
-                [
-                    (-1) ** sample_no * self.noise(cell, seed, sample_no // 2)
-                    for cell, sample_no in jobs[start : start + CELLS_AT_ONCE]
-                ]
-            )
+            white = np.stack([(-1) ** number * self.noise(cell, seed, number // 2) for cell, number in some])
             drawn = self.draw(torch.from_numpy(white).to(self.predictor.device), condition, nfe, merge_ratio)
-            picture, mask = in_the_middle(*self.restore(drawn))
-            pictures.append(picture)
-            masks.append(mask)
+            made.append(in_the_middle(*self.restore(drawn)))
             progress(min(1.0, (start + len(cells)) / len(jobs)), "drawing cells")
-        shape = (len(np.asarray(cell_idx)), samples)
-        joined = np.concatenate(pictures), np.concatenate(masks)
-        return joined[0].reshape(*shape, *joined[0].shape[1:]), joined[1].reshape(*shape, *joined[1].shape[1:])
+        picture, mask = (np.concatenate(parts) for parts in zip(*made, strict=True))
+        return picture.reshape(-1, samples, *picture.shape[1:]), mask.reshape(-1, samples, *mask.shape[1:])
 
     def shuffled(self, seed: int = 0) -> "BoundSlide":
         """The slide with each cell's expression given to another cell, neighbours included: the null row of scores."""

@@ -22,7 +22,7 @@ from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.edits import Edit
-from napari_spatia.inference.prediction import INPUTS, TASKS
+from napari_spatia.inference.tasks import INPUTS, TASKS
 from napari_spatia.progress import Progress, part
 from napari_spatia.session.annotating import AnnotationVerbs
 from napari_spatia.session.blending import BlendVerbs

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QFileDialog
 
-from napari_spatia.inference.prediction import INPUTS
+from napari_spatia.inference.tasks import INPUTS
 from napari_spatia.session.session import Session
 from napari_spatia.widgets.edit_menus import MenuButton
 
