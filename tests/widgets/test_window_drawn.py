@@ -183,6 +183,7 @@ def test_a_lasso_drawn_by_hand_chooses_cells_and_the_others_fade(window, qtbot):
     places = [window.place_of(*centers[0] + np.array(corner) - 4.0) for corner in corners]
     mouse(canvas, QEvent.Type.MouseMove, places[0], Qt.MouseButton.NoButton)
     mouse(canvas, QEvent.Type.MouseButtonPress, places[0], LEFT)
+    window.settle(0.05)  # vispy takes no two moves within 10 ms
     for place in places[1:]:
         mouse(canvas, QEvent.Type.MouseMove, place, LEFT)
         window.settle(0.05)
