@@ -70,8 +70,8 @@ WITHOUT: dict[str, dict[str, Any]] = {
 """Rows, and what each changes in the run."""
 BLOCKS_OF = {"niche": ("around",), "image": ("image",), "genes": ("own", "library", "fused")}
 """What a row's readings do not see."""
-NOT_SCORED = {"image": "type_image", "genes": "picture_r2"}
-"""What a row cannot tell, having nothing to tell it from."""
+NOT_SCORED = {"image": ("type_image",), "genes": ("picture_r2", "hidden_genes")}
+"""What a row cannot tell: it has nothing to tell it from, or, of hidden genes, no covariance with its own counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def ablations(
             model = image_encoders.model(parts, options, part(span, 0, 0.3))
             stages = _train(model, parts, options, working / f"{number}-{row}", part(span, 0.3, 0.7))
             scores = _scores(*stages, *_blind(model, _readable(stages[1], parts), row))
-            found[row].append(scores | {name: None for name in (NOT_SCORED.get(row),) if name})
+            found[row].append(scores | dict.fromkeys(NOT_SCORED.get(row, ())))
             span(1.0, f"{row} of seed {seed} scored")
     return found
 
