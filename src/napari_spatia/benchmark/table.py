@@ -119,8 +119,8 @@ expression.
 """
 FEW_STEPS = """## Few-step objectives
 
-Each goes on for the same minutes from the same decoder, `before`, which was trained by flow matching alone; {cells}
-cells of the validation part; Fréchet distances. {floor}
+Each goes on for the same minutes from the same decoder, `before` (with --fresh-minutes one that was trained for these,
+by flow matching alone); {cells} cells of the validation part; Fréchet distances. {floor}
 
     {command}
 """
