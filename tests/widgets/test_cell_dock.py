@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtCore import QEvent, QObject, QPoint, QPointF, Qt
 from qtpy.QtGui import QGuiApplication, QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication
 
@@ -150,6 +150,26 @@ def test_low_screen_gets_smaller_pictures_in_one_row(dock, qtbot):
     dock.resize(430, 900)
     assert dock.pictures.real.width() == 192 and dock.pictures.edited.has_picture
     qtbot.waitUntil(lambda: len({view.y() for view in views}) == 2)
+
+
+def test_words_that_grow_leave_the_pictures_where_they_are(dock, qtbot):
+    dock.resize(420, 500)  # lower than its content
+    qtbot.wait(50)
+    moves = []
+
+    class Moves(QObject):
+        def eventFilter(self, widget, event):
+            if event.type() in (QEvent.Type.Move, QEvent.Type.Resize):
+                moves.append(event.type())
+            return False
+
+    watcher, before = Moves(), dock.body.contentsRect().height()
+    for widget in (dock.pictures, dock.pictures.edited):
+        widget.installEventFilter(watcher)
+    dock.changed.setText("\n".join(f"note {number}" for number in range(6)))
+    qtbot.wait(50)
+    assert dock.body.contentsRect().height() > before + 50 and dock.changed.height() >= dock.changed.sizeHint().height()
+    assert not moves, "each would be painted twice more"
 
 
 def test_an_edit_that_rests_is_examined_once_and_a_new_edit_takes_the_evidence_away(dock, ready, fake_backend, qtbot):

@@ -69,13 +69,20 @@ def screen_pixels(view):
 
 
 class Painted(QObject):
-    """Counts how often widgets are painted."""
+    """Counts how often widgets are painted, while it is entered."""
 
     def __init__(self, *widgets):
         super().__init__()
         self.times = dict.fromkeys(widgets, 0)
-        for widget in widgets:
+
+    def __enter__(self):
+        for widget in self.times:
             widget.installEventFilter(self)
+        return self
+
+    def __exit__(self, *_):
+        for widget in self.times:
+            widget.removeEventFilter(self)
 
     def eventFilter(self, widget, event):
         self.times[widget] += event.type() == QEvent.Type.Paint
@@ -143,11 +150,11 @@ def test_a_new_picture_in_the_dock_leaves_the_rest_of_the_window_alone(edited):
     edited.session.show_patches(False)  # the one over the slide is a change of the canvas
     edited.settle(0.3)
     main, picture = edited.cell_dock.window(), edited.cell_dock.pictures.edited
-    painted = Painted(main, edited.canvas, picture)
-    for log2_fc in (1.0, -2.0):  # one after the other's picture: of two at once the first may be dropped
-        edited.drag_slider(next(iter(edited.cell_dock.sliders.rows.values())).slider, [log2_fc])
-    edited.picture_rests()
-    edited.settle(0.1)
+    with Painted(main, edited.canvas, picture) as painted:
+        for log2_fc in (1.0, -2.0):  # one after the other's picture: of two at once the first may be dropped
+            edited.drag_slider(next(iter(edited.cell_dock.sliders.rows.values())).slider, [log2_fc])
+        edited.picture_rests()
+        edited.settle(0.1)
     assert 3 <= painted.times[picture] <= 4, "a preview each, and the last one refined; the first perhaps"
     assert painted.times[main] == painted.times[edited.canvas] == 0, "OpenGL would compose the whole window anew"
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, QRect, Qt
 from qtpy.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QShortcut, QShowEvent
 from qtpy.QtWidgets import (
     QFrame,
@@ -126,6 +126,22 @@ def scrolled(content: QWidget) -> QScrollArea:
     return area
 
 
+class Body(QVBoxLayout):
+    """A scrolled column that grows with its words at once.
+
+    Qt lays it out at its old height first and makes it taller after that: everything in it would jump up and back, and
+    be painted twice more.
+    """
+
+    def setGeometry(self, rect: QRect) -> None:
+        content = self.parentWidget()
+        needed = self.totalHeightForWidth(rect.width())
+        if content is not None and rect.height() < needed:
+            content.resize(rect.width(), needed)  # lays out too
+        if content is None or content.rect() == rect:
+            super().setGeometry(rect)
+
+
 class Surface(QWidget):
     """Holds a dock's content and is put on the screen by itself.
 
@@ -175,7 +191,7 @@ class Dock(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         self._content = QWidget()
-        self.body = QVBoxLayout(self._content)
+        self.body = Body(self._content)
         self.body.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
         self.body.setSpacing(5)
         outer.addWidget(Surface(scrolled(self._content)))
