@@ -168,6 +168,18 @@ def test_the_tab_in_front_is_the_one_on_the_screen(edited):
         assert np.array_equal(screen_pixels(picture), shown) == is_on_screen, name
 
 
+def test_the_screen_shows_what_opengl_drew_with_nothing_painted_behind_it(window):
+    def is_on_screen():
+        return np.abs(canvas_pixels(window) - screen_pixels(window.canvas)[..., :3]).max() <= ROUNDING
+
+    for theme, width in (("light", 1300), ("dark", 1400)):
+        window.viewer.theme = theme
+        window.canvas.window().resize(width, 900)
+        window.settle(0.3)
+        assert window.canvas.testAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent), "a style sheet takes it off"
+        window.until(is_on_screen, f"showing the canvas in the {theme} theme", limit_s=20.0)
+
+
 def test_a_picture_of_the_view_has_the_colours_of_the_canvas_and_a_scale_bar(window):
     scale_bar = window.viewer.canvas.overlays.scale_bar
     shown = view_picture(window.viewer)

@@ -26,6 +26,7 @@ from napari_spatia.viewer.transcript_view import TranscriptView
 from napari_spatia.viewer.warm_up import warm_up
 from napari_spatia.widgets.delivery import GuiDelivery
 from napari_spatia.widgets.hover_card import HoverTips
+from napari_spatia.widgets.opaque_canvas import paint_nothing_behind
 from napari_spatia.widgets.rests import Rests
 
 
@@ -137,6 +138,7 @@ def hosts_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path
         weakref.finalize(viewer, made.close).atexit = False
         _hosts[viewer] = made
         pick_without_drawing(viewer)
+        paint_nothing_behind(viewer)
         made.slides.front.jobs.submit("warm up", lambda progress: warm_up(), lambda done: None)
     return _hosts[viewer]
 
