@@ -1,14 +1,16 @@
 from dataclasses import replace
 
 import pytest
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QObject, QPoint, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog, QFileDialog, QInputDialog
 
 from napari_spatia.errors import SpatiaError
 from napari_spatia.session.colour import LegendRow
+from napari_spatia.session.jobs import JobStatus
 from napari_spatia.session.opened import SlidePicture
 from napari_spatia.widgets.explorer import ExplorerDock
+from napari_spatia.widgets.parts import Busy
 
 
 @pytest.fixture
@@ -190,9 +192,6 @@ def test_opacity_slider(dock, ready):
 
 
 def test_running_job_shows_progress_and_can_be_stopped(dock, ready):
-    from napari_spatia.session.jobs import JobStatus
-    from napari_spatia.widgets.parts import Busy
-
     busy = next(bar for bar in dock.findChildren(Busy) if "predict" in bar._kinds)
     assert not busy.isVisible()
     ready.job_changed(JobStatus("predict", 1, fraction=0.4, doing="reading cells"))
@@ -202,6 +201,23 @@ def test_running_job_shows_progress_and_can_be_stopped(dock, ready):
     ready.jobs.cancel = stopped.append
     busy.stop.click()
     assert "predict" in stopped
+
+
+def test_progress_is_painted_with_the_window_and_not_at_once(dock, ready, qtbot):
+    painted = []
+
+    class Paints(QObject):
+        def eventFilter(self, bar, event):
+            if event.type() == QEvent.Type.Paint:
+                painted.append(bar.value())
+            return False
+
+    bar, paints = next(busy for busy in dock.findChildren(Busy) if "predict" in busy._kinds).bar, Paints()
+    bar.installEventFilter(paints)
+    for percent in (0, 20, 40):
+        ready.job_changed(JobStatus("predict", 1, fraction=percent / 100, doing="reading cells"))
+        assert percent not in painted, "Qt would paint it, and the window with it, at once"
+        qtbot.waitUntil(lambda percent=percent: percent in painted, timeout=5000)
 
 
 def test_closed_dock_no_longer_listens(dock, ready):

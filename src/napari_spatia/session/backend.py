@@ -1,6 +1,8 @@
 """What the session asks of the model. The import of torch waits until the first of these calls."""
 
+import gc
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -68,13 +70,20 @@ class Backend(Protocol):
     def write_prediction(self, slide: Slide, prediction: "Prediction", out: Path | None) -> Path: ...
 
 
+@cache
+def _predictor() -> "type[Predictor]":
+    """Torch and what is made of it, imported at first use; no search for garbage looks through them afterwards."""
+    from napari_spatia.inference.predictor import Predictor
+
+    gc.freeze()
+    return Predictor
+
+
 class InferenceBackend:
     """The shipped model, by `napari_spatia.inference`."""
 
     def load(self, checkpoint: str, device: str) -> "Predictor":
-        from napari_spatia.inference.predictor import Predictor
-
-        return Predictor.load(checkpoint, device, precision="auto")
+        return _predictor().load(checkpoint, device, precision="auto")
 
     def bind(self, predictor: "Predictor", slide: Slide, channel_map: Mapping[str, str] | None) -> "BoundSlide":
         return predictor.bind(slide, channel_map=dict(channel_map) if channel_map else None).measured()

@@ -294,10 +294,11 @@ class Busy(QWidget):
         self.setVisible(status is not None)
         if status is not None:
             most = 100 if status.fraction > 0 else 0
-            if self.bar.maximum() != most:  # Qt paints the bar at once when it is told its range
-                self.bar.setRange(0, most)
+            self.bar.setUpdatesEnabled(False)  # Qt would paint the bar at once, and the window with it, for each call
+            self.bar.setRange(0, most)
             self.bar.setValue(round(status.fraction * 100))
             self.bar.setFormat(f"{status.doing or status.kind} %p%")
+            self.bar.setUpdatesEnabled(True)
 
     def _stop(self) -> None:
         for kind in self._kinds:
