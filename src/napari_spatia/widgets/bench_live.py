@@ -2,7 +2,7 @@
 
 Sliders are dragged through random places, 30 moves a second whether or not their pictures are there (`Driver`). While a
 slider moves, pictures are drawn in few passes; when it is let go the time until the picture in all its passes is on
-screen is measured too.
+screen is measured too, and the memory that all moves leave.
 
 ``python -m napari_spatia.widgets.bench_live [SLIDE] [--checkpoint NAME] [--moves 200]`` prints one JSON line.
 """
@@ -21,7 +21,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.errors import SpatiaError
-from napari_spatia.widgets.driving import MOVE_EVERY_S, Driver, Watchdog, median_and_p95
+from napari_spatia.widgets.driving import MOVE_EVERY_S, Driver, Watchdog, median_and_p95, resident_mb
 from napari_spatia.widgets.launch import start
 
 CELLS_TRIED, DRAG_MOVES = 10, 10
@@ -32,7 +32,10 @@ DEFAULT_CHECKPOINT = "sim-small"
 
 
 def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str, Any]:
-    """Random moves of random sliders on `CELLS_TRIED` cells; times in ms."""
+    """Random moves of random sliders on `CELLS_TRIED` cells; times in ms.
+
+    ``memory_growth_mb`` is what all moves after the first cell's leave in memory.
+    """
     rng = np.random.default_rng(seed)
     driver = Driver(start(slide, checkpoint, {}))
     driver.ready()
@@ -41,6 +44,7 @@ def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str
     rests: list[float] = []
     passes: set[int] = set()
     blocked = 0.0
+    memory_mb: list[float] = []
     for cell_idx in rng.choice(session.slide.num_cells, CELLS_TRIED, replace=False):
         session.select_cell(str(session.slide.cell_id[cell_idx]))
         driver.picture_rests()
@@ -61,6 +65,7 @@ def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str
                 times += moved
                 done += len(moved)
         blocked = max(blocked, watchdog.longest_ms)
+        memory_mb.append(resident_mb())
     p50, p95 = median_and_p95(times)
     shown = session.state.counterfactual
     driver.close()
@@ -78,6 +83,7 @@ def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str
         "max_ms": round(max(times), 1),
         "let_go_to_rest_ms": dict(zip(("p50", "p95"), median_and_p95(rests), strict=True)),
         "longest_gui_block_ms": round(blocked, 1),
+        "memory_growth_mb": round(memory_mb[-1] - memory_mb[0], 1),
         "cpus": os.cpu_count(),
     }
 

@@ -20,14 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from napari_spatia.errors import SpatiaError
-from napari_spatia.widgets.driving import Driver, Watchdog, median_and_p95
+from napari_spatia.widgets.driving import Driver, Watchdog, median_and_p95, resident_mb
 from napari_spatia.widgets.launch import start
 
-MB = 1 << 20
 WINDOW_PX = (1920, 1100)
 ZOOMS_UM = (2000.0, 400.0, 100.0)
 """Widths of slide on screen at which panning, hovering and clicking are timed, besides the whole slide."""
@@ -47,7 +45,7 @@ class ViewerBenchmark:
             event.connect(self._ask)  # after the view, so its layers have changed
         self.driver.viewer.layers.events.inserted.connect(self._ask)
         self.driver.vispy_canvas.events.draw.connect(self._count, position="last")
-        self.bare_mb = _resident_mb()
+        self.bare_mb = resident_mb()
         self.found: dict[str, dict[str, Any]] = {}
 
     def _count(self, event: Any) -> None:
@@ -229,10 +227,6 @@ def _round(radius: float) -> NDArray[np.float64]:
     return radius * np.stack([np.sin(angle), np.cos(angle)], axis=1)
 
 
-def _resident_mb() -> float:
-    return psutil.Process().memory_info().rss / MB
-
-
 def measure(slide: Path, repeats: int, seed: int = 0) -> dict[str, Any]:
     """All steps on one slide."""
     with tempfile.TemporaryDirectory() as folder:
@@ -249,7 +243,7 @@ def measure(slide: Path, repeats: int, seed: int = 0) -> dict[str, Any]:
             "cpus": os.cpu_count(),
             "steps": bench.found,
             "bare_mb": round(bench.bare_mb),
-            "over_bare_mb": round(_resident_mb() - bench.bare_mb),
+            "over_bare_mb": round(resident_mb() - bench.bare_mb),
         }
         bench.driver.close()
     return found

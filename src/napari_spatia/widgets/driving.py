@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from napari.viewer import Viewer
 from qtpy.QtCore import QEventLoop, QPoint, QPointF, Qt, QTimer
 from qtpy.QtGui import QMouseEvent
@@ -22,6 +23,7 @@ from napari_spatia.widgets.host import session_for
 from napari_spatia.widgets.log2_slider import STEPS_PER_UNIT
 
 TICK_MS = 10
+MB = 1 << 20
 MOVE_EVERY_S = 1 / 30
 """Between two moves of a slider that is dragged."""
 LEFT = Qt.MouseButton.LeftButton
@@ -234,3 +236,8 @@ def handle(slider: QSlider, value: int | None = None) -> QPoint:
 def median_and_p95(times_ms: Sequence[float]) -> tuple[float, float]:
     """50th and 95th percentile, rounded to 0.1 ms."""
     return round(statistics.median(times_ms), 1), round(float(np.percentile(times_ms, 95)), 1)
+
+
+def resident_mb() -> float:
+    """Memory of this process that lies in RAM, in MB."""
+    return psutil.Process().memory_info().rss / MB
