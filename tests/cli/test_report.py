@@ -86,6 +86,20 @@ def test_sigterm_unwinds_like_ctrl_c():
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_a_library_swallows_stops_at_the_next_progress(number: signal.Signals):
+    went_on = []
+    with pytest.raises(typer.Exit) as ended, reporting() as report:
+        try:
+            os.kill(os.getpid(), number)
+        except BaseException:  # as some libraries do around an import
+            went_on.append("swallowed")
+        report.progress(0.5, "drawing cells")
+        went_on.append("drawn")
+    assert ended.value.exit_code == 130 and went_on == ["swallowed"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_own_warnings_are_notes_and_others_are_silent(capsys: pytest.CaptureFixture[str]):
     with reporting():
         warnings.warn_explicit("3 cells have no centre.", UserWarning, "io.py", 1, module="napari_spatia.data.io")

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import typer
@@ -22,6 +23,7 @@ class Report:
     """One command's voice. ``progress`` is the callback that jobs take."""
 
     def __init__(self, as_json: bool) -> None:
+        self.stop_asked = False
         self._as_json = as_json
         self._bar: Any = None
         self._task: Any = None
@@ -29,6 +31,8 @@ class Report:
         self._doing, self._next_line_s = "", 0.0
 
     def progress(self, fraction: float, doing: str) -> None:
+        if self.stop_asked:  # and whoever was running then took the interrupt for an error of its own
+            raise Cancelled
         if sys.stderr.isatty():
             self._show_bar(fraction, doing)
         elif doing != self._doing:
@@ -101,7 +105,7 @@ def _list_lines(name: str, values: Sequence[Any], indent: str) -> list[str]:
 def reporting(as_json: bool = False) -> Iterator[Report]:
     """Run a command's body. A clear error ends it with exit code 1, Ctrl-C and SIGTERM with 130, no traceback."""
     report = Report(as_json)
-    with _terminate_like_ctrl_c(), _warnings_as_notes(report):
+    with _stopped_by_signals(report), _warnings_as_notes(report):
         try:
             yield report
         except (SpatiaError, OSError) as error:
@@ -127,13 +131,19 @@ def _warnings_as_notes(report: Report) -> Iterator[None]:
 
 
 @contextmanager
-def _terminate_like_ctrl_c() -> Iterator[None]:
-    """SIGTERM unwinds like Ctrl-C, so that staged files and child processes are cleaned up."""
+def _stopped_by_signals(report: Report) -> Iterator[None]:
+    """SIGTERM unwinds like Ctrl-C, so that staged files and child processes are cleaned up; neither is lost."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        report.stop_asked = True
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
