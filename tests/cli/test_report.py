@@ -86,8 +86,16 @@ def test_sigterm_unwinds_like_ctrl_c():
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+@pytest.fixture
+def listening():
+    """Ctrl-C is heard, also where the tests themselves were started in the background and ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_that_a_library_swallows_stops_at_the_next_progress(number: signal.Signals):
+def test_an_interrupt_that_a_library_swallows_stops_at_the_next_progress(number: signal.Signals, listening: None):
     went_on = []
     with pytest.raises(typer.Exit) as ended, reporting() as report:
         try:
@@ -100,6 +108,13 @@ def test_an_interrupt_that_a_library_swallows_stops_at_the_next_progress(number:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_command_in_the_background_ignores_ctrl_c(listening: None):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell starts it
+    with reporting() as report:
+        os.kill(os.getpid(), signal.SIGINT)
+        report.progress(1.0, "done")
+
+
 def test_own_warnings_are_notes_and_others_are_silent(capsys: pytest.CaptureFixture[str]):
     with reporting():
         warnings.warn_explicit("3 cells have no centre.", UserWarning, "io.py", 1, module="napari_spatia.data.io")
@@ -107,7 +122,7 @@ def test_own_warnings_are_notes_and_others_are_silent(capsys: pytest.CaptureFixt
     assert capsys.readouterr().err == "note: 3 cells have no centre.\n"
 
 
-def test_interrupted_simulation_leaves_nothing(tmp_path):
+def test_interrupted_simulation_leaves_nothing(tmp_path, listening):
     out = tmp_path / "tissue.zarr"
     command = [sys.executable, "-m", "napari_spatia", "simulate", str(out), "--cells", "4000"]
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

@@ -132,7 +132,10 @@ def _warnings_as_notes(report: Report) -> Iterator[None]:
 
 @contextmanager
 def _stopped_by_signals(report: Report) -> Iterator[None]:
-    """SIGTERM unwinds like Ctrl-C, so that staged files and child processes are cleaned up; neither is lost."""
+    """SIGTERM unwinds like Ctrl-C, so that staged files and child processes are cleaned up; neither is lost.
+
+    What is ignored stays so: Ctrl-C is not meant for a command that a shell put into the background.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -141,7 +144,10 @@ def _stopped_by_signals(report: Report) -> Iterator[None]:
         report.stop_asked = True
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield
     finally:
