@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # The whole suite with coverage: without a screen first, then the tests that draw (marker gl) under Xvfb.
-# Arguments go to both pytest runs.
+# Arguments go to both pytest runs. A test that hangs outside Python, where pytest-timeout's signal is not heard, ends
+# its run after HANGS_AFTER_S with the stacks of all threads.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${VENV:-.venv}/bin/python
 export NAPARI_ASYNC=0
+HANGS_AFTER_S=660
+hangs_end=(-o "faulthandler_timeout=$HANGS_AFTER_S" -o faulthandler_exit_on_timeout=true)
 
 if ! command -v xvfb-run >/dev/null; then
     echo "The tests that draw need Xvfb: sudo apt-get install xvfb" >&2
@@ -12,8 +15,8 @@ if ! command -v xvfb-run >/dev/null; then
 fi
 "$python" -m coverage erase
 status=0
-QT_QPA_PLATFORM=offscreen "$python" -m pytest -m "not gl and not slow" --cov --cov-report= "$@" || status=$?
+QT_QPA_PLATFORM=offscreen "$python" -m pytest "${hangs_end[@]}" -m "not gl and not slow" --cov --cov-report= "$@" || status=$?
 QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1680x1050x24" \
-    "$python" -m pytest -m "gl and not slow" --cov --cov-append --cov-report= "$@" || status=$?
+    "$python" -m pytest "${hangs_end[@]}" -m "gl and not slow" --cov --cov-append --cov-report= "$@" || status=$?
 "$python" -m coverage report --skip-covered || status=$?
 exit "$status"

@@ -23,8 +23,10 @@ CONFIG = TrainConfig(
 def test_every_row_is_trained_and_scored_with_every_seed(tmp_path, monkeypatch):
     monkeypatch.setattr("napari_spatia.train.readings.PENALTIES", (1e-3,))  # a third of the time
     slide = make_slide(tmp_path / "s.zarr", grid=28)
-    found = ablations(slide, None, CONFIG, ("full", *ROWS), seeds=(0, 3))
+    told = []
+    found = ablations(slide, None, CONFIG, ("full", *ROWS), (0, 3), scored=lambda *row: told.append(row))
     assert list(found) == ["full", *ROWS]
+    assert told == [(row, seed, found[row][place]) for place, seed in enumerate((0, 3)) for row in found]
     for row, several in found.items():
         assert len(several) == 2 and several[0] != several[1]
         for scores in several:

@@ -1,4 +1,5 @@
 import gc
+import threading
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from napari_spatia.widgets import contributions
 from napari_spatia.widgets.annotate_dock import AnnotateDock
 from napari_spatia.widgets.export_dock import ExportDock
 from napari_spatia.widgets.host import host_for, session_for
+from napari_spatia.widgets.hover_card import HoverTip
 from napari_spatia.widgets.launch import parse
 
 
@@ -79,9 +81,40 @@ def test_a_viewer_has_one_session_that_goes_with_it(qtbot, fake_backend):
     assert gone() is None, "the host must not keep its viewer alive"
 
 
-def test_background_results_arrive_on_the_gui_thread(qtbot, fake_backend, small_slide):
-    import threading
+def leave_a_viewer_to_the_collector(qtbot, backend, slide):
+    """A viewer with a card at the mouse, in a circle as real viewers are; → a weak reference to it."""
+    viewer = ViewerModel()
+    host = host_for(viewer, backend)
+    state = host.session.state
+    host.session.show(slide)
+    qtbot.waitUntil(lambda: state.slide is not None and state.lookup is not None, timeout=60000)
+    host.session.point_at(12.0, 20.0)
+    qtbot.waitUntil(lambda: host.tips.tip is not None and host.tips.tip.isVisible(), timeout=10000)
+    qtbot.waitUntil(lambda: not any(job.running for job in state.jobs.values()), timeout=60000)
+    circle = [viewer]
+    circle.append(circle)
+    return weakref.ref(viewer)
 
+
+def test_a_viewer_that_another_thread_collects_is_let_go_on_the_gui_thread(
+    qtbot, fake_backend, small_slide, monkeypatch
+):
+    """A widget closed by another thread waits for the GUI thread, which waits for that thread: the window hung."""
+    closed_on, close = [], HoverTip.close
+    monkeypatch.setattr(HoverTip, "close", lambda tip: closed_on.append(threading.current_thread()) or close(tip))
+    gc.disable()
+    try:
+        gone = leave_a_viewer_to_the_collector(qtbot, fake_backend, small_slide)
+        collector = threading.Thread(target=gc.collect)
+        collector.start()
+        qtbot.waitUntil(lambda: bool(closed_on), timeout=10000)
+    finally:
+        gc.enable()
+    collector.join()
+    assert gone() is None and closed_on == [threading.main_thread()]
+
+
+def test_background_results_arrive_on_the_gui_thread(qtbot, fake_backend, small_slide):
     viewer = ViewerModel()
     host = host_for(viewer, fake_backend)
     threads = []

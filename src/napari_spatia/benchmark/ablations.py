@@ -17,8 +17,9 @@ crop in the expected picture (``picture_r2``), which is expected of expression.
 
 import argparse
 import json
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import product
@@ -89,8 +90,9 @@ def ablations(
     rows: Sequence[str],
     seeds: Sequence[int],
     progress: Progress = silent,
+    scored: Callable[[str, int, Scores], None] = lambda row, seed, scores: None,
 ) -> dict[str, list[Scores]]:
-    """Scores of each row by name, one set a seed; see the top of this file."""
+    """Scores of each row by name, one set a seed; see the top of this file. ``scored`` is told of each in turn."""
     device = pick_device(config.device)
     config = config.model_copy(update={"device": device, "precision": pick_precision(config.precision, device)})
     shape = model_config([slide], config, split)
@@ -111,6 +113,7 @@ def ablations(
             scores = _scores(*stages, *_blind(model, _readable(stages[1], parts), row))
             found[row].append(scores | dict.fromkeys(NOT_SCORED.get(row, ())))
             span(1.0, f"{row} of seed {seed} scored")
+            scored(row, seed, found[row][-1])
     return found
 
 
@@ -211,8 +214,13 @@ def _stretched(crops: np.ndarray, path: Path) -> np.ndarray:
     return out
 
 
+def _print_row(row: str, seed: int, scores: Scores) -> None:
+    """On stderr at once: hours of trainings are not lost when a later one is stopped."""
+    print(json.dumps({"row": row, "seed": seed, **scores}), file=sys.stderr, flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints one JSON object."""
+    """Prints one JSON object; each row's scores go to stderr as they are made."""
     parser = argparse.ArgumentParser(prog="python -m napari_spatia.benchmark.ablations", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("slide", type=Path, metavar="SLIDE")
@@ -234,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             encoder_steps=options.steps,
             validate_every=10**6,
         )
-        found = ablations(slide, split, config, options.rows, options.seeds, printed_progress())
+        found = ablations(slide, split, config, options.rows, options.seeds, printed_progress(), _print_row)
         steps = {"steps": options.steps, "image_steps": options.image_steps, "seeds": list(options.seeds)}
         about = {"slide": slide.name, "preset": options.preset, **steps, "read_cells": READ_CELLS}
         print(json.dumps({"benchmark": "ablations", **about, "rows": found}))

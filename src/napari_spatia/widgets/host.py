@@ -48,9 +48,9 @@ class Host:
     elements: ElementView
 
     def close(self) -> None:
-        """Stop all work and let go of the viewer."""
+        """Stop all work, without waiting for it, and let go of the viewer."""
         self.let_go()
-        self.session.close()
+        self.session.close(wait_s=0.0)
 
     def let_go(self) -> None:
         """Let go of the viewer; what is still delivered is dropped."""
@@ -74,6 +74,7 @@ class SlideHosts:
     def __init__(self, viewer: ViewerModel, backend: Backend | None, sidecar: Path | None) -> None:
         self._viewer = weakref.ref(viewer)
         self._backend, self._sidecar = backend, sidecar
+        self._delivery = GuiDelivery()
         self._owners = LayerOwners(viewer)
         self._num_made = 0
         self.hosts: dict[Session, Host] = {}
@@ -86,6 +87,13 @@ class SlideHosts:
     @property
     def front(self) -> Host:
         return self.hosts[self.slides.front]
+
+    def viewer_gone(self) -> None:
+        """Close on the GUI thread; from any thread, as any may be the one that collects the viewer as garbage.
+
+        A widget that another thread closes waits for the GUI thread, which waits for the interpreter's lock.
+        """
+        self._delivery.deliver(self.close)
 
     def close(self) -> None:
         """Stop all work and let go of the viewer."""
@@ -135,7 +143,7 @@ def hosts_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path
     viewer = getattr(viewer, "__wrapped__", viewer)
     if viewer not in _hosts:
         made = SlideHosts(viewer, backend, sidecar)
-        weakref.finalize(viewer, made.close).atexit = False
+        weakref.finalize(viewer, made.viewer_gone).atexit = False
         _hosts[viewer] = made
         pick_without_drawing(viewer)
         paint_nothing_behind(viewer)
