@@ -83,6 +83,11 @@ class ChunkedPixels:
         rows, columns = self._edges
         return self._kept.get(id(self._stored), (*self._block, _block_of(rows, y), _block_of(columns, x))) is not None
 
+    def keep(self, rows: Span, columns: Span) -> None:
+        """Read a window that will be asked for, as far as it is not in memory; from any thread."""
+        for _ in self._chunks((rows, columns)):
+            pass
+
     def __getitem__(self, keys: Any) -> NDArray[Any]:
         keys = keys if isinstance(keys, tuple) else (keys,)
         keys = (*keys, *(slice(None),) * (2 - len(keys)))

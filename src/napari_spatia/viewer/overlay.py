@@ -56,13 +56,13 @@ class PaintedLevel:
     chunks = (TILE_PX, TILE_PX, 4)
 
     def __init__(self, labels: ChunkedPixels, source: ColourSource) -> None:
-        self._labels = labels
+        self.labels = labels
         self._source = source
         self._windows: OrderedDict[str, Window] = OrderedDict()
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        height, width = self._labels.shape
+        height, width = self.labels.shape
         return height, width, 4
 
     @property
@@ -103,12 +103,12 @@ class PaintedLevel:
         Only what is drawn has edges, which is read by two slices; the value under the mouse is that of the whole cell.
         """
         if not with_edges or len(keys) < 2 or not all(isinstance(part, slice) for part in keys):
-            return Window(np.asarray(self._labels[keys]))
-        spans = [part.indices(length) for part, length in zip(keys, self._labels.shape, strict=True)]
+            return Window(np.asarray(self.labels[keys]))
+        spans = [part.indices(length) for part, length in zip(keys, self.labels.shape, strict=True)]
         wide = tuple(slice(max(low - 1, 0), high + 1) for low, high, _ in spans)
         inner = tuple(
             slice(low - part.start, high - part.start, step)
             for (low, high, step), part in zip(spans, wide, strict=True)
         )
-        labels = np.asarray(self._labels[wide])
+        labels = np.asarray(self.labels[wide])
         return Window(labels[inner], label_edges(labels)[inner])

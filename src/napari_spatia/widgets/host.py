@@ -21,6 +21,7 @@ from napari_spatia.viewer.patch_view import PatchView
 from napari_spatia.viewer.picking import pick_without_drawing
 from napari_spatia.viewer.pointer import Pointer, Rest
 from napari_spatia.viewer.polygon_view import PolygonView
+from napari_spatia.viewer.read_ahead import ReadAhead
 from napari_spatia.viewer.slide_view import SlideView
 from napari_spatia.viewer.transcript_view import TranscriptView
 from napari_spatia.viewer.warm_up import warm_up
@@ -41,6 +42,7 @@ class Host:
     pointer: Pointer
     tips: HoverTips
     camera: Camera
+    read_ahead: ReadAhead
     transcripts: TranscriptView
     neighbours: NeighbourView
     polygons: PolygonView
@@ -60,6 +62,7 @@ class Host:
         self.tips.close()
         self.pointer.close()
         self.camera.close()
+        self.read_ahead.close()
         self.transcripts.close()
         self.patches.close()
         self.neighbours.close()
@@ -114,8 +117,9 @@ class SlideHosts:
         view = SlideView(viewer, session, rests)
         self.hosts[session] = Host(
             session, view, delivery, rests, Pointer(viewer, session, rests), HoverTips(session.state),
-            Camera(viewer, session, rests), TranscriptView(viewer, session), NeighbourView(viewer, session),
-            PolygonView(viewer, session), PatchView(viewer, session, view, rests), ElementView(viewer, session, view),
+            Camera(viewer, session, rests), ReadAhead(viewer, session, rests), TranscriptView(viewer, session),
+            NeighbourView(viewer, session), PolygonView(viewer, session), PatchView(viewer, session, view, rests),
+            ElementView(viewer, session, view),
         )  # fmt: skip
         return session
 
