@@ -122,13 +122,22 @@ def test_opacity_goes_both_ways(shown):
     assert session.state.opacity == pytest.approx(0.9)
 
 
-def test_stains_are_shown_before_the_cells_are_read_and_stay_when_they_are(small_slide, fake_backend, tmp_path):
+@pytest.mark.parametrize("with_labels", [False, True])
+def test_pixels_are_shown_before_the_cells_are_read_and_stay_when_they_are(
+    with_labels, small_slide, fake_backend, tmp_path
+):
     viewer, session = ViewerModel(), Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
     view = SlideView(viewer, session)
     picture = SlidePicture.of(small_slide.image, small_slide.channels)
+    picture = picture.with_labels(small_slide.labels) if with_labels else picture
+    session.state.opacity = 0.7
     session.state.opening = picture
     early = list(viewer.layers)
-    assert [layer.name for layer in early] == ["DAPI", "boundary"] and session.state.slide is None
+    assert [layer.name for layer in early] == ["DAPI", "boundary", layers.COLOURS][: 3 if with_labels else 2]
+    assert session.state.slide is None and view.colours is None
+    if with_labels:
+        assert not early[2].data[0][:, :].any(), "cells have no colour yet"
+        session.state.opacity = 0.4
     assert np.array_equal(np.asarray(early[1].data[0]), np.asarray(small_slide.image.levels[0])[1])
     early[0].contrast_limits = (1, 2)
     session.jobs.submit(
@@ -140,14 +149,20 @@ def test_stains_are_shown_before_the_cells_are_read_and_stay_when_they_are(small
     own = ["DAPI", "boundary", layers.CELLS, layers.COLOURS, layers.SELECTED]
     assert [layer.name for layer in viewer.layers] == own
     assert viewer.layers["DAPI"] is early[0] and list(early[0].contrast_limits) == [1, 2], "a person's limits stay"
+    overlay = viewer.layers[layers.COLOURS]
+    assert (overlay in early) == with_labels and overlay is view.colours and overlay.opacity == session.state.opacity
+    session.colour_by("obs:cell_type")
+    assert np.asarray(overlay.data[0])[..., 3].any() and overlay.metadata[layers.SESSION] is session
+    overlay.opacity = 0.2
+    assert session.state.opacity == 0.2
     view.close()
 
 
 def test_stains_go_again_when_the_cells_cannot_be_read(small_slide, fake_backend, tmp_path):
     viewer, session = ViewerModel(), Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
     view = SlideView(viewer, session)
-    session.state.opening = SlidePicture.of(small_slide.image, small_slide.channels)
-    assert len(viewer.layers) == 2
+    session.state.opening = SlidePicture.of(small_slide.image, small_slide.channels).with_labels(small_slide.labels)
+    assert len(viewer.layers) == 3
     session.job_failed("open", SlideError("X of table 'table' is damaged"))
     assert len(viewer.layers) == 0 and session.state.opening is None and "damaged" in session.state.notice.text
     session.state.opening = SlidePicture.of(small_slide.image, small_slide.channels)

@@ -9,6 +9,7 @@ from napari_spatia.data.ngff import Placement
 from napari_spatia.data.slide import Raster
 
 _SAMPLED_CELLS = 200
+_POINTS_FOR_THE_MIDDLE = 10_000
 _SAMPLED_HALF_PX = 1024
 _SAMPLED_UM_PER_PX = 1.5
 _MIN_AGREEMENT = 0.3
@@ -34,10 +35,21 @@ def place_centers(
 
 
 def _neighbours_of_the_middle(points: NDArray[np.float64]) -> NDArray[np.intp]:
-    middle = points[np.argmin(((points - np.median(points, axis=0)) ** 2).sum(axis=1))]
-    distance = ((points - middle) ** 2).sum(axis=1)
+    """Rows of a point near the median and of those around it, nearest first."""
+    some = points[:: max(1, len(points) // _POINTS_FOR_THE_MIDDLE)]
+    middle = some[np.argmin(_squared_distance(some, np.median(some, axis=0)))]
+    distance = _squared_distance(points, middle)
     near = np.argpartition(distance, min(_SAMPLED_CELLS, len(distance)) - 1)[:_SAMPLED_CELLS]
     return near[np.argsort(distance[near], kind="stable")]
+
+
+def _squared_distance(points: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`(n,)`; axis by axis, in a third of the memory: touching new memory is what takes time here."""
+    total = np.zeros(len(points))
+    for axis, value in zip(points.T, place, strict=True):
+        step = axis - value
+        total += np.multiply(step, step, out=step)
+    return total
 
 
 def _agreement(centers_um: NDArray[np.float64], instance_id: NDArray[np.int64], labels: Raster) -> float:

@@ -37,6 +37,17 @@ from napari_spatia.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)
+class SlideRasters:
+    """Image and labels of a slide; no ``labels`` where they have to be drawn from shapes first."""
+
+    image_name: str
+    image: Raster
+    channels: tuple[str, ...]
+    labels_name: str
+    labels: Raster | None
+
+
+@dataclass(frozen=True, slots=True)
 class _CellSource:
     """The element that draws the cells, the region whose rows are read and the obs column (None: the index) of ids."""
 
@@ -135,7 +146,7 @@ def open_slide(
     )
 
 
-def open_image(
+def open_rasters(
     path: str | Path,
     *,
     image: str | None = None,
@@ -143,10 +154,13 @@ def open_image(
     table: str | None = None,
     coordinate_system: str | None = None,
     um_per_px: float | None = None,
-) -> tuple[str, Raster, tuple[str, ...]]:
-    """Name, pixels and channels of the image of `open_slide`, long before the rows and counts of its table are read."""
+) -> SlideRasters:
+    """The pixels of `open_slide`, long before the rows and counts of its table are read."""
     found = _find_elements(path, image, labels, table, coordinate_system, um_per_px)
-    return found.image_name, found.image, found.channels
+    source = found.source
+    with damage_named(found.store.path, f"{source.kind} '{source.name}'"):
+        cells = _raster(found.frame, "labels", source.name) if source.kind == "labels" else None
+    return SlideRasters(found.image_name, found.image, found.channels, source.name, cells)
 
 
 def _find_elements(

@@ -17,7 +17,7 @@ from napari_spatia.data.crops import read_crops
 from napari_spatia.data.elements import lazy
 from napari_spatia.data.gene_columns import is_kept, keep_columns, read_columns
 from napari_spatia.data.ids import IdRows
-from napari_spatia.data.io import open_image, open_slide
+from napari_spatia.data.io import open_rasters, open_slide
 from napari_spatia.data.keys import (
     OBS_ANNOTATION,
     UNS_ANNOTATION,
@@ -52,12 +52,15 @@ TOP_GENES = 8
 
 @dataclass(frozen=True, slots=True)
 class SlidePicture:
-    """The stains of a slide, which can be shown before its cells have been read: pixels and display limits."""
+    """What can be shown of a slide before its cells have been read: pixels and display limits. ``labels`` may come with
+    the cells only.
+    """
 
     image: Raster
     channels: tuple[str, ...]
     limits: NDArray[np.float32]
     pixels: SlidePixels
+    labels: Raster | None = None
 
     @classmethod
     def of(cls, image: Raster, channels: tuple[str, ...], coarser: Sequence[Any] = ()) -> Self:
@@ -66,6 +69,10 @@ class SlidePicture:
         seen = replace(image, levels=levels, stored=(*image.sources, *coarser))
         limits = slide_limits(seen, high=BRIGHTEST_PERCENT)
         return cls(image, channels, limits, SlidePixels.of_image(image, coarser))
+
+    def with_labels(self, labels: Raster, coarser: Sequence[Any] = ()) -> Self:
+        """The same and the labels, with ``coarser`` `(Y, X)` levels made for them; nothing is read yet."""
+        return replace(self, labels=labels, pixels=self.pixels.with_labels(labels, coarser))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +113,13 @@ class OpenedSlide:
 
 
 def read_picture(path: Path, choices: dict[str, Any], sidecar: Path | None) -> SlidePicture:
-    """The stains of the slide at ``path``, in the levels that there are; the arguments are those of `read_opened`."""
-    name, image, channels = open_image(path, **choices)
-    return SlidePicture.of(image, channels, stored_pyramid(path, "images", name, image, pyramid_folder(path, sidecar)))
+    """The pixels of the slide at ``path``, in the levels that there are; the arguments are those of `read_opened`."""
+    found, folder = open_rasters(path, **choices), pyramid_folder(path, sidecar)
+    coarser = stored_pyramid(path, "images", found.image_name, found.image, folder)
+    picture = SlidePicture.of(found.image, found.channels, coarser)
+    if found.labels is None:
+        return picture
+    return picture.with_labels(found.labels, stored_pyramid(path, "labels", found.labels_name, found.labels, folder))
 
 
 def read_opened(
@@ -121,7 +132,7 @@ def read_opened(
 ) -> OpenedSlide:
     """Open the slide at ``path``; ``choices`` are the keywords of `open_slide`, ``sidecar`` a place for its journal.
 
-    ``picture`` are its stains, where they have been read before.
+    ``picture`` are its pixels, where they have been read before.
     """
     slide = open_slide(path, **choices, progress=part(progress, 0.0, 0.5))
     return derive(slide, backend, sidecar, progress, picture)
@@ -141,8 +152,9 @@ def derive(
         coarser = stored_pyramid(slide.path, "images", slide.image_name, slide.image, folder)
         picture = SlidePicture.of(slide.image, slide.channels, coarser)
     journal = Journal((sidecar or sidecar_folder(slide.path)) / f"annotations-{slide.table_name}.jsonl")
-    coarse_labels = stored_pyramid(slide.path, "labels", slide.labels_name, slide.labels, folder)
-    pixels = picture.pixels.with_labels(slide.labels, coarse_labels)
+    if picture.labels is None:
+        coarser = stored_pyramid(slide.path, "labels", slide.labels_name, slide.labels, folder)
+        picture = picture.with_labels(slide.labels, coarser)
     totals = np.asarray(slide.counts.sum(axis=1), np.float32).ravel()
     opened = OpenedSlide(
         slide=slide,
@@ -151,8 +163,8 @@ def derive(
         rows=IdRows(slide.cell_id),
         columns=colourable_columns(slide.obs),
         index=InstanceIndex.from_ids(slide.instance_id),
-        pixels=pixels,
-        label_at=LabelPixels(slide.labels, pixels.labels[0]),
+        pixels=picture.pixels,
+        label_at=LabelPixels(slide.labels, picture.pixels.labels[0]),
         ids=CellIds(slide.cell_id),
         contrast=GeneContrast(slide.counts, totals),
         points=points_names(slide),

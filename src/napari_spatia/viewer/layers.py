@@ -22,6 +22,7 @@ from napari_spatia.data.pyramid import needs_pyramid
 from napari_spatia.data.slide import Raster, Slide
 from napari_spatia.session.colour import to_hex
 from napari_spatia.session.opened import SlidePicture
+from napari_spatia.session.session import Session
 from napari_spatia.viewer.overlay import ColourSource, PaintedLevel
 
 CELLS, COLOURS, SELECTED = "cell outlines", "cell colours", "selected cell"
@@ -29,6 +30,8 @@ ELEMENT = "spatia_element"
 """Where a layer's metadata keeps which element of the store it shows: its path, or what the slide uses it as."""
 CHANNEL = "spatia_channel"
 """Where the metadata of a stain's layer keeps the position of its channel."""
+SESSION = "spatia_session"
+"""Where the overlay's metadata keeps its session, for who saves the layer."""
 UNITS = ("µm", "µm")
 OWN: Mapping[str, Any] = MappingProxyType({"units": UNITS, "metadata": {"spatia": True}})
 """Options of a layer that is made for a slide, and goes with it, where its metadata says nothing else."""
@@ -121,16 +124,17 @@ def cells_spec(slide: Slide, labels: Sequence[Any] | None = None) -> LayerSpec:
     return LayerSpec("labels", options.pop("data"), options)
 
 
-def colours_spec(slide: Slide, labels: Sequence[ChunkedPixels], source: ColourSource, opacity: float) -> LayerSpec:
-    """The look-up-table overlay over the slide's ``labels``, level by level."""
+def colours_spec(raster: Raster, labels: Sequence[ChunkedPixels], source: ColourSource, session: Session) -> LayerSpec:
+    """The look-up-table overlay over a session's labels, whose pixels are ``labels``, level by level."""
     options = {
         "name": COLOURS,
         "multiscale": True,
         "rgb": True,
-        "opacity": opacity,
+        "opacity": session.state.opacity,
         "blending": "translucent",
         "interpolation2d": "nearest",
-        **placed(slide.labels),
+        "metadata": {SESSION: session},
+        **placed(raster),
     }
     return LayerSpec("image", painted(labels, source), options)
 

@@ -27,12 +27,10 @@ from napari_spatia.viewer.plain_shader import keep_shaders, shade_plainly
 from napari_spatia.viewer.pointer import Rest, at_once
 from napari_spatia.viewer.turns import in_turns
 
-SESSION_KEY = "spatia_session"
-"""Where the overlay's metadata keeps its session, for who saves the layer."""
 CLICK_RADIUS_PX = 4
 """A press and a release closer than this on the screen are a click, farther apart a pan."""
-COLOURS_WITHIN_MS = 2000
-"""For how long what is not looked at first waits for the cells' colours."""
+SLIDE_HEARD_MS, COLOURS_WITHIN_MS = 50, 2000
+"""For how long what is not looked at first waits for a wish for colours, and then for the colours."""
 THUMBNAIL_REST_MS = 400
 """How long the colours must rest before the list of layers shows them."""
 
@@ -123,14 +121,18 @@ class SlideView:
         camera = self.viewer.scene.camera
         self._looked_at = (camera.center, camera.zoom) if state.slide.path == self._path else None
         self._path = state.slide.path
-        self._source = ColourSource()
         slide, self._pixels = state.slide, self.session.opened.pixels
-        self._layers = self._first_look.take(self._pixels.stains)
+        shown = self._first_look.take(self._pixels)
+        self._source, self._layers = shown.source, shown.stains
         stains = specs.channel_specs(slide, state.limits, self._pixels.stains)
         for layer, spec in zip(self._layers, stains, strict=False):  # some of them may be there already
             self._follow(layer, spec)
-        steps: list[Callable[[], object]] = [partial(self._add_stain, spec) for spec in stains[len(self._layers) :]]
-        self._in_turns([*steps, self._add_colours])
+        if shown.colours is not None:  # and so they all are
+            self._layers.append(shown.colours)
+            self._colour_in(shown.colours)
+        else:
+            steps: list[Callable[[], object]] = [partial(self._add_stain, spec) for spec in stains[len(self._layers) :]]
+            self._in_turns([*steps, self._add_colours])
         self._show_title()
 
     def _in_turns(self, steps: Sequence[Callable[[], object]]) -> None:
@@ -165,14 +167,25 @@ class SlideView:
     def _add_colours(self) -> None:
         state = self.session.state
         assert state.slide is not None and self._pixels is not None, "its stains are shown"
-        spec = specs.colours_spec(state.slide, self._pixels.labels, self._source, state.opacity)
-        spec.options["metadata"] = {SESSION_KEY: self.session}
-        self._colours = self._add(spec)
-        self._colours.events.opacity.connect(self._take_opacity)
+        spec = specs.colours_spec(state.slide.labels, self._pixels.labels, self._source, self.session)
+        self._colour_in(self._add(spec))
+
+    def _colour_in(self, layer: Image) -> None:
+        """Show what there is of colours in this layer from now on."""
+        state, self._colours = self.session.state, layer
+        layer.opacity = state.opacity
+        layer.events.opacity.connect(self._take_opacity)
         self._waits_for_colours = True
-        self._rest("others", 0 if state.colour is None else COLOURS_WITHIN_MS, self._add_others)
+        self._rest("others", SLIDE_HEARD_MS, self._await_colours)
         self._show_lookup()
         self._show_selected()
+
+    def _await_colours(self) -> None:
+        """Colours are asked for by who hears of the slide, or by a person later."""
+        if self.session.state.colour is None:
+            self._add_others()
+        else:
+            self._rest("others", COLOURS_WITHIN_MS, self._add_others)
 
     def _add_others(self) -> None:
         """What is not looked at first: the window would paint the colours later by half a second."""

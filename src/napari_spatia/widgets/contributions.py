@@ -19,8 +19,7 @@ from napari_spatia.data.picture import slide_limits
 from napari_spatia.errors import SlideError
 from napari_spatia.session.opened import BRIGHTEST_PERCENT, with_annotations
 from napari_spatia.session.session import Session
-from napari_spatia.viewer.layers import COLOURS, UNITS, cells_spec, channel_specs
-from napari_spatia.viewer.slide_view import SESSION_KEY
+from napari_spatia.viewer.layers import COLOURS, SESSION, UNITS, cells_spec, channel_specs
 from napari_spatia.viewer.view_picture import view_picture
 from napari_spatia.widgets.annotate_dock import AnnotateDock
 from napari_spatia.widgets.arrange import EXPORT, show_docks
@@ -180,7 +179,7 @@ def pancreas_region() -> list[tuple[Any, ...]]:
 
 def write_cells(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     """Save the cells of the overlay, with predictions and annotation, in the format that the path ends in."""
-    session = attributes["metadata"].get(SESSION_KEY)
+    session = attributes["metadata"].get(SESSION)
     if session is None:
         raise SlideError(f"Layer '{attributes['name']}' holds no cells; select '{COLOURS}' to save cells.")
     place = Path(path)

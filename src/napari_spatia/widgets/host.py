@@ -16,6 +16,7 @@ from napari_spatia.session.state import Notice
 from napari_spatia.viewer.camera import Camera
 from napari_spatia.viewer.element_view import ElementView
 from napari_spatia.viewer.layer_owners import LayerOwners
+from napari_spatia.viewer.letters import draw_letters
 from napari_spatia.viewer.neighbour_view import NeighbourView
 from napari_spatia.viewer.patch_view import PatchView
 from napari_spatia.viewer.picking import pick_without_drawing
@@ -24,6 +25,7 @@ from napari_spatia.viewer.polygon_view import PolygonView
 from napari_spatia.viewer.read_ahead import ReadAhead
 from napari_spatia.viewer.slide_view import SlideView
 from napari_spatia.viewer.transcript_view import TranscriptView
+from napari_spatia.viewer.turns import in_turns
 from napari_spatia.viewer.warm_up import warm_up
 from napari_spatia.widgets.delivery import GuiDelivery
 from napari_spatia.widgets.hover_card import HoverTips
@@ -151,6 +153,7 @@ def hosts_for(viewer: ViewerModel, backend: Backend | None = None, sidecar: Path
         _hosts[viewer] = made
         pick_without_drawing(viewer)
         paint_nothing_behind(viewer)
+        in_turns(made.slides.front.jobs, draw_letters(viewer), lambda: True)
         made.slides.front.jobs.submit("warm up", lambda progress: warm_up(), lambda done: None)
     return _hosts[viewer]
 
