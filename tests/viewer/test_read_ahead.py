@@ -7,8 +7,9 @@ from napari.layers import Image
 from napari_spatia.data.chunks import ChunkedPixels, KeptChunks
 from napari_spatia.errors import Cancelled
 from napari_spatia.session.session import Session
+from napari_spatia.viewer import read_ahead
 from napari_spatia.viewer.overlay import ColourSource, PaintedLevel
-from napari_spatia.viewer.read_ahead import ReadAhead, beside_the_screen
+from napari_spatia.viewer.read_ahead import MAX_BYTES, ReadAhead, parts_ahead
 from napari_spatia.viewer.slide_view import SlideView
 
 SIDES = (8192, 4096, 2048)
@@ -30,14 +31,14 @@ def shown(data, painted, first_px, last_px):
 
 
 @pytest.mark.parametrize("painted", [False, True])
-def test_the_levels_that_a_zoom_reaches_are_read(painted):
+def test_what_moves_of_the_camera_show_is_read(painted):
     data = levels()
     layer = shown(data, painted, (3000, 3000), (4200, 4800))
     assert layer.data_level == 1
-    parts = list(beside_the_screen(layer, CANVAS))
-    assert [level for level, _ in parts] == [data[0], data[2]]
-    for level, spans in parts:
-        level.keep(*spans)
+    parts = parts_ahead(layer, CANVAS)
+    assert [part.level for part in parts] == [data[1], data[2], data[0]]
+    for part in parts:
+        part.level.keep(part.rows, part.columns)
 
     def reads_nothing(first_px, last_px):
         """Whether that much is drawn from memory."""
@@ -50,6 +51,7 @@ def test_the_levels_that_a_zoom_reaches_are_read(painted):
         return not asked
 
     middle = np.array([3600, 3900])
+    assert reads_nothing((3250, 3400), (4450, 5200)) and layer.data_level == 1
     assert reads_nothing(middle - (240, 340), middle + (240, 340)) and layer.data_level == 0
     assert reads_nothing(middle - (1010, 1410), middle + (1010, 1410)) and layer.data_level == 2
     assert not reads_nothing((0, 0), (480, 680)), "what is far away is not"
@@ -57,12 +59,17 @@ def test_the_levels_that_a_zoom_reaches_are_read(painted):
 
 def test_ends_of_a_slide_and_of_its_levels_and_other_layers():
     data = levels()
-    ((level, (rows, columns)),) = beside_the_screen(shown(data, False, (0, 0), (480, 680)), CANVAS)
-    assert level is data[1] and rows[0] == columns[0] == 0 and rows[1] < CANVAS[0] and columns[1] < CANVAS[1]
-    ((level, (rows, columns)),) = beside_the_screen(shown(data, False, (0, 0), SIDES[:1] * 2), CANVAS)
-    assert level is data[1] and (rows[1] - rows[0], columns[1] - columns[0]) == (1000, 1400)
-    assert not list(beside_the_screen(Image(np.zeros((4, 4))), CANVAS))
-    assert not list(beside_the_screen(Image([np.zeros((64, 64)), np.zeros((32, 32))], multiscale=True), CANVAS))
+    finest, coarser = parts_ahead(shown(data, False, (0, 0), (480, 680)), CANVAS)
+    assert finest.level is data[0] and finest.rows[0] == finest.columns[0] == 0
+    assert coarser.level is data[1] and coarser.rows[0] == coarser.columns[0] == 0
+    assert coarser.rows[1] < CANVAS[0] and coarser.columns[1] < CANVAS[1]
+    whole, finer = parts_ahead(shown(data, False, (0, 0), SIDES[:1] * 2), CANVAS)
+    assert (whole.level, whole.rows, whole.columns) == (data[2], (0, SIDES[2]), (0, SIDES[2]))
+    assert whole.num_bytes == SIDES[2] ** 2
+    assert finer.level is data[1]
+    assert [high - low for low, high in (finer.rows, finer.columns)] == [1000, 1400]
+    assert not parts_ahead(Image(np.zeros((4, 4))), CANVAS)
+    assert not parts_ahead(Image([np.zeros((64, 64)), np.zeros((32, 32))], multiscale=True), CANVAS)
 
 
 class Kept:
@@ -119,6 +126,22 @@ def test_it_reads_when_the_camera_rests_and_stops_when_it_moves(resting, monkeyp
 
 def cancelled(fraction, doing):
     raise Cancelled("read ahead")
+
+
+def test_no_more_is_read_than_there_is_room_for(resting, monkeypatch):
+    viewer, session, calls = resting
+    data = levels()
+    viewer.add_layer(shown(data, False, (3000, 3000), (4200, 4800)))
+    around, coarser, finer = parts_ahead(viewer.layers[-1], viewer.canvas.size)
+    assert around.num_bytes + coarser.num_bytes + finer.num_bytes < MAX_BYTES
+    monkeypatch.setattr(read_ahead, "MAX_BYTES", around.num_bytes + coarser.num_bytes)
+    viewer.scene.camera.zoom = 0.1
+    jobs = Kept()
+    monkeypatch.setattr(session, "jobs", jobs)
+    calls["read ahead"]()
+    jobs.kept[-1][1](lambda fraction, doing: None)
+    y, x = (sum(span) // 2 for span in (finer.rows, finer.columns))
+    assert not data[0].in_memory(y, x) and data[1].in_memory(y // 2, x // 2) and data[2].in_memory(y // 4, x // 4)
 
 
 def test_a_slide_behind_reads_nothing(resting):
