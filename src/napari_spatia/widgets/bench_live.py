@@ -2,7 +2,8 @@
 
 Sliders are dragged through random places, 30 moves a second whether or not their pictures are there (`Driver`). While a
 slider moves, pictures are drawn in few passes; when it is let go the time until the picture in all its passes is on
-screen is measured too, and the memory that all moves leave.
+screen is measured too, and the memory that all moves leave. The last picture is drawn again by ``napari-spatia
+perturb`` from the window's recipe, and compared bit for bit.
 
 ``python -m napari_spatia.widgets.bench_live [SLIDE] [--checkpoint NAME] [--moves 200]`` prints one JSON line.
 """
@@ -10,6 +11,7 @@ screen is measured too, and the memory that all moves leave.
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -68,6 +70,7 @@ def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str
         memory_mb.append(resident_mb())
     p50, p95 = median_and_p95(times)
     shown = session.state.counterfactual
+    is_replayed = replayed(driver)
     driver.close()
     return {
         "measure": "slider move to new picture on screen",
@@ -84,8 +87,22 @@ def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str
         "let_go_to_rest_ms": dict(zip(("p50", "p95"), median_and_p95(rests), strict=True)),
         "longest_gui_block_ms": round(blocked, 1),
         "memory_growth_mb": round(memory_mb[-1] - memory_mb[0], 1),
+        "perturb_draws_the_last_picture": is_replayed,
         "cpus": os.cpu_count(),
     }
+
+
+def replayed(driver: Driver) -> bool:
+    """Whether ``napari-spatia perturb`` draws the picture that is on screen, bit for bit."""
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = Path(folder) / "recipe.json"
+        driver.session.keep_recipe(recipe)
+        driver.until(recipe.exists, "writing the recipe")
+        command = [sys.executable, "-m", "napari_spatia", "perturb", "--recipe", str(recipe), "--out", folder, "--json"]
+        done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SpatiaError(done.stderr)
+    return bool(json.loads(done.stdout.splitlines()[-1])["identical_to_recipe"])
 
 
 def main() -> int:
