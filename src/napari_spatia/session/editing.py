@@ -224,6 +224,12 @@ class EditVerbs(RangeVerbs):
 
         self.jobs.submit("render", work, accept, drop_stale=refines, pause_s=pause_s)
 
+    def job_failed(self, kind: str, error: Exception) -> None:
+        """No picture of an older edit stays under the sliders of one that could not be drawn."""
+        if kind == "render":
+            self.state.resolved = self.state.counterfactual = self.state.evidence = None
+        super().job_failed(kind, error)
+
     def examine(self) -> None:
         """Measure what stands behind the counterfactual as it is now: its spread over seeds, the nearest real cells.
 

@@ -38,6 +38,7 @@ from napari_spatia.viewer.patch_paint import (
 from napari_spatia.viewer.plain_shader import shade_plainly
 from napari_spatia.viewer.pointer import Rest, at_once
 from napari_spatia.viewer.slide_view import SlideView
+from napari_spatia.viewer.warm_up import is_warm, warm_up
 
 if TYPE_CHECKING:
     from napari_spatia.inference.perturb import SelectedCell
@@ -133,7 +134,7 @@ class PatchView:
             few = [letters[at : at + LETTERS_A_TURN] for at in range(0, len(letters), LETTERS_A_TURN)]
             writing = [partial(self._write_unseen, words) for words in few]
             steps: list[Callable[[], None]] = [self._show_patch, *writing, self._end_preparing]
-            self._session.jobs.submit("patch layer", lambda progress: None, lambda done: self._take_turns(steps))
+            self._session.jobs.submit("patch layer", lambda progress: warm_up(), lambda done: self._take_turns(steps))
 
     def _take_turns(self, steps: Sequence[Callable[[], None]]) -> None:
         steps[0]()
@@ -163,7 +164,7 @@ class PatchView:
         if viewer is None:
             return
         self._is_patched = patch is not None
-        if self._layer is None and state.bound and state.patches_shown:
+        if self._layer is None and state.bound and state.patches_shown and is_warm():  # else it is being prepared
             self._layer, self._named = self._add_clear(viewer), COUNTERFACTUAL
         if self._layer is not None and (patch is None or state.patches_shown):
             self._fill(viewer, self._layer, patch)

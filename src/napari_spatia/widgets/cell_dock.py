@@ -20,6 +20,7 @@ from napari_spatia.widgets.gene_sliders import GeneSearch, GeneSliders
 from napari_spatia.widgets.keep_dialog import KeepRow
 from napari_spatia.widgets.marking import MarkStrip
 from napari_spatia.widgets.moves_most import MovesMost
+from napari_spatia.widgets.overdue import Overdue
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
 from napari_spatia.widgets.patch_bar import PatchBar
 from napari_spatia.widgets.pictures import CellPictures, PictureGrid
@@ -70,6 +71,7 @@ class CellDock(Dock):
         self.watch(
             self._show_pictures, "crop", "cell", "counterfactual", "evidence", "limits", "stain_colours", "stain"
         )
+        Overdue(self, (self.pictures.edited, self.pictures.difference))
         self.watch_late(self._show_words, "counterfactual", "evidence")  # the picture is not to wait for them
         self.watch(self._show_edit, "edit", "checkpoint", "selected")
         self.watch(self._show_ranges, "ranges")

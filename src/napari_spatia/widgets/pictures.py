@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QImage, QPainter, QPaintEvent, QPalette, QPen, QPixmap
+from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent, QPalette, QPen, QPixmap
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from napari_spatia.data import picture as pictures
@@ -19,6 +19,7 @@ SIDE_PX, SMALL_SIDE_PX = 192, 96
 """Width and height of a picture on a tall and on a low screen; crops are enlarged by a whole number, about to that."""
 TALL_COLUMNS, LOW_COLUMNS = 2, 4
 SCALE_BAR_UM = 5.0
+VEIL = QColor(0, 0, 0, 170)
 
 
 class PictureView(QWidget):
@@ -29,6 +30,7 @@ class PictureView(QWidget):
     def __init__(self, empty: str) -> None:
         super().__init__()
         self._empty = empty
+        self._veil = ""
         self._pixmap: QPixmap | None = None
         self._fresh = False
         self.setFixedSize(SIDE_PX, SIDE_PX)
@@ -36,6 +38,18 @@ class PictureView(QWidget):
     @property
     def has_picture(self) -> bool:
         return self._pixmap is not None
+
+    @property
+    def veil_words(self) -> str:
+        """What the picture is veiled by, nothing while it is not."""
+        return self._veil
+
+    def veil(self, words: str) -> None:
+        """Lay a veil over the picture, with a few ``words`` on it; take it off where there are none."""
+        if words != self._veil:
+            self._veil = words
+            self.setAccessibleDescription(words)
+            self.update()
 
     def show_picture(self, picture: NDArray[np.uint8] | None) -> None:
         """Show `(H, W, 3)` uint8, or the words of the empty state."""
@@ -60,6 +74,10 @@ class PictureView(QWidget):
         else:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawPixmap(self.rect(), self._pixmap)
+            if self._veil:
+                painter.fillRect(self.rect(), VEIL)
+                painter.setPen(Qt.GlobalColor.white)
+                painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), self._veil)
         painter.end()
         if self._fresh:
             self._fresh = False
