@@ -74,7 +74,7 @@ def test_mark_and_row_change_the_pixels(cell: np.ndarray):
 
 
 def test_png_keeps_its_notes(cell: np.ndarray, tmp_path: Path):
-    path = picture.save_png(picture.composite(cell, CHANNELS), tmp_path / "new" / "cell.png", {"Comment": "µm"})
+    path = picture.save_picture(picture.composite(cell, CHANNELS), tmp_path / "new" / "cell.png", {"Comment": "µm"})
     assert Image.open(path).text["Comment"] == "µm"
     assert [item.name for item in path.parent.iterdir()] == ["cell.png"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from napari_spatia.widgets.cell_dock import CellDock
-from napari_spatia.widgets.keep_dialog import CSV, GIF, JSON, KINDS, PNG, TIFF, KeepDialog, KeepRow
+from napari_spatia.widgets.keep_dialog import CSV, GIF, JSON, KINDS, OME, PNG, TIF, KeepDialog, KeepRow
 
 
 @pytest.fixture
@@ -41,11 +41,12 @@ def test_each_kind_of_file_is_written(dock, tmp_path, kind):
 def test_only_what_counts_is_asked(dock):
     dialog = KeepDialog(dock, lambda name, kind: "")
     seen = {}
-    for kind in (PNG, TIFF, GIF, CSV, JSON):
+    for kind in (PNG, TIF, OME, GIF, CSV, JSON):
         choose(dialog, kind)
         seen[kind] = [not widget.isHidden() for widget in (dialog.shown, dialog.term, dialog.side)]
     assert seen == {
-        PNG: [True, False, True], TIFF: [False] * 3, GIF: [False, True, True], CSV: [False] * 3, JSON: [False] * 3,
+        PNG: [True, False, True], TIF: [True, False, True], OME: [False] * 3,
+        GIF: [False, True, True], CSV: [False] * 3, JSON: [False] * 3,
     }  # fmt: skip
     choose(dialog, PNG)
     save = dialog.buttons.button(dialog.buttons.StandardButton.Save)
@@ -65,6 +66,6 @@ def test_no_place_writes_nothing_and_no_picture_offers_nothing(dock, ready):
 
 def test_an_ending_of_ones_own_stays(dock, tmp_path):
     dialog = KeepDialog(dock, lambda name, kind: str(tmp_path / "mine.tiff"))
-    choose(dialog, TIFF)
+    choose(dialog, OME)
     dialog.buttons.accepted.emit()
     assert dock.state.exported == (Path(tmp_path / "mine.tiff"),)

@@ -71,10 +71,10 @@ class EditedCell:
     def write(self, folder: Path, values: Mapping[str, Any]) -> list[Path]:
         """Write everything into ``folder``; ``values`` is the recipe."""
         made = EditPictures(self.selected, self.resolved, self.edited, self.limits, recipe=values)
-        files = [picture.save_png(made.panel(side_px=_SIDE_PX), folder / "perturb.png", made.notes)]
+        files = [picture.save_picture(made.panel(side_px=_SIDE_PX), folder / "perturb.png", made.notes)]
         if self.sweep:
             frames = made.sweep(self.sweep, SWEEP_LOG2_FC, self.doses, _SWEEP_SIDE_PX)
-            files.append(picture.save_png(np.hstack(frames), folder / "sweep.png", made.notes))
+            files.append(picture.save_picture(np.hstack(frames), folder / "sweep.png", made.notes))
         files.append(self._write_arrays(folder / "perturb.npz"))
         with staged_file(folder / "perturb.json") as staged:
             staged.write_text(json.dumps(values, indent=2, default=str) + "\n", encoding="utf-8")

@@ -3,6 +3,7 @@
 C channels, H × W pixels. Images are `(C, H, W)` float32 in slide units; pictures are `(H, W, 3)` uint8 RGB.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -25,6 +26,9 @@ Limits = NDArray[np.float32]
 Place = tuple[slice, slice]
 """Rows and columns of a picture."""
 
+TIFF_ENDINGS = (".tif", ".tiff")
+IMAGE_DESCRIPTION = 270
+"""The tag of a TIFF that tells what it shows."""
 COUNTERFACTUAL = "COUNTERFACTUAL"
 """The word that every generated, edited picture carries."""
 
@@ -233,11 +237,19 @@ def letters(size_px: int) -> ImageFont.FreeTypeFont:
         return ImageFont.truetype(str(path), max(9, size_px))
 
 
-def save_png(picture: Picture, path: Path, notes: Mapping[str, str] | None = None) -> Path:
-    """Write a PNG whole or not at all, with ``notes`` as its text records."""
-    records = PngImagePlugin.PngInfo()
-    for key, value in (notes or {}).items():
-        records.add_itxt(key, value)
+def save_picture(picture: Picture, path: Path, notes: Mapping[str, str] | None = None) -> Path:
+    """Write a TIFF where the path ends like one, else a PNG, whole or not at all.
+
+    ``notes`` are a PNG's text records, and as JSON a TIFF's description.
+    """
+    notes = dict(notes or {})
     with staged_file(path) as staged:
-        Image.fromarray(picture).save(staged, format="PNG", pnginfo=records)
+        if path.suffix.lower() in TIFF_ENDINGS:
+            info = {IMAGE_DESCRIPTION: json.dumps(notes)}
+            Image.fromarray(picture).save(staged, format="TIFF", compression="tiff_deflate", tiffinfo=info)
+        else:
+            records = PngImagePlugin.PngInfo()
+            for key, value in notes.items():
+                records.add_itxt(key, value)
+            Image.fromarray(picture).save(staged, format="PNG", pnginfo=records)
     return path

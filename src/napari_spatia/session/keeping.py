@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_spatia.data.picture import Limits, colours_by_channel, display_limits, limits_by_channel, save_png
+from napari_spatia.data.picture import Limits, colours_by_channel, display_limits, limits_by_channel, save_picture
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.edit_pictures import (
     PICTURES,
@@ -28,12 +28,12 @@ class KeepVerbs(EditVerbs):
     """The counterfactual as it is now. Files appear whole or not at all."""
 
     def keep_picture(self, path: str | Path, pictures: Sequence[str] = PICTURES, side_px: int = 512) -> None:
-        """Write some of `PICTURES` beside each other as a PNG, each ``side_px`` wide and high."""
+        """Write some of `PICTURES` beside each other as a PNG or TIFF, each ``side_px`` wide and high."""
         unknown = [name for name in pictures if name not in PICTURES]
         if unknown or not pictures:
             raise SpatiaError(f"Pictures {unknown or 'none'} cannot be kept. Expected some of {', '.join(PICTURES)}.")
         made = self._made()
-        self._keep(Path(path), lambda place, progress: save_png(made.panel(pictures, side_px), place, made.notes))
+        self._keep(Path(path), lambda place, progress: save_picture(made.panel(pictures, side_px), place, made.notes))
 
     def keep_intensities(self, path: str | Path) -> None:
         """Write the cell, its zero edit and its counterfactual as an OME-TIFF of float32 in the slide's units."""

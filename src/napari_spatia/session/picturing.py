@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_spatia.data.picture import COUNTERFACTUAL, Picture, save_png
+from napari_spatia.data.picture import COUNTERFACTUAL, Picture, save_picture
 from napari_spatia.errors import SpatiaError, did_you_mean
 from napari_spatia.progress import Progress
 from napari_spatia.session.legend_picture import with_legend
@@ -60,7 +60,7 @@ class PictureVerbs(PatchVerbs):
             if patched:
                 notes |= {"Title": COUNTERFACTUAL, "counterfactual": "cells on the slide are shown under an edit"}
             try:
-                return save_png(whole, path, notes)
+                return save_picture(whole, path, notes)
             except OSError as error:
                 raise SpatiaError(
                     f"Cannot write '{path}': {error.strerror or error}. Name a folder that can be written."

@@ -10,10 +10,12 @@ from napari_spatia.session.keeping import SIDES_PX, SWEEP_STEPS
 from napari_spatia.widgets.gene_sliders import term_text
 from napari_spatia.widgets.parts import Busy, Dock, button, hint, row
 
-PNG, TIFF, GIF, CSV, JSON = "png", "ome.tif", "gif", "csv", "json"
+PNG, TIF, OME, GIF, CSV, JSON = "png", "tif", "ome.tif", "gif", "csv", "json"
+BESIDE = "The pictures below beside each other, with scale bars, the cell and the edit"
 KINDS = (
-    (PNG, "Pictures (PNG)", "The pictures below beside each other, with scale bars, the cell and the edit"),
-    (TIFF, "Intensities (OME-TIFF)", "Real cell, zero edit and counterfactual in the slide's units, a channel a stain"),
+    (PNG, "Pictures (PNG)", BESIDE),
+    (TIF, "Pictures (TIFF)", BESIDE),
+    (OME, "Intensities (OME-TIFF)", "Real cell, zero edit and counterfactual in the slide's units, a channel a stain"),
     (GIF, "Sweep of one slider (GIF)", f"{SWEEP_STEPS} pictures from one end of the slider to the other, and back"),
     (CSV, "Features (CSV)", "Areas and mean stains of the cell, before and after"),
     (JSON, "Recipe (JSON)", "All that `napari-spatia perturb --recipe FILE` needs to draw the same pixels again"),
@@ -74,10 +76,10 @@ class KeepDialog(QDialog):
         """Only what counts for the chosen kind of file."""
         kind, has_terms = self.kind.currentData(), self.term.count() > 0
         self.told.setText(next(text for name, _, text in KINDS if name == kind))
-        for widget, kinds in ((self.shown, (PNG,)), (self.term, (GIF,)), (self.side, (PNG, GIF))):
+        for widget, kinds in ((self.shown, (PNG, TIF)), (self.term, (GIF,)), (self.side, (PNG, TIF, GIF))):
             self._form.setRowVisible(widget, kind in kinds)
         chosen = any(box.isChecked() for box in self.pictures.values())
-        can_save = {PNG: chosen, GIF: has_terms}.get(kind, True)
+        can_save = {PNG: chosen, TIF: chosen, GIF: has_terms}.get(kind, True)
         self.buttons.button(QDialogButtonBox.StandardButton.Save).setEnabled(can_save)
         self.adjustSize()
 
@@ -87,13 +89,13 @@ class KeepDialog(QDialog):
         if not path:
             return
         place, side_px = with_ending(Path(path), kind), int(self.side.currentData())
-        if kind == PNG:
+        if kind in (PNG, TIF):
             chosen = [name for name, box in self.pictures.items() if box.isChecked()]
             self._dock.attempt(session.keep_picture, place, chosen, side_px)
         elif kind == GIF:
             self._dock.attempt(session.keep_sweep, place, str(self.term.currentData()), side_px)
         else:
-            verbs = {TIFF: session.keep_intensities, CSV: session.keep_features, JSON: session.keep_recipe}
+            verbs = {OME: session.keep_intensities, CSV: session.keep_features, JSON: session.keep_recipe}
             self._dock.attempt(verbs[kind], place)
         self.accept()
 
