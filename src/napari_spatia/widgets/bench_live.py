@@ -36,8 +36,8 @@ DEFAULT_CHECKPOINT = "sim-small"
 def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str, Any]:
     """Random moves of random sliders on `CELLS_TRIED` cells; times in ms.
 
-    ``memory_growth_mb`` is what all moves after the first cell's leave in memory, and beside it what selecting the other
-    cells does. Together they are what a session grows by.
+    ``memory_growth_mb`` is what all moves after the first cell's leave in memory, and beside it what selecting the
+    other cells does. Together they are what a session grows by.
     """
     rng = np.random.default_rng(seed)
     driver = Driver(start(slide, checkpoint, {}))
