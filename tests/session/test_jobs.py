@@ -1,11 +1,13 @@
 import subprocess
 import sys
 import threading
+import time
 
+import psutil
 import pytest
 
 from napari_spatia.errors import Cancelled, SpatiaError
-from napari_spatia.session.jobs import InlineJobs, ThreadJobs
+from napari_spatia.session.jobs import LONG_WORK_S, InlineJobs, ThreadJobs
 
 
 class Watcher:
@@ -187,3 +189,28 @@ began.wait()
     ended = tmp_path / "ended"
     subprocess.run([sys.executable, "-c", script, str(ended)], check=True, timeout=60)
     assert ended.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' allocators are not told")
+def test_what_long_work_has_freed_goes_back_to_the_system(jobs):
+    def resident_mb():
+        return psutil.Process().memory_info().rss / 2**20
+
+    def work(seconds):
+        def run(progress):
+            blocks = [bytearray(b"1") * 20_000 for _ in range(5_000)]  # 100 MB
+            kept = blocks[::500]  # so that the allocator finds no long stretch free at its end
+            del blocks
+            time.sleep(seconds)
+            return kept
+
+        return run
+
+    accepted = []
+    before = resident_mb()
+    jobs.submit("read", work(0.0), accepted.append)
+    assert jobs.wait(10)
+    assert resident_mb() - before > 80
+    jobs.submit("read", work(1.2 * LONG_WORK_S), accepted.append)
+    assert jobs.wait(10)
+    assert resident_mb() - before < 20

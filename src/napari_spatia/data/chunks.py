@@ -25,12 +25,12 @@ Span = tuple[int, int]
 
 
 class KeptChunks:
-    """The chunks that were read last, of any number of arrays that outlive it. For several threads."""
+    """The chunks that were read last, ``num_bytes`` of any number of arrays that outlive it. For several threads."""
 
     def __init__(self, max_bytes: int = MAX_KEPT_BYTES) -> None:
         self._max_bytes = max_bytes
         self._chunks: OrderedDict[tuple[int, Block], NDArray[Any]] = OrderedDict()
-        self._num_bytes = 0
+        self.num_bytes = 0
         self._lock = threading.Lock()
 
     def get(self, owner: int, block: Block) -> NDArray[Any] | None:
@@ -45,10 +45,10 @@ class KeptChunks:
         """Keep a chunk; those that were not read for longest go, but never the newest."""
         with self._lock:
             if (owner, block) not in self._chunks:
-                self._num_bytes += chunk.nbytes
+                self.num_bytes += chunk.nbytes
             self._chunks[owner, block] = chunk
-            while self._num_bytes > self._max_bytes and len(self._chunks) > 1:
-                self._num_bytes -= self._chunks.popitem(last=False)[1].nbytes
+            while self.num_bytes > self._max_bytes and len(self._chunks) > 1:
+                self.num_bytes -= self._chunks.popitem(last=False)[1].nbytes
 
 
 class ChunkedPixels:

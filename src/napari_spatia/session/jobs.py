@@ -16,11 +16,14 @@ from typing import Any, Protocol, TypeVar
 
 from napari_spatia.errors import Cancelled
 from napari_spatia.progress import Progress, silent
+from napari_spatia.session.freed_memory import give_back_freed
 
 T = TypeVar("T")
 Deliver = Callable[[Callable[[], None]], None]
 
 REPORT_EVERY_S = 0.05
+LONG_WORK_S = 0.25
+"""Work that took so long has made and freed much; a picture along a movement has not."""
 MOST_S_AT_EXIT = 30.0
 """How long the end of the program waits for work that was cancelled: a thread cut off inside a library aborts it."""
 _log = logging.getLogger(__name__)
@@ -245,6 +248,7 @@ class _Lane:
     def _run(self, request: _Request) -> None:
         status = JobStatus(self.kind, request.generation)
         self._deliver(lambda: self._changed(status))
+        began = time.monotonic()
         try:
             result = request.work(self._reporter(request))
         except Cancelled:
@@ -255,6 +259,8 @@ class _Lane:
             self._finish(request, status, lambda: self._failed(self.kind, failure))
         else:
             self._finish(request, status, lambda: request.accept(result))
+        if time.monotonic() - began > LONG_WORK_S:
+            give_back_freed()
 
     def _finish(self, request: _Request, status: JobStatus, take: Callable[[], None]) -> None:
         """Hand over the end of a job. Whether it still counts is asked last, on the owner's thread."""

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_spatia.data.simulate import simulate_slide
 from napari_spatia.errors import SpatiaError
-from napari_spatia.widgets.driving import MOVE_EVERY_S, Driver, Watchdog, median_and_p95, resident_mb
+from napari_spatia.widgets.driving import MB, MOVE_EVERY_S, Driver, Watchdog, median_and_p95, resident_mb
 from napari_spatia.widgets.launch import start
 
 CELLS_TRIED, DRAG_MOVES = 10, 10
@@ -36,8 +36,8 @@ DEFAULT_CHECKPOINT = "sim-small"
 def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str, Any]:
     """Random moves of random sliders on `CELLS_TRIED` cells; times in ms.
 
-    ``memory_growth_mb`` is what all moves after the first cell's leave in memory, and beside it what selecting the
-    other cells does. Together they are what a session grows by.
+    ``memory_growth_mb`` is what all that follows the first cell's moves leaves in memory, how much of that came while
+    sliders moved and while the other cells were selected, and how much is pixels of the slide that were read for them.
     """
     rng = np.random.default_rng(seed)
     driver = Driver(start(slide, checkpoint, {}))
@@ -49,6 +49,7 @@ def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str
     blocked = 0.0
     selected_mb: list[float] = []
     moved_mb: list[float] = []
+    pixels_mb: list[float] = []
     for cell_idx in rng.choice(session.slide.num_cells, CELLS_TRIED, replace=False):
         session.select_cell(str(session.slide.cell_id[cell_idx]))
         driver.picture_rests()
@@ -71,8 +72,10 @@ def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str
                 done += len(moved)
         blocked = max(blocked, watchdog.longest_ms)
         moved_mb.append(resident_mb())
+        assert session.state.pixels is not None, "a slide is open"
+        pixels_mb.append(session.state.pixels.kept.num_bytes / MB)
+    grown = moved_mb[-1] - moved_mb[0]
     by_moves = sum(moved_mb[1:]) - sum(selected_mb[1:])
-    by_cells = moved_mb[-1] - moved_mb[0] - by_moves
     p50, p95 = median_and_p95(times)
     shown = session.state.counterfactual
     is_replayed = replayed(driver)
@@ -91,7 +94,12 @@ def measure(slide: Path, checkpoint: str, num_moves: int, seed: int) -> dict[str
         "max_ms": round(max(times), 1),
         "let_go_to_rest_ms": dict(zip(("p50", "p95"), median_and_p95(rests), strict=True)),
         "longest_gui_block_ms": round(blocked, 1),
-        "memory_growth_mb": {"moves": round(by_moves, 1), "cells": round(by_cells, 1)},
+        "memory_growth_mb": {
+            "all": round(grown, 1),
+            "moves": round(by_moves, 1),
+            "cells": round(grown - by_moves, 1),
+            "slide_pixels": round(pixels_mb[-1] - pixels_mb[0], 1),
+        },
         "perturb_draws_the_last_picture": is_replayed,
         "cpus": os.cpu_count(),
     }
