@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Record = dict[str, Any]
-NONE, WHOLE = "–", "pan or zoom, whole slide"
-PAN = "pan or zoom"
+NONE, PAN, WHOLE = "–", "pan or zoom", "whole slide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +37,10 @@ INTRODUCTION = """# Viewers on a large slide
 
 Synthetic slides (`napari_spatia.benchmark.grid_slide`: image and labels with pyramids, 300 genes), a window of
 {width:,} × {height:,} px on a virtual screen, {cpus} CPUs and no GPU. Times are the median / 95th percentile in ms from
-the request to the end of the first frame that shows its outcome; × is a peer's median over ours. The longest GUI block
-is the longest time in a step for which the window did not answer, in ms. What is asked for holds for the 95th
-percentile of {cells:,} cells. Peers show one of the two stains. Made by
+the request to the end of the first frame that shows its outcome, and ("all read") to the frame in which nothing stands
+in for pixels that were still read; × is a peer's median over ours. The longest GUI block is the longest time in a step
+for which the window did not answer, in ms. What is asked for holds for the 95th percentile of {cells:,} cells. Peers
+show one of the two stains. Made by
 `{command}`.
 """
 
@@ -118,8 +118,8 @@ def growth(ours: Sequence[Record]) -> str:
 
 
 def _whole_slide_named(steps: Record) -> Record:
-    widest = max((step for step in steps if step.startswith(PAN)), key=_width_um, default=None)
-    return {WHOLE if step == widest else step: found for step, found in steps.items()}
+    width = f"{max((_width_um(step) for step in steps if step.startswith(PAN)), default=0):,} µm wide"
+    return {step.replace(width, WHOLE) if step.startswith(PAN) else step: found for step, found in steps.items()}
 
 
 def _width_um(step: str) -> int:

@@ -92,7 +92,9 @@ def resting(small_slide, fake_backend, tmp_path):
     session = Session(backend=fake_backend, sidecar=tmp_path / "sidecar")
     view = SlideView(viewer, session)
     calls = {}
-    ahead = ReadAhead(viewer, session, lambda name, ms, call: calls.__setitem__(name, call))
+    ahead = ReadAhead(
+        viewer, session, lambda name, ms, call: calls.__setitem__(name, call), lambda: viewer.title == "reading"
+    )
     session.show(small_slide)
     for layer in viewer.layers:
         layer.visible = False
@@ -142,6 +144,20 @@ def test_no_more_is_read_than_there_is_room_for(resting, monkeypatch):
     jobs.kept[-1][1](lambda fraction, doing: None)
     y, x = (sum(span) // 2 for span in (finer.rows, finer.columns))
     assert not data[0].in_memory(y, x) and data[1].in_memory(y // 2, x // 2) and data[2].in_memory(y // 4, x // 4)
+
+
+def test_what_is_on_screen_is_read_first(resting, monkeypatch):
+    viewer, session, calls = resting
+    viewer.add_layer(shown(levels(), False, (3000, 3000), (4200, 4800)))
+    viewer.scene.camera.zoom = 0.1
+    jobs = Kept()
+    monkeypatch.setattr(session, "jobs", jobs)
+    viewer.title = "reading"
+    calls.pop("read ahead")()
+    assert not jobs.kept
+    viewer.title = "read"
+    calls.pop("read ahead")()
+    assert len(jobs.kept) == 1
 
 
 def test_a_slide_behind_reads_nothing(resting):

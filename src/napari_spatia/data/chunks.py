@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -54,7 +55,8 @@ class KeptChunks:
 class ChunkedPixels:
     """One channel of an image or one level of labels, `(Y, X)`: a small move of a window reads what is new in it.
 
-    ``stored`` is `(Y, X)`, or `(C, Y, X)` with a ``channel``: channels that share their chunks are decoded once.
+    ``stored`` is `(Y, X)`, or `(C, Y, X)` with a ``channel``: channels that share their chunks are decoded once. Chunks
+    stay in ``kept``.
     """
 
     ndim = 2
@@ -62,7 +64,7 @@ class ChunkedPixels:
 
     def __init__(self, stored: Any, kept: KeptChunks, channel: int | None = None) -> None:
         assert stored.ndim == (2 if channel is None else 3), "rows and columns, and the channel of an image"
-        self._stored, self._kept = stored, kept
+        self._stored, self.kept = stored, kept
         *lead, rows, columns = (np.cumsum((0, *sizes)) for sizes in normalize_chunks(stored.chunks, stored.shape))
         self._edges = [rows, columns]
         # of the channel: the blocks that hold it, and its place in them
@@ -80,13 +82,23 @@ class ChunkedPixels:
 
     def in_memory(self, y: int, x: int) -> bool:
         """Whether one pixel is answered without reading from disk."""
-        rows, columns = self._edges
-        return self._kept.get(id(self._stored), (*self._block, _block_of(rows, y), _block_of(columns, x))) is not None
+        return self.holds((y, y + 1), (x, x + 1))
+
+    def holds(self, rows: Span, columns: Span) -> bool:
+        """Whether a window is answered without reading from disk."""
+        blocks = self._blocks_in((rows, columns))
+        return all(self.kept.get(id(self._stored), (*self._block, *block)) is not None for block in blocks)
 
     def keep(self, rows: Span, columns: Span) -> None:
         """Read a window that will be asked for, as far as it is not in memory; from any thread."""
         for _ in self._chunks((rows, columns)):
             pass
+
+    def block_rows(self, rows: Span) -> list[Span]:
+        """The parts of ``rows`` that are in chunks of their own: what is read of them is not read for another part."""
+        edges = self._edges[0]
+        inner = edges[(edges > rows[0]) & (edges < rows[1])].tolist()
+        return list(pairwise((rows[0], *inner, rows[1])))
 
     def __getitem__(self, keys: Any) -> NDArray[Any]:
         keys = keys if isinstance(keys, tuple) else (keys,)
@@ -106,7 +118,7 @@ class ChunkedPixels:
         """Row and column of each block in a window, and its pixels; those that are not in memory are read."""
         missing = []
         for block in self._blocks_in(spans):
-            chunk = self._kept.get(id(self._stored), (*self._block, *block))
+            chunk = self.kept.get(id(self._stored), (*self._block, *block))
             if chunk is None:
                 missing.append(block)
             else:
@@ -137,7 +149,7 @@ class ChunkedPixels:
                     for edges, block, first in zip(self._edges, (row, column), (top, left), strict=True)
                 )
                 chunk = pixels[..., y, x].copy()  # so that no chunk keeps its neighbours in memory
-                self._kept.put(id(self._stored), (*self._block, row, column), chunk)
+                self.kept.put(id(self._stored), (*self._block, row, column), chunk)
                 yield (row, column), chunk
 
 

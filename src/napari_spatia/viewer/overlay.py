@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_spatia.data.chunks import TILE_PX, ChunkedPixels
+from napari_spatia.data.chunks import TILE_PX, ChunkedPixels, Span
 from napari_spatia.session.colour import CELL_STYLES
 from napari_spatia.session.instances import ColourTable
 
@@ -58,7 +58,7 @@ class PaintedLevel:
     def __init__(self, labels: ChunkedPixels, source: ColourSource) -> None:
         self.labels = labels
         self._source = source
-        self._windows: OrderedDict[str, Window] = OrderedDict()
+        self._windows: OrderedDict[tuple[Any, ...], Window] = OrderedDict()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -73,9 +73,9 @@ class PaintedLevel:
         keys = key if isinstance(key, tuple) else (key,)
         keys = tuple(slice(None) if part is Ellipsis else part for part in keys)
         style = self._source.style
-        window = self._window(keys[:2], with_edges=style != "fill")
+        window = self._window(keys[:2], self._with_edges)
         painted = self._source.table.paint(window.labels)
-        if style != "fill" and window.edges is not None:
+        if self._with_edges and window.edges is not None:
             inside = (np.arange(256) * (FAINT if style == "both" else 0.0)).astype(np.uint8)
             alpha = painted[..., 3]
             np.copyto(alpha, inside[alpha], where=~window.edges)
@@ -84,8 +84,26 @@ class PaintedLevel:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self[:, :].astype(dtype or self.dtype, copy=False)
 
+    @property
+    def _with_edges(self) -> bool:
+        return self._source.style != "fill"
+
+    def reads(self, rows: Span, columns: Span) -> tuple[Span, Span]:
+        """The labels that a window is painted from."""
+        if not self._with_edges:
+            return rows, columns
+        height, width = self.labels.shape
+        return (max(rows[0] - 1, 0), min(rows[1] + 1, height)), (max(columns[0] - 1, 0), min(columns[1] + 1, width))
+
+    def holds(self, rows: Span, columns: Span) -> bool:
+        """Whether a window is painted without reading from disk."""
+        found = self._windows.get(_name((slice(*rows, 1), slice(*columns, 1))))
+        if found is not None and (found.edges is not None or not self._with_edges):
+            return True
+        return self.labels.holds(*self.reads(rows, columns))
+
     def _window(self, keys: tuple[Any, ...], with_edges: bool) -> Window:
-        name = repr(keys)
+        name = _name(keys)
         found = self._windows.get(name)
         if found is None or (with_edges and found.edges is None):
             found = self._read(keys, with_edges)
@@ -105,10 +123,15 @@ class PaintedLevel:
         if not with_edges or len(keys) < 2 or not all(isinstance(part, slice) for part in keys):
             return Window(np.asarray(self.labels[keys]))
         spans = [part.indices(length) for part, length in zip(keys, self.labels.shape, strict=True)]
-        wide = tuple(slice(max(low - 1, 0), high + 1) for low, high, _ in spans)
+        wide = tuple(slice(*span) for span in self.reads(spans[0][:2], spans[1][:2]))
         inner = tuple(
             slice(low - part.start, high - part.start, step)
             for (low, high, step), part in zip(spans, wide, strict=True)
         )
         labels = np.asarray(self.labels[wide])
         return Window(labels[inner], label_edges(labels)[inner])
+
+
+def _name(keys: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a window is kept by: a slice has no hash of its own."""
+    return tuple((key.start, key.stop, key.step) if isinstance(key, slice) else key for key in keys)

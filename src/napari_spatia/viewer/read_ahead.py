@@ -1,6 +1,7 @@
 """While the camera rests, the pixels are read that its next move would show: it finds them in memory."""
 
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Self
@@ -47,12 +48,16 @@ class Part:
 
 
 class ReadAhead:
-    """Reads what lies around the screen, and the levels beside those on it, in the background."""
+    """Reads what lies around the screen, and the levels beside those on it, in the background; not while it is told
+    that the disk is ``busy`` with what is on the screen.
+    """
 
-    def __init__(self, viewer: ViewerModel, session: Session, rest: Rest = at_once) -> None:
+    def __init__(
+        self, viewer: ViewerModel, session: Session, rest: Rest = at_once, busy: Callable[[], bool] = lambda: False
+    ) -> None:
         self._viewer = weakref.ref(viewer)
         self._session = session
-        self._rest = rest
+        self._rest, self._busy = rest, busy
         viewer.scene.camera.events.connect(self._moved)
 
     def close(self) -> None:
@@ -69,6 +74,9 @@ class ReadAhead:
     def _start(self) -> None:
         viewer = self._viewer()
         if viewer is None or not self._session.state.in_front:
+            return
+        if self._busy():
+            self._rest(JOB, REST_MS, self._start)
             return
         shown = [layer for layer in reversed(viewer.layers) if layer.visible]  # labels first, which take longest
         of_layers = [parts_ahead(layer, viewer.canvas.size) for layer in shown]

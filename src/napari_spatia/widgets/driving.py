@@ -19,7 +19,7 @@ from napari_spatia.inference.edits import Edit
 from napari_spatia.session.session import Session
 from napari_spatia.widgets.arrange import CELL, show_docks
 from napari_spatia.widgets.cell_dock import CellDock
-from napari_spatia.widgets.host import session_for
+from napari_spatia.widgets.host import hosts_for, session_for
 from napari_spatia.widgets.log2_slider import STEPS_PER_UNIT
 
 TICK_MS = 10
@@ -85,6 +85,11 @@ class Driver:
         self.viewer.scene.camera.zoom = canvas.width() / width_um
         self.viewer.scene.camera.center = (0.0, y_um, x_um)
         self.settle()
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether pixels on screen stand in for others that are being read."""
+        return hosts_for(self.viewer).unread.is_reading
 
     @cached_property
     def canvas(self) -> QWidget:

@@ -26,6 +26,7 @@ from napari_spatia.viewer.read_ahead import ReadAhead
 from napari_spatia.viewer.slide_view import SlideView
 from napari_spatia.viewer.transcript_view import TranscriptView
 from napari_spatia.viewer.turns import in_turns
+from napari_spatia.viewer.unread import Unread
 from napari_spatia.viewer.warm_up import warm_up
 from napari_spatia.widgets.delivery import GuiDelivery
 from napari_spatia.widgets.hover_card import HoverTips
@@ -81,6 +82,7 @@ class SlideHosts:
         self._backend, self._sidecar = backend, sidecar
         self._delivery = GuiDelivery()
         self._owners = LayerOwners(viewer)
+        self.unread = Unread(viewer, self._delivery.deliver)
         self._num_made = 0
         self.hosts: dict[Session, Host] = {}
         self.slides = Slides(self._new_session)
@@ -104,6 +106,7 @@ class SlideHosts:
         """Stop all work and let go of the viewer."""
         for host in self.hosts.values():
             host.close()
+        self.unread.close()
         self._owners.close()
 
     def _new_session(self) -> Session:
@@ -119,9 +122,9 @@ class SlideHosts:
         view = SlideView(viewer, session, rests)
         self.hosts[session] = Host(
             session, view, delivery, rests, Pointer(viewer, session, rests), HoverTips(session.state),
-            Camera(viewer, session, rests), ReadAhead(viewer, session, rests), TranscriptView(viewer, session),
-            NeighbourView(viewer, session), PolygonView(viewer, session), PatchView(viewer, session, view, rests),
-            ElementView(viewer, session, view),
+            Camera(viewer, session, rests), ReadAhead(viewer, session, rests, lambda: self.unread.is_reading),
+            TranscriptView(viewer, session), NeighbourView(viewer, session), PolygonView(viewer, session),
+            PatchView(viewer, session, view, rests), ElementView(viewer, session, view),
         )  # fmt: skip
         return session
 
