@@ -5,6 +5,7 @@ import queue
 import threading
 import weakref
 
+import napari
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -227,8 +228,8 @@ def test_closed_it_leaves_all_to_napari(screen):
 
 
 @pytest.mark.gl
-def test_a_screenshot_waits_for_all_that_it_shows(make_napari_viewer, patience, qtbot):
-    viewer = make_napari_viewer(show=True)
+def test_a_screenshot_waits_for_all_that_it_shows(patience, qtbot):
+    viewer = napari.Viewer()
     gate, calls = threading.Event(), queue.Queue()
     gate.set()
     watching, kept = Unread(viewer, calls.put), KeptChunks()
@@ -245,3 +246,4 @@ def test_a_screenshot_waits_for_all_that_it_shows(make_napari_viewer, patience, 
     layer.refresh()
     assert np.array_equal(viewer.screenshot(flash=False), shot)
     watching.close()
+    viewer.close()

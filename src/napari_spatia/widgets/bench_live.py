@@ -3,7 +3,8 @@
 Sliders are dragged through random places, 30 moves a second whether or not their pictures are there (`Driver`). While a
 slider moves, pictures are drawn in few passes; when it is let go the time until the picture in all its passes is on
 screen is measured too, and the memory that all moves leave. The last picture is drawn again by ``napari-spatia
-perturb`` from the window's recipe, and compared bit for bit.
+perturb`` from the window's recipe, and compared bit for bit. Beside the times stand those of the same edits without a
+window, and of the products of one pass at the machine's rate (`benchmark.timing`, right after).
 
 ``python -m napari_spatia.widgets.bench_live [SLIDE] [--checkpoint NAME] [--moves 200]`` prints one JSON line.
 """
@@ -111,11 +112,28 @@ def replayed(driver: Driver) -> bool:
         recipe = Path(folder) / "recipe.json"
         driver.session.keep_recipe(recipe)
         driver.until(recipe.exists, "writing the recipe")
-        command = [sys.executable, "-m", "napari_spatia", "perturb", "--recipe", str(recipe), "--out", folder, "--json"]
-        done = subprocess.run(command, capture_output=True, text=True)
+        said = answer_of("napari_spatia", "perturb", "--recipe", str(recipe), "--out", folder, "--json")
+    return bool(said["identical_to_recipe"])
+
+
+def without_window(slide: Path, checkpoint: str) -> dict[str, Any]:
+    """What the machine can do, and what an edit takes there with nothing else to do; times in ms."""
+    asked = ("--checkpoint", checkpoint, "--precision", "auto", "--cells", str(CELLS_TRIED))
+    said = answer_of("napari_spatia.benchmark.timing", str(slide), *asked)
+    return {
+        "precision": said["precision"],
+        "float32_matmul_gflops": round(said["matmul_gflops"], 1),
+        "gflop_per_pass": round(said["gflop_per_pass"], 2),
+        "edit_without_window_ms": {name: round(ms, 1) for name, ms in said["edit"].items()},
+    }
+
+
+def answer_of(*command: str) -> dict[str, Any]:
+    """The JSON in the last line of a module's output. Raises `SpatiaError` with its message when it fails."""
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
     if done.returncode:
         raise SpatiaError(done.stderr)
-    return bool(json.loads(done.stdout.splitlines()[-1])["identical_to_recipe"])
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def main() -> int:
@@ -133,6 +151,7 @@ def main() -> int:
             simulate_slide(slide, num_cells=SIMULATED_CELLS, seed=SIMULATED_SEED)
         try:
             found = measure(slide, asked.checkpoint, asked.moves, asked.seed)
+            found |= without_window(slide, asked.checkpoint)
         except SpatiaError as error:
             print(error, file=sys.stderr)
             return 1
