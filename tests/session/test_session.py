@@ -523,6 +523,99 @@ def test_background_error_becomes_one_notice(background):
     assert app.session.state.checkpoint.name == "fake", "what was loaded stays"
 
 
+def refuse(backend, monkeypatch, text="It reads other genes."):
+    def bind(predictor, slide, channel_map):
+        raise CheckpointError(text)
+
+    monkeypatch.setattr(backend, "bind", bind)
+
+
+def test_a_checkpoint_that_does_not_fit_leaves_the_one_in_use(background, fake_backend, monkeypatch):
+    app = background()
+    app.session.select_cell("cell-3")
+    app.session.set_log2_fc("GENE1", 1.0)
+    app.settle()
+    before, shown = app.session.state.checkpoint, app.session.state.cell
+    with monkeypatch.context() as only_here:
+        refuse(fake_backend, only_here)
+        app.session.load_checkpoint("fake")
+        app.settle()
+    state = app.session.state
+    assert state.checkpoint is before and state.bound and state.cell is shown, "nothing was taken away"
+    assert state.refused == "It reads other genes." == state.notice.text
+    app.session.load_checkpoint("fake")
+    assert state.refused == "", "it is said until something else is tried"
+    app.settle()
+    assert state.checkpoint is not before and state.bound and state.cell.cell_id == "cell-3"
+
+
+def test_of_a_checkpoint_that_does_not_fit_the_next_slide_none_is_left(background, fake_backend, monkeypatch):
+    app = background()
+    slide = app.session.slide
+    with monkeypatch.context() as only_here:
+        refuse(fake_backend, only_here)
+        app.session.show(slide)
+        app.settle()
+    state = app.session.state
+    assert state.checkpoint is None and not state.bound and state.refused == "It reads other genes."
+    app.session.select_cell("cell-3")
+    with pytest.raises(SpatiaError, match="Load a checkpoint"):
+        app.session.set_log2_fc("GENE1", 1.0)
+    app.session.load_checkpoint("fake")
+    app.settle()
+    assert state.bound and not state.refused
+
+
+def test_a_slide_that_comes_while_a_checkpoint_is_loaded_is_fitted_too(background, fake_backend, small_slide):
+    app = background()
+    gate, load = threading.Event(), fake_backend.load
+    fake_backend.load = lambda *asked: gate.wait(10) and load(*asked)
+    app.session.load_checkpoint("fake")
+    other = replace(small_slide, name="other")
+    app.session.show(other)
+    while app.session.slide is not other:
+        app.take()
+    gate.set()
+    app.settle()
+    assert app.session.state.bound and app.session._bound.slide is other
+
+
+def test_each_cell_keeps_its_edit_and_its_steps_of_undo(ready):
+    ready.select_cell("cell-3")
+    ready.set_log2_fc("GENE1", 1.0)
+    ready.set_log2_fc("GENE1", 2.0)
+    ready.select_cell("cell-5")
+    assert not ready.state.edit.present.active().terms and not ready.state.edit.can_undo
+    ready.set_log2_fc("GENE2", -1.0)
+    ready.select_cell("cell-3")
+    assert dict(ready.state.edit.present.active().terms) == {"GENE1": 2.0}
+    assert ready.state.counterfactual.log2_fc == {"GENE1": 2.0}, "and its picture"
+    ready.undo()
+    assert dict(ready.state.edit.present.active().terms) == {"GENE1": 1.0}
+    ready.select_cell(None)
+    ready.select_cell("cell-5")
+    assert dict(ready.state.edit.present.active().terms) == {"GENE2": -1.0}
+    ready.reset_edit()
+    ready.select_cell("cell-3")
+    ready.select_cell("cell-5")
+    assert not ready.state.edit.present.active().terms
+    ready.undo()
+    assert dict(ready.state.edit.present.active().terms) == {"GENE2": -1.0}
+
+
+@pytest.mark.parametrize("how", ["slide", "checkpoint"])
+def test_edits_go_with_the_slide_and_the_checkpoint(ready, how):
+    ready.select_cell("cell-3")
+    ready.set_log2_fc("GENE1", 1.0)
+    ready.select_cell("cell-5")
+    if how == "slide":
+        ready.show(ready.slide)
+    else:
+        ready.load_checkpoint("fake")
+    ready.select_cell("cell-3")
+    assert not ready.state.edit.present.active().terms
+
+
 def test_two_sessions_share_nothing(background):
     first, second = background(), background()
     first.session.select_cell("cell-1")

@@ -1,11 +1,14 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QObject, QPoint, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog, QFileDialog, QInputDialog
+from scipy.sparse import csr_matrix
 
 from napari_spatia.errors import SpatiaError
+from napari_spatia.inference.registry import describe
 from napari_spatia.session.colour import LegendRow
 from napari_spatia.session.jobs import JobStatus
 from napari_spatia.session.opened import SlidePicture
@@ -49,6 +52,24 @@ def test_list_of_models_shows_the_loaded_one_and_loads_it_again(dock, ready, fak
     qtbot.mouseClick(dock.load_button, Qt.MouseButton.LeftButton)
     assert [info.name for info in loaded] == ["fake"] and ready.state.notice is None
     assert [dock.model_choice.itemText(row) for row in range(dock.model_choice.count())].count("fake") == 1
+
+
+def test_why_a_model_was_not_loaded_stays_to_be_read(dock, ready):
+    ready.state.refused = "It reads 377 genes."
+    said = dock.model_label.text()
+    assert "fake" in said and said.endswith("<b>Not loaded.</b> It reads 377 genes.")
+    ready.state.refused = ""
+    assert "Not loaded" not in dock.model_label.text()
+
+
+def test_a_shipped_model_that_reads_more_of_a_slide_is_named(dock, ready, small_slide):
+    assert "reads" not in dock.model_label.text()
+    panel = describe("pancreas-small").panel
+    counts = csr_matrix((small_slide.num_cells, len(panel)), dtype=np.float32)
+    ready.show(replace(small_slide, panel=panel, counts=counts))
+    assert "<b>pancreas-small</b> reads 377 genes of this slide, fake 0: load it above." in dock.model_label.text()
+    ready.show(small_slide)
+    assert "reads 377" not in dock.model_label.text()
 
 
 def test_predict_and_save(dock, ready, fake_backend, small_slide, qtbot):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 NUM_SEEDS = 8
 NUM_NEAREST = 4
+LEAST_EFFECT = 0.2
+"""Standard deviations over noise seeds; a smaller change is none: Cohen's (1988) small effect."""
 SEEDS_AT_ONCE = 2
 """So few that work which is not wanted any more ends soon."""
 
@@ -56,10 +58,14 @@ class MeasuredChange:
 
     @property
     def is_changed(self) -> bool:
-        """Whether the change is larger than its spread over the seeds, and their mean goes the same way."""
-        if self.spread.num_seeds < 2 or not np.isfinite(self.change):
+        """Whether the picture's change and the mean over the seeds go the same way, both by more than that mean is
+        uncertain and by more than `LEAST_EFFECT` of what noise alone does.
+        """
+        spread = self.spread
+        if spread.num_seeds < 2 or not np.isfinite(self.change):
             return False
-        return abs(self.change) > self.spread.change_sd and self.change * self.spread.change > 0
+        least = max(spread.change_sd, LEAST_EFFECT * spread.unedited_sd)
+        return min(abs(self.change), abs(spread.change)) > least and self.change * spread.change > 0
 
 
 @dataclass(frozen=True, slots=True)

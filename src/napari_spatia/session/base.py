@@ -11,6 +11,7 @@ from napari_spatia.data.colors import Rgb
 from napari_spatia.data.slide import Slide
 from napari_spatia.data.transcripts import TranscriptIndex
 from napari_spatia.errors import SpatiaError
+from napari_spatia.inference.edits import Edit
 from napari_spatia.session.annotations import Annotations
 from napari_spatia.session.backend import Backend, InferenceBackend
 from napari_spatia.session.history import History
@@ -48,6 +49,8 @@ class SessionBase:
         self._reads_asked = self._reads_done = 0
         self._filter_values: dict[str, Values] = {}
         self._maps: dict[str, NDArray[np.float32]] = {}
+        self._edits: dict[str, History[Edit]] = {}
+        """Those of the cells that were edited before, by cell id."""
         self._marks: History[Annotations] = History(Annotations())
 
     @property

@@ -34,7 +34,10 @@ class EditVerbs(RangeVerbs):
         return cell_id_at(self.opened, y_um, x_um)
 
     def select_cell(self, cell_id: str | None) -> None:
-        """Select a cell: its card and crop now, what the model makes of it as soon as it is computed."""
+        """Select a cell: its card and crop now, what the model makes of it as soon as it is computed.
+
+        Its edit is as it was left, with its steps of undo; of a cell that was not edited yet, nothing is edited.
+        """
         state = self.state
         card = None if cell_id is None else read_card(self.opened, cell_id, state.prediction, state.annotations)
         for kind in ("crop", "select", "refine", "render", "examine"):
@@ -42,7 +45,7 @@ class EditVerbs(RangeVerbs):
         self._preview = None
         self._forget_ranges()
         state.crop = state.cell = state.resolved = state.counterfactual = state.evidence = None
-        state.edit = History(state.edit.present.at_zero())
+        self._take_turn_of_edits(cell_id)
         state.card = card
         state.selected = cell_id
         if card is not None and cell_id is not None:
@@ -50,6 +53,14 @@ class EditVerbs(RangeVerbs):
             self._read_crop(cell_id, card.center_um)
             if self._bound is not None:
                 self._invert(cell_id)
+
+    def _take_turn_of_edits(self, cell_id: str | None) -> None:
+        """Keep the edit of the cell that is left, and take that of another."""
+        state = self.state
+        if state.selected is not None and (state.edit.can_undo or state.edit.can_redo):
+            self._edits[state.selected] = state.edit.end_gesture()
+        known = None if cell_id is None else self._edits.get(cell_id)
+        state.edit = known or History(state.edit.present.at_zero())
 
     def _read_crop(self, cell_id: str, center_um: tuple[float, float]) -> None:
         info, slide = self.state.checkpoint, self.slide

@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from napari_spatia.inference.prediction import Prediction
     from napari_spatia.inference.predictor import BoundSlide, Predictor
 
+    Fitted = tuple[BoundSlide, CellEditor]
+
 OF_A_SLIDE = (
     "bind", "edits", "predict", "colour", "filter", "crop", "select", "render", "examine", "export", "pyramid"
 )  # fmt: skip
@@ -146,6 +148,7 @@ class Session(
         self._forget_elements()
         self._opened, self._palette, self._choices = opened, {}, dict(choices or {})
         self._unbind()
+        self._edits.clear()
         self._forget_maps()
         state = self.state
         state.lookup, state.colour, state.hidden, state.shown_range = None, None, frozenset(), None
@@ -155,6 +158,7 @@ class Session(
         state.limits, state.stain_colours, state.stain = opened.limits, channel_colours(opened.slide.channels), None
         self._marks = History(opened.annotations)
         state.armed_class, state.annotations, state.unsaved_annotations = None, opened.annotations, 0
+        state.refused = ""
         state.chosen, state.tool, state.plot, state.walk = None, "", None, ""
         state.slide = opened.slide
         state.pixels, state.opening = opened.pixels, None
@@ -192,26 +196,49 @@ class Session(
     # -- the model ------------------------------------------------------------------------------------------------
 
     def load_checkpoint(self, name: str, device: str = "auto", channel_map: Mapping[str, str] | None = None) -> None:
-        """Load a shipped checkpoint by name, or one from a folder, and fit it to the open slide."""
-        self.jobs.submit(
-            "checkpoint",
-            lambda progress: self._backend.load(name, device),
-            lambda predictor: self._take_predictor(predictor, channel_map),
-        )
+        """Load a shipped checkpoint by name, or one from a folder, and fit it to the open slide.
+
+        Where it does not fit, the one before stays, and ``state.refused`` says why.
+        """
+        opened = self._opened
+
+        def work(progress: Progress) -> "tuple[Predictor, Fitted | None]":
+            predictor = self._backend.load(name, device)
+            return predictor, None if opened is None else self._fit(predictor, opened, channel_map, progress)
+
+        def accept(loaded: "tuple[Predictor, Fitted | None]") -> None:
+            predictor, fitted = loaded
+            self._take_predictor(predictor)
+            if fitted is not None and self._opened is opened:
+                self._take_fitted(fitted)
+            else:
+                self._bind(channel_map)
+
+        self.state.refused = ""
+        self.jobs.submit("checkpoint", work, accept)
 
     def read_like(self, other: "Session") -> None:
         """Take the checkpoint that another session has loaded: its weights are in memory once."""
         if other._predictor is not None:
-            self._take_predictor(other._predictor, None)
+            self._take_predictor(other._predictor)
+            self._bind()
 
-    def _take_predictor(self, predictor: "Predictor", channel_map: Mapping[str, str] | None) -> None:
+    def job_failed(self, kind: str, error: Exception) -> None:
+        """A checkpoint that cannot be read, or does not fit the slide, is not the one in use."""
+        if kind == "bind":
+            self._predictor = self.state.checkpoint = None
+        if kind in ("bind", "checkpoint"):
+            self.state.refused = str(error)
+        super().job_failed(kind, error)
+
+    def _take_predictor(self, predictor: "Predictor") -> None:
         self._predictor = predictor
         self._unbind()
+        self._edits.clear()
         self._forget_screens()
         self.forget_applied()
         self.state.cell = self.state.resolved = self.state.counterfactual = self.state.evidence = None
-        self.state.device, self.state.checkpoint = predictor.device, predictor.info
-        self._bind(channel_map)
+        self.state.device, self.state.checkpoint, self.state.refused = predictor.device, predictor.info, ""
 
     def _unbind(self) -> None:
         self._bound = self._editor = self._resolver = self._preview = None
@@ -223,22 +250,27 @@ class Session(
         if predictor is None or opened is None:
             return
 
-        def work(progress: Progress) -> "tuple[BoundSlide, CellEditor]":
-            progress(0.0, "fitting the checkpoint to the slide")
-            bound = self._backend.bind(predictor, opened.slide, channel_map)
-            return bound, self._backend.edit(bound)
-
-        def accept(result: "tuple[BoundSlide, CellEditor]") -> None:
+        def accept(fitted: "Fitted") -> None:
             if self._predictor is predictor and self._opened is opened:
-                self._bound, self._editor = result
-                self.state.notes = tuple(result[0].notes)
-                self.state.bound = True
-                self.read_programmes()
-                self._prepare_edits()
-                if self.state.selected is not None:
-                    self._invert(self.state.selected)
+                self._take_fitted(fitted)
 
-        self.jobs.submit("bind", work, accept)
+        self.jobs.submit("bind", lambda progress: self._fit(predictor, opened, channel_map, progress), accept)
+
+    def _fit(
+        self, predictor: "Predictor", opened: OpenedSlide, channel_map: Mapping[str, str] | None, progress: Progress
+    ) -> "Fitted":
+        progress(0.0, "fitting the checkpoint to the slide")
+        bound = self._backend.bind(predictor, opened.slide, channel_map)
+        return bound, self._backend.edit(bound)
+
+    def _take_fitted(self, fitted: "Fitted") -> None:
+        self._bound, self._editor = fitted
+        self.state.notes = tuple(fitted[0].notes)
+        self.state.bound = True
+        self.read_programmes()
+        self._prepare_edits()
+        if self.state.selected is not None:
+            self._invert(self.state.selected)
 
     def predict(
         self,

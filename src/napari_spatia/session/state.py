@@ -197,6 +197,8 @@ class SessionState:
     bound: bool = False
     """Whether the checkpoint has been fitted to the slide, so that it can predict and draw."""
     notes: tuple[str, ...] = ()
+    refused: str = ""
+    """Why the checkpoint that was asked for last is not the one in use; empty where it is."""
     prediction: "Prediction | None" = None
     prediction_saved: bool = True
 

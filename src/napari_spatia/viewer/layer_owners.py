@@ -69,7 +69,10 @@ class LayerOwners:
         self._switch_next()
 
     def _switch_next(self) -> None:
-        """Hide or show one layer a turn of the window's loop, which costs napari up to 0.1 s."""
+        """Hide or show one layer a turn of the window's loop, which costs napari up to 0.1 s.
+
+        First what was added last: counterfactuals of a slide must not lie on another.
+        """
         too_many = [layer for layer, owner in self._owner.items() if owner is not self._front and layer.visible]
         missing = [layer for layer in self._wanted if self._owner[layer] is self._front]
         if self._front is None or not (too_many or missing):
@@ -77,7 +80,7 @@ class LayerOwners:
 
         def accept(done: None) -> None:
             if too_many:
-                self._hold(too_many[0])
+                self._hold(too_many[-1])
             elif missing[0] in self._wanted:
                 self._wanted.remove(missing[0])
                 missing[0].visible = True

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QSlider,
 )
 
-from napari_spatia.inference.registry import best_checkpoint, find_checkpoint, list_shipped
+from napari_spatia.inference.registry import best_checkpoint, describe, find_checkpoint, list_shipped
 from napari_spatia.session.bounding import MOST_OUTLINED
 from napari_spatia.session.colour import CELL_STYLES
 from napari_spatia.session.session import Session
@@ -58,12 +58,17 @@ class ExplorerDock(Dock):
     ) -> None:
         super().__init__(session, rest)
         self._open_slide = open_slide or session.open
+        self._better = ""
         self._build_slide()
         self._build_model()
         self._build_colour()
         self.watch(self._show_slide, "slide", "opening")
         self.watch(self._show_loaded, "checkpoint")
-        self.watch(self._show_model, "slide", "checkpoint", "bound", "notes", "prediction", "prediction_saved", "jobs")
+        self.watch(self._look_for_better, "slide", "checkpoint")
+        self.watch(
+            self._show_model,
+            "slide", "checkpoint", "refused", "bound", "notes", "prediction", "prediction_saved", "jobs",
+        )  # fmt: skip
         self.watch(self._show_choices, "slide", "prediction", "favourites")
         self.watch_late(self._show_colour, "colour")
         self.watch_late(self._show_legend, "lookup")
@@ -157,13 +162,22 @@ class ExplorerDock(Dock):
         self.predict_button.setEnabled(state.bound and "predict" not in running)
         self.save_button.setEnabled(not state.prediction_saved and state.prediction is not None)
         self.load_button.setEnabled("checkpoint" not in running)
-        if info is None:
-            self.model_label.setText(NO_MODEL)
+        loaded = NO_MODEL
+        if info is not None:
+            loaded = f"<b>{info.name}</b> · {info.num_parameters / 1e6:.1f} M parameters · {state.device}"
+        refused = f"<b>Not loaded.</b> {state.refused}" if state.refused else ""
+        self.model_label.setText("<br>".join(filter(None, (loaded, *state.notes, self._better, refused))))
+
+    def _look_for_better(self) -> None:
+        """A slide that was opened after another one is read with the same model, which may know few of its genes."""
+        slide, info = self.state.slide, self.state.checkpoint
+        best = None if slide is None else best_checkpoint(slide.panel, slide.channels)
+        self._better = ""
+        if slide is None or info is None or best is None:
             return
-        notes = "".join(f"<br>{note}" for note in state.notes)
-        self.model_label.setText(
-            f"<b>{info.name}</b> · {info.num_parameters / 1e6:.1f} M parameters · {state.device}{notes}"
-        )
+        own, of_best = (int((panel.align(slide.panel) >= 0).sum()) for panel in (info.panel, describe(best).panel))
+        if of_best > own:
+            self._better = f"<b>{best}</b> reads {of_best:,} genes of this slide, {info.name} {own:,}: load it above."
 
     # -- colour ---------------------------------------------------------------------------------------------------
 
