@@ -105,6 +105,14 @@ def test_a_screen_that_was_stopped_goes_on_where_it_was_to_the_same_numbers(scre
     assert drawn == []
 
 
+def test_progress_counts_the_genes_of_a_cell(screener, monkeypatch):
+    monkeypatch.setattr("napari_spatia.inference.screener.WRITTEN_AT_ONCE", 2)
+    told = []
+    screener.screen(ScreenPlan((CELL,), GENES, num_seeds=2), None, lambda fraction, doing: told.append(doing))
+    counted = [doing for doing in dict.fromkeys(told) if doing.endswith(" of 5 genes")]
+    assert counted[-1] == "drawing 5 of 5 genes" and "drawing 2 of 5 genes" in counted
+
+
 def test_screens_of_one_dose_share_what_was_found_and_those_of_another_do_not(screener, tmp_path, drawn):
     screener.screen(ScreenPlan((CELL,), GENES[:2], num_seeds=2), tmp_path)
     drawn.clear()

@@ -37,7 +37,7 @@ def test_pictures_have_the_chosen_size_and_say_what_they_are(session, tmp_path):
         assert recipe["cell_id"] == "cell-5" and recipe["log2_fc"]["GENE3"] == 1.5
         yellow = (np.asarray(one.convert("RGB")).astype(int) - (255, 205, 60) == 0).all(axis=-1)
         assert yellow.sum() > 30, "the word is in the picture"
-    assert session.state.exported == (tmp_path / "one.png",)
+    assert session.state.saved == tmp_path / "one.png"
     session.keep_picture(tmp_path / "one.tif", ["counterfactual"], side_px=300)
     with Image.open(tmp_path / "one.tif") as kept, Image.open(tmp_path / "one.png") as one:
         assert kept.format == "TIFF" and np.array_equal(np.asarray(kept), np.asarray(one))

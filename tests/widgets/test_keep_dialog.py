@@ -34,7 +34,7 @@ def test_each_kind_of_file_is_written(dock, tmp_path, kind):
     dialog.buttons.accepted.emit()
     assert asked == [(f"cell-5-counterfactual.{kind}", kind)]
     written = tmp_path / f"kept.{kind}"
-    assert dock.state.exported == (written,) and written.stat().st_size > 100
+    assert dock.state.saved == written and written.stat().st_size > 100
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [written.name]
 
 
@@ -57,7 +57,7 @@ def test_only_what_counts_is_asked(dock):
 
 def test_no_place_writes_nothing_and_no_picture_offers_nothing(dock, ready):
     KeepDialog(dock, lambda name, kind: "").buttons.accepted.emit()
-    assert ready.state.exported == ()
+    assert ready.state.saved is None
     row = dock.findChild(KeepRow)
     assert row.save.isEnabled()
     ready.select_cell(None)
@@ -68,4 +68,4 @@ def test_an_ending_of_ones_own_stays(dock, tmp_path):
     dialog = KeepDialog(dock, lambda name, kind: str(tmp_path / "mine.tiff"))
     choose(dialog, OME)
     dialog.buttons.accepted.emit()
-    assert dock.state.exported == (Path(tmp_path / "mine.tiff"),)
+    assert dock.state.saved == Path(tmp_path / "mine.tiff")

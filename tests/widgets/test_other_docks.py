@@ -10,9 +10,10 @@ from napari.components import ViewerModel
 from npe2 import PluginManager
 from PIL import Image
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog
 
-from napari_spatia.widgets import contributions
+from napari_spatia.widgets import contributions, launch
 from napari_spatia.widgets.annotate_dock import AnnotateDock
 from napari_spatia.widgets.export_dock import ExportDock
 from napari_spatia.widgets.host import host_for, session_for
@@ -143,6 +144,12 @@ def test_a_sample_opens_its_slide_and_leaves_no_layer_of_its_own(qtbot, tmp_path
     viewer.open_sample("napari-spatia", "pancreas-region")
     assert opened == [place]
     qtbot.waitUntil(lambda: not viewer.layers, timeout=5000)
+
+
+def test_the_window_is_no_larger_than_the_screen(qtbot):
+    room = QGuiApplication.primaryScreen().availableSize()
+    assert launch._on_screen((10 * room.width(), 300)) == (room.width(), 300)
+    assert launch._on_screen((300, 10 * room.height())) == (300, room.height())
 
 
 def test_launcher_takes_the_parts_of_a_slide():

@@ -120,7 +120,13 @@ class Screener:
         for start in range(0, len(genes), WRITTEN_AT_ONCE):
             some = genes[start : start + WRITTEN_AT_ONCE]
             share = part(progress, *(0.06 + 0.94 * at / len(genes) for at in (start, start + len(some))))
-            drawn = self._draw(cell, [Edit(((gene, plan.log2_fc),)) for gene in some], share)
+
+            def told(
+                fraction: float, doing: str, start: int = start, num: int = len(some), share: Progress = share
+            ) -> None:
+                share(fraction, f"drawing {start + round(fraction * num):,} of {len(genes):,} genes")
+
+            drawn = self._draw(cell, [Edit(((gene, plan.log2_fc),)) for gene in some], told)
             found = zip(some, drawn, strict=True)
             done.add([Finding(cell_id, gene, each.features, each.reach_percentile) for gene, each in found])
 

@@ -101,7 +101,7 @@ class KeepVerbs(EditVerbs):
                 ) from error
 
         def accept(written: Path) -> None:
-            self.state.exported = (written,)
-            self._say(f"Counterfactual kept as {written}.")
+            self.state.saved = written
+            self._say(f"Saved {written.name} in {written.parent}.")
 
         self.jobs.submit("keep", write, accept)

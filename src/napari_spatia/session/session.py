@@ -153,7 +153,7 @@ class Session(
         state = self.state
         state.lookup, state.colour, state.hidden, state.shown_range = None, None, frozenset(), None
         state.cell_filter, state.filtered, self._filter_values = CellFilter(), None, {}
-        state.exported, state.edit, state.view_genes = (), History(Edit()), ()
+        state.exported, state.saved, state.edit, state.view_genes = (), None, History(Edit()), ()
         state.prediction, state.prediction_saved = opened.prediction, True
         state.limits, state.stain_colours, state.stain = opened.limits, channel_colours(opened.slide.channels), None
         self._marks = History(opened.annotations)

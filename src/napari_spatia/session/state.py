@@ -298,5 +298,7 @@ class SessionState:
     unsaved_annotations: int = 0
 
     exported: tuple[Path, ...] = ()
+    saved: Path | None = None
+    """The picture, table or recipe that was saved last."""
     jobs: Mapping[str, JobStatus] = field(default_factory=dict)
     notice: Notice | None = None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import napari
+from qtpy.QtGui import QGuiApplication
 
 from napari_spatia.widgets.arrange import show_docks
 from napari_spatia.widgets.host import hosts_for
@@ -30,13 +31,22 @@ def start(
     """A napari window with the docks; the slide and the checkpoint are loaded behind it."""
     viewer = napari.Viewer(title="napari-spatia")
     slides = hosts_for(viewer, sidecar=sidecar).slides
-    viewer.window.resize(*WINDOW_PX)
+    viewer.window.resize(*_on_screen(WINDOW_PX))
     show_docks(viewer)
     if slide is not None:
         slides.open(slide, **parts)
     if checkpoint is not None:
         slides.front.load_checkpoint(checkpoint)
     return viewer
+
+
+def _on_screen(size_px: tuple[int, int]) -> tuple[int, int]:
+    """As much of a size as there is room for on the screen, beside the desktop's own bars."""
+    screen = QGuiApplication.primaryScreen()
+    if screen is None:
+        return size_px
+    room = screen.availableSize()
+    return min(size_px[0], room.width()), min(size_px[1], room.height())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

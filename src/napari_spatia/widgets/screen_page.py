@@ -122,14 +122,15 @@ class ScreenPage(QWidget):
 def title_text(screen: Screen, feature: "Feature", ranked: Sequence[RankedGene]) -> str:
     """What was screened, and how many genes do more than noise."""
     plan, first = screen.plan, ranked[0]
-    cells = f"cell {plan.cells[0]}" if len(plan.cells) == 1 else f"{len(plan.cells):,} cells"
+    cells = plan.cells[0] if len(plan.cells) == 1 else f"{len(plan.cells):,} cells"
     done = f"{len(ranked)} genes at {dose_text(plan.log2_fc)} in {cells}"
     before = f"{number_text(first.before)}{f' {feature.unit}' if feature.unit else ''} with nothing edited"
     if first.null_sd == 0:
         return f"<b>{feature.label}</b>, {before}: {done}. It does not depend on noise."
     beyond = sum(gene.is_beyond_noise for gene in ranked)
+    verb = "changes" if beyond == 1 else "change"
     return (
-        f"<b>{feature.label}</b>, {before}: {done}. <b>{beyond}</b> change it by more than noise alone does "
+        f"<b>{feature.label}</b>, {before}: {done}. <b>{beyond}</b> {verb} it by more than noise alone does "
         f"(± {number_text(first.null_sd)})."
     )
 
