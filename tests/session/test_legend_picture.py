@@ -83,7 +83,7 @@ def test_a_picture_is_written_with_the_legend_or_without(session, tmp_path):
     pixels = np.asarray(written)
     assert all(has(pixels[:, 200:], row.colour) for row in session.state.lookup.legend)
     assert written.text == {"slide": "small", "cells coloured by": "cell_type"}
-    assert session.state.saved == tmp_path / "view.png" and "view.png" in session.state.notice.text
+    assert session.state.exported == (tmp_path / "view.png",) and "view.png" in session.state.notice.text
     session.colour_by(None)
     session.save_picture(PICTURE, tmp_path / "uncoloured.png")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "uncoloured.png")), PICTURE)

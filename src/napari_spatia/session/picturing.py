@@ -67,7 +67,7 @@ class PictureVerbs(PatchVerbs):
                 ) from error
 
         def accept(written: Path) -> None:
-            state.saved = written
+            state.exported = (written,)
             self._say(f"Saved {written.name} in {written.parent}.")
 
         self.jobs.submit("picture", work, accept)

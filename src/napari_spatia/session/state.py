@@ -299,6 +299,6 @@ class SessionState:
 
     exported: tuple[Path, ...] = ()
     saved: Path | None = None
-    """The picture, table or recipe that was saved last."""
+    """The picture, table or recipe of a cell that was saved last."""
     jobs: Mapping[str, JobStatus] = field(default_factory=dict)
     notice: Notice | None = None
