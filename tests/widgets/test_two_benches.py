@@ -13,6 +13,8 @@ from napari_spatia.widgets.log2_slider import STEPS_PER_UNIT
 from napari_spatia.widgets.slide_pages import SlidePages
 
 LEFT = Qt.MouseButton.LeftButton
+PREVIEW_NFE = 2
+"""Of the model that stands in for a real one; a refined picture that comes late would be taken for another edit's."""
 
 
 class Bench:
@@ -39,7 +41,8 @@ class Bench:
     def rests(self):
         state = self.session.state
         drawn = state.resolved is not None and state.resolved.edit == state.edit.present.active()
-        return drawn and not any(job.running for job in state.jobs.values())
+        in_all_passes = state.counterfactual is not None and state.counterfactual.nfe > PREVIEW_NFE
+        return drawn and in_all_passes and not any(job.running for job in state.jobs.values())
 
     def drag(self, value):
         slider = next(iter(self.dock.page.sliders.rows.values())).slider

@@ -29,7 +29,7 @@ class PresetVerbs(EditVerbs):
             _remember(path)
         except OSError as error:
             raise SpatiaError(f"Cannot write the edit to '{path}': {error}. Choose another place.") from error
-        self._say(f"Saved {path.name} in {path.parent}.")
+        self._say(f"Edit saved: {path.name} in {path.parent}.")
 
     def load_edit(self, path: str | Path) -> None:
         """Take the edit of a file in place of the one that is there; undo brings that back.
