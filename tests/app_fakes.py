@@ -140,7 +140,7 @@ class FakeEditor:
         crop = np.full((len(CHANNELS), CROP_PX, CROP_PX), 20, np.float32)
         nearest = tuple(RealCell(f"cell-{idx}", 0.5 + idx, crop + idx, CHANNELS) for idx in range(2))
         measured = tuple(
-            MeasuredChange(feature, 40.0, 40.0 + change, Spread(40.0, 0.25, change, 0.5 * change, 8))
+            MeasuredChange(feature, 40.0, 40.0 + change, Spread(40.0, 0.25, 0.9 * change, 0.5 * change, 8))
             for feature in features_of(CHANNELS)
         )
         spread = {"cell_area": Spread(6.0, 0.25, change, 0.5 * change, 8)}

@@ -182,8 +182,8 @@ def test_an_edit_that_rests_is_examined_once_and_a_new_edit_takes_the_evidence_a
         assert ready.state.evidence is None and not view.shown.isVisible()
     qtbot.waitUntil(lambda: ready.state.evidence is not None, timeout=5000)
     assert examined == [{}, {"GENE1": 2.0}]
-    first = [view.table.item(0, column) for column in range(4)]
-    assert [item.text() for item in first] == ["Cell area (µm²)", "40.0", "42.0", "▲ +2.00 ± 1.00"]
+    first = [view.table.item(0, column) for column in range(5)]
+    assert [item.text() for item in first] == ["Cell area (µm²)", "40.0", "42.0", "▲ +2.00", "+1.80 ± 1.00"]
     assert first[3].font().bold() and "8 noise seeds" in first[3].toolTip()
     assert "15 of 15 features change" in view.summary.text()
     assert [shown.isVisible() for shown in view.thumbnails] == [True, True, False, False]

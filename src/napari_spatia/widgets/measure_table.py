@@ -22,8 +22,10 @@ HEADER_SAYS = (
     "What is measured on the picture",
     "On the zero edit: the cell redrawn with nothing edited",
     "On the counterfactual: the cell under the edit",
-    "After − before, ± the standard deviation of that change over noise seeds. Bold where the change is larger",
+    "After − before. Bold, with an arrow, where the seeds agree and it is more than a fifth of what noise alone does",
+    "The same change on pictures of other noise: its mean ± its standard deviation over the seeds",
 )
+SPREAD_SAYS = "What other noise alone makes of it: the standard deviation over the seeds"
 NUMBERS = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -87,16 +89,16 @@ class CopyTable(QTableWidget):
 
 
 class MeasureTable(CopyTable):
-    """One row a feature. A row whose change is larger than its spread is bold and has an arrow."""
+    """One row a feature. A row whose change counts (`MeasuredChange.is_changed`) is bold and has an arrow."""
 
     def __init__(self) -> None:
         super().__init__("Features of the cell before and after the edit")
 
     def show_changes(self, changes: Sequence["MeasuredChange"]) -> None:
         is_edited = any(change.spread.change for change in changes if change.spread.num_seeds > 1)
-        header = ("Feature", "Before", "After", "Change ± spread" if is_edited else "Spread")
+        header = ("Feature", "Before", "After", *(("Change", "Over seeds") if is_edited else ("Spread",)))
         self.show_rows(header, [_texts(change, is_edited) for change in changes])
-        for number, said in enumerate(HEADER_SAYS):
+        for number, said in enumerate(HEADER_SAYS if is_edited else (*HEADER_SAYS[:3], SPREAD_SAYS)):
             self.horizontalHeaderItem(number).setToolTip(said)
         for number, change in enumerate(changes):
             self._mark(number, change)
@@ -113,16 +115,15 @@ class MeasureTable(CopyTable):
                 item.setFont(font)
 
 
-def _texts(change: "MeasuredChange", is_edited: bool) -> tuple[str, str, str, str]:
+def _texts(change: "MeasuredChange", is_edited: bool) -> tuple[str, ...]:
     spread = change.spread
-    if spread.num_seeds < 2:
-        last = "–"
-    elif is_edited:
-        arrow = (MORE if change.change > 0 else LESS) + " " if change.is_changed else ""
-        last = f"{arrow}{signed(change.change)} ± {number_text(spread.change_sd)}"
-    else:
-        last = f"± {number_text(spread.unedited_sd)}"
-    return feature_text(change.feature), number_text(change.before), number_text(change.after), last
+    before_after = feature_text(change.feature), number_text(change.before), number_text(change.after)
+    known = spread.num_seeds > 1
+    if not is_edited:
+        return *before_after, f"± {number_text(spread.unedited_sd)}" if known else "–"
+    arrow = (MORE if change.change > 0 else LESS) + " " if change.is_changed else ""
+    over_seeds = f"{signed(spread.change)} ± {number_text(spread.change_sd)}" if known else "–"
+    return *before_after, f"{arrow}{signed(change.change)}", over_seeds
 
 
 def tooltip(change: "MeasuredChange") -> str:
