@@ -66,10 +66,20 @@ def test_predict_out_leaves_the_slide_as_it_was(spatia: Callable, tissue: Path, 
     )
     assert done.code == 0, done.err
     assert done.json["imputed_genes"] == 3
+    assert "written into" not in done.out
     assert done.json["slide"] == str(out)
     assert keys.OBS_CELL_TYPE not in open_slide(tissue).obs.columns
     assert not (tissue / "tables" / keys.TABLE_IMPUTED).exists()
     assert (out / "tables" / keys.TABLE_IMPUTED).exists()
+
+
+def test_predict_tells_a_person_what_it_wrote(spatia: Callable, tissue: Path, untrained: Path):
+    done = spatia("predict", tissue, "--checkpoint", untrained, "--tasks", "annotate", "--device", "cpu")
+    assert done.code == 0, done.err
+    where, names = done.out.splitlines()[-1].split(": ")
+    assert where == f"written into {tissue}"
+    of_types = [f'obs["{keys.OBS_CELL_TYPE}"]', f'obs["{keys.OBS_CELL_TYPE_CONFIDENCE}"]']
+    assert names.split(", ") == [*of_types, f'obsm["{keys.OBSM_TYPE_PROBABILITY}"]', 'uns["spatia"] of table table']
 
 
 def test_predict_imputes_genes_of_a_reference(spatia: Callable, tissue: Path, untrained: Path, tmp_path: Path):
@@ -242,7 +252,12 @@ def test_programmes_are_listed_and_shown(spatia: Callable, tmp_path: Path, monke
 def test_models_list_and_path(spatia: Callable, untrained: Path):
     from napari_spatia.inference.registry import list_shipped
 
-    assert spatia("models", "list").out.split() == list(list_shipped())
+    listed = spatia("models", "list", "--json").json
+    assert listed["models"] == list(list_shipped()) == [each["name"] for each in listed["details"]]
+    said = spatia("models", "list").out.splitlines()
+    assert [line for line in said if not line.startswith(" ")] == list(list_shipped())
+    of_sim_small = said[said.index("sim-small") :]
+    assert "reads 224 genes and DAPI, boundary" in of_sim_small[2] and "15,962 cells of sim_train_1" in of_sim_small[3]
     assert spatia("models", "path", untrained, "--json").json["path"] == str(untrained)
     unknown = spatia("models", "path", "no-such-model")
     assert unknown.code == 1
@@ -367,6 +382,7 @@ def test_open_hands_the_slide_and_its_parts_to_the_window(
     monkeypatch.setattr("napari_spatia.cli.window.run_window", lambda *a: called.append(a) or 5)
     done = spatia("open", tissue, "--checkpoint", untrained, "--table", "table", "--um-per-px", 0.5)
     assert done.code == 5
+    assert done.err.splitlines()[0] == f"Opening {tissue.name} in napari…"
     module, arguments = called[0][:2]
     assert module == "napari_spatia.widgets.launch"
     assert arguments == [str(tissue), "--checkpoint", str(untrained), "--table", "table", "--um-per-px", "0.5"]
@@ -386,6 +402,7 @@ def test_headless_demo_reports_what_the_window_wrote(
     line = ("demo", "--headless", "--slide", tissue, "--checkpoint", untrained, "--out", tmp_path, "--json")
     code = 0
     assert spatia(*line).json == {"cells": 7}
+    assert spatia(*line[:-1]).out.splitlines()[-1].endswith(f"are in {tmp_path}")
     code = 1
     failed = spatia(*line)
     assert failed.code == 1

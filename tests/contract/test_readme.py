@@ -22,7 +22,7 @@ def test_the_example_runs_with_the_shipped_model(tmp_path: Path, monkeypatch: py
     from napari_spatia.data.simulate import simulate_slide
 
     monkeypatch.chdir(tmp_path)
-    simulate_slide("tissue.zarr", num_cells=300, seed=11)
+    simulate_slide("tissue.zarr")
     names: dict = {}
     exec(compile(EXAMPLE, "README.md", "exec"), names)  # the example itself is what is under test
     assert names["larger_nucleus"].shape == (4, 64, 64)

@@ -124,8 +124,8 @@ def encoding_of(bound, around):
         ("remove", r"(\d+) of \1 neighbours are removed"),
         ("remove=T_cell", r"\d+ of \d+ neighbours are removed"),
         ("replace=T_cell", r"\d+ of \d+ neighbours express what T_cell cells do"),
-        ("cell=cell-60", "in the surroundings of cell cell-60"),
-        ("domain=1", "in the surroundings of cell cell-3"),
+        ("cell=cell-60", "in the surroundings of cell-60"),
+        ("domain=1", "in the surroundings of cell-3"),
     ],
 )
 def test_niche_edits_change_niche_and_tissue_and_nothing_else(bound, resolver, niche, note):

@@ -56,7 +56,7 @@ def test_intensities_are_kept_as_they_are(session, tmp_path):
             np.testing.assert_array_equal(series.asarray(), expected)
         tree = ElementTree.fromstring(file.ome_metadata)
     images = tree.findall("{*}Image")
-    assert "COUNTERFACTUAL of cell cell-5: GENE3 +1.5" in images[2].get("Name")
+    assert "COUNTERFACTUAL of cell-5: GENE3 +1.5" in images[2].get("Name")
     pixels = images[2].find("{*}Pixels")
     assert [channel.get("Name") for channel in pixels.findall("{*}Channel")] == list(app_fakes.CHANNELS)
     assert float(pixels.get("PhysicalSizeX")) == 0.32
@@ -85,7 +85,7 @@ def test_a_film_has_a_picture_a_dose_there_and_back(session, tmp_path):
     session.keep_sweep(tmp_path / "sweep.gif", "GENE4", side_px=256)
     with Image.open(tmp_path / "sweep.gif") as film:
         assert film.n_frames == 2 * SWEEP_STEPS - 2
-        assert film.info["comment"].startswith(b"COUNTERFACTUAL: cell cell-5, GENE4 from ")
+        assert film.info["comment"].startswith(b"COUNTERFACTUAL: cell-5, GENE4 from ")
         first = np.asarray(film.convert("RGB")).astype(int)
         film.seek(SWEEP_STEPS - 1)
         last = np.asarray(film.convert("RGB")).astype(int)

@@ -161,3 +161,4 @@ def test_the_list_of_keys_shows_all_of_them(qtbot):
     words = [label.text() for label in dialog.findChildren(QLabel)]
     missing = [key for key in ALL_KEYS if key.does not in words and not key.does.startswith("Class ")]
     assert not missing and "1 … 9" in words
+    assert {"Home, End", "Wheel"} <= set(words), "a slider's keys and the mouse are listed too"

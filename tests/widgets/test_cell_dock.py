@@ -115,6 +115,9 @@ def test_reset_all_and_passes(dock, ready, qtbot):
     dock.nfe.setCurrentText("2")
     dock.nfe.activated.emit(dock.nfe.currentIndex())
     assert ready.state.cell.nfe == 2
+    dock.nfe.setCurrentText("1")
+    dock.nfe.activated.emit(dock.nfe.currentIndex())
+    qtbot.waitUntil(lambda: "1 pass ·" in dock.measured.text())
 
 
 def test_pictures_share_one_scale_and_say_counterfactual(dock, ready, qtbot, monkeypatch):

@@ -61,7 +61,7 @@ def test_a_strip_has_marked_pictures_and_a_curve_of_the_chosen_feature(dock, rea
     assert len(views) == 8 and all(view.has_picture for view in views)
     assert [view.shown.is_counterfactual for view in views] == [False] + [True] * 7
     assert views[0].shown.width_um == pytest.approx(32 * 0.32) and "nothing edited" in views[0].toolTip()
-    assert "GENE3 −1.5" in views[1].toolTip() and "Counterfactual of cell cell-5" in views[1].toolTip()
+    assert "GENE3 −1.5" in views[1].toolTip() and "Counterfactual of cell-5" in views[1].toolTip()
     curve = page.curve.curve
     assert curve.doses == tuple(np.linspace(-1.5, 1.5, 7)) and curve.values == tuple(40 + x for x in curve.doses)
     assert curve.before == 40.0 and curve.seen == (-2.0, 1.0) and curve.y_title == "Cell area (µm²)"

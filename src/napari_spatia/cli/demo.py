@@ -9,7 +9,7 @@ import typer
 
 from napari_spatia.cli.display import has_display, run_window, virtual_display
 from napari_spatia.cli.options import Json
-from napari_spatia.cli.report import Report, reporting
+from napari_spatia.cli.report import Report, as_lines, reporting
 from napari_spatia.cli.slides import SlideParts
 from napari_spatia.cli.window import LAUNCH, checkpoint_for
 from napari_spatia.errors import SpatiaError
@@ -37,8 +37,8 @@ def demo(
 ) -> None:
     """Do the whole job: open a slide, predict, colour, click a cell, move gene sliders, export.
 
-    With a display this opens napari and leaves it to you. With --headless (or no display) it drives the real window
-    on a virtual screen and writes demo.json, screenshots and exports into --out.
+    With a display this opens napari with the slide and the model, and the job is yours. With --headless (or no
+    display) it drives the real window on a virtual screen and writes demo.json, screenshots and exports into --out.
 
     Example: `napari-spatia demo --headless --out build/demo`
     """
@@ -49,8 +49,10 @@ def demo(
         source = slide if slide is not None else _simulated(out, report)
         name = checkpoint_for(SlideParts().open(source, report), checkpoint, report)
         if headless:
-            report.result(_drive(source, name, out, report))
+            told = _drive(source, name, out, report)
+            report.result(told, f"{as_lines(told)}\nscreenshots, a film, exports and demo.json are in {out}")
             return
+        report.begin(f"Opening {source.name} in napari…")
         code = run_window(LAUNCH, [str(source), "--checkpoint", name], os.environ, report)
     raise typer.Exit(code)
 

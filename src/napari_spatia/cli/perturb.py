@@ -206,14 +206,16 @@ def perturb(
     counterfactuals: what the model draws, not what the cell would become. Cell types are those of the slide, or those
     that `predict` wrote.
 
-    Example: `napari-spatia perturb tissue.zarr --checkpoint sim-small --cell 12 --set MKI67=2 --sweep VIM --out edit`
+    Example: `napari-spatia perturb tissue.zarr --checkpoint sim-small --cell cell-001552 --set LMNB1=2 --sweep VIM
+    --out edit`
 
-    Example: `napari-spatia perturb tissue.zarr --checkpoint sim-small --cell 12 --programme EMT=1.5 --coexpressed
-    --niche replace=fibroblast --out edit`
+    Example: `napari-spatia perturb tissue.zarr --checkpoint sim-small --cell cell-001552
+    --programme proliferation=1.5 --coexpressed --niche replace=fibroblast --out edit`
 
-    Example: `napari-spatia perturb tissue.zarr --checkpoint sim-small --cell 7 --edit edit/perturb.json --out again`
+    Example: `napari-spatia perturb tissue.zarr --checkpoint sim-small --cell cell-001550 --edit edit/perturb.json
+    --out again`
 
-    Example: `napari-spatia perturb --recipe cell-12.json --out again`
+    Example: `napari-spatia perturb --recipe cell-001552-counterfactual.json --out again`
     """
     edit = _edit([*(set_genes or ()), *(more or ())], programme or [], towards or [], coexpressed, niche)
     channels = name_pairs(channel_map, "--channel-map") or None
@@ -230,6 +232,7 @@ def perturb(
         )
     with reporting(json) as report:
         from napari_spatia.cli.edit_files import SWEEP_LOG2_FC, EditedCell, display_limits_of
+        from napari_spatia.data.cell_names import cell_name
         from napari_spatia.inference.edit_file import read_edit
         from napari_spatia.inference.perturb import CellEditor
         from napari_spatia.inference.recipe import digest, read_recipe, recipe_of
@@ -253,7 +256,7 @@ def perturb(
         for note in resolved[0].notes:
             report.note(note)
         editor = CellEditor(bound)
-        report.progress(0.2, f"encoding cell {cell}")
+        report.progress(0.2, f"encoding {cell_name(cell)}")
         selected = editor.select(cell) if nfe is None else editor.select(cell, nfe)
         editor.prepare(part(report.progress, 0.6, 0.7))
         edited, *doses = (editor.render(selected, each.log2_fc, each.around) for each in resolved)

@@ -21,7 +21,7 @@ from napari_spatia.cli.options import (
     name_pairs,
     read_names,
 )
-from napari_spatia.cli.report import reporting
+from napari_spatia.cli.report import as_lines, reporting
 from napari_spatia.cli.slides import SlideParts, with_slide_parts
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.tasks import INPUTS, TASKS
@@ -99,7 +99,7 @@ def predict(
     with reporting(json) as report, _dask_scheduler(scheduler):
         from napari_spatia.data.reference import read_reference
         from napari_spatia.inference.predict import predict as predict_slide
-        from napari_spatia.inference.write import write_prediction
+        from napari_spatia.inference.write import names_written, write_prediction
 
         hidden = tuple(read_names(hide_genes, "gene ids")) if hide_genes else ()
         to_impute = tuple(comma_separated(genes)) or None
@@ -115,21 +115,21 @@ def predict(
             reference=None if reference is None else read_reference(reference),
         )
         written = write_prediction(opened, prediction, out)
-        report.result(
-            {
-                "slide": str(written),
-                "checkpoint": predictor.info.name,
-                "device": predictor.device,
-                "tasks": list(wanted_tasks),
-                "cells": opened.num_cells,
-                **_counts(prediction.cell_type, "cell_types"),
-                **_counts(prediction.cluster, "clusters"),
-                **_counts(prediction.domain, "domains"),
-                "imputed_genes": len(prediction.imputed_genes or ()),
-                **_summary(prediction.provenance.get("reference")),
-                "notes": list(bound.notes),
-            }
-        )
+        values = {
+            "slide": str(written),
+            "checkpoint": predictor.info.name,
+            "device": predictor.device,
+            "tasks": list(wanted_tasks),
+            "cells": opened.num_cells,
+            **_counts(prediction.cell_type, "cell_types"),
+            **_counts(prediction.cluster, "clusters"),
+            **_counts(prediction.domain, "domains"),
+            "imputed_genes": len(prediction.imputed_genes or ()),
+            **_summary(prediction.provenance.get("reference")),
+            "notes": list(bound.notes),
+        }
+        told = f"written into {written}: {', '.join(names_written(opened, prediction))}"
+        report.result(values, f"{as_lines(values)}\n{told}")
 
 
 def _summary(carried: dict[str, Any] | None) -> dict[str, dict[str, Any]]:

@@ -62,6 +62,11 @@ class Report:
             self._bar.stop()
             self._bar = None
 
+    def begin(self, text: str) -> None:
+        """Work that shows nothing for some seconds has begun."""
+        self.end_progress()
+        print(text, file=sys.stderr, flush=True)
+
     def note(self, text: str) -> None:
         """Something that a person should know and that is no error."""
         self.end_progress()

@@ -44,7 +44,7 @@ def open_window(
     *,
     parts: SlideParts,
 ) -> None:
-    """Open a slide in napari with the Explorer, Cell and Annotate docks.
+    """Open a slide in napari with the docks.
 
     Example: `napari-spatia open tissue.zarr`
     """
@@ -54,6 +54,7 @@ def open_window(
                 "There is no display to open a window on (neither DISPLAY nor WAYLAND_DISPLAY is set). "
                 "Without one, 'napari-spatia demo --headless --slide SLIDE --out DIR' does the whole job."
             )
+        report.begin(f"Opening {slide.name} in napari…")
         opened = parts.open(slide, report)
         arguments = [str(slide), "--checkpoint", checkpoint_for(opened, checkpoint, report), *parts.as_arguments()]
         code = run_window(LAUNCH, arguments, os.environ, report)

@@ -15,6 +15,7 @@ import tifffile
 from PIL import Image
 
 from napari_spatia.data import picture
+from napari_spatia.data.cell_names import cell_name
 from napari_spatia.data.morphology import features_of, measure, nuclear_channel
 from napari_spatia.data.picture import COUNTERFACTUAL, FloatImage, Limits, Picture, TitledPicture
 from napari_spatia.files import staged_file
@@ -56,7 +57,7 @@ class EditPictures:
     def _titled(self, name: str, side_px: int) -> TitledPicture:
         before, psnr = self.edited.cell.zero_edit, self.edited.cell.zero_edit_psnr_db
         if name == REAL:
-            return TitledPicture(f"cell {self.selected.cell_id}", self.shown(self.selected.real, side_px))
+            return TitledPicture(cell_name(self.selected.cell_id), self.shown(self.selected.real, side_px))
         if name == ZERO_EDIT:
             return TitledPicture(f"zero edit, {psnr:.1f} dB", self.shown(before, side_px))
         if name == EDITED:
@@ -100,18 +101,19 @@ def edit_title(resolved: "ResolvedEdit") -> str:
 def save_tiff(made: EditPictures, path: Path) -> Path:
     """Intensities as an OME-TIFF, whole or not at all: three `(C, H, W)` float32 images in the slide's units."""
     cell, title = made.selected, edit_title(made.resolved)
+    name = cell_name(cell.cell_id)
     images = (
-        (f"real: cell {cell.cell_id}", cell.real),
-        (f"zero edit of cell {cell.cell_id}", made.edited.cell.zero_edit),
-        (f"{COUNTERFACTUAL} of cell {cell.cell_id}: {title}", made.edited.image),
+        (f"real: {name}", cell.real),
+        (f"zero edit of {name}", made.edited.cell.zero_edit),
+        (f"{COUNTERFACTUAL} of {name}: {title}", made.edited.image),
     )
     with staged_file(path) as staged, tifffile.TiffWriter(staged, ome=True) as file:
-        for name, image in images:
+        for said, image in images:
             file.write(
                 image,
                 photometric="minisblack",
                 metadata={
-                    "axes": "CYX", "Name": name, "Channel": {"Name": list(cell.channels)},
+                    "axes": "CYX", "Name": said, "Channel": {"Name": list(cell.channels)},
                     "PhysicalSizeX": cell.um_per_px, "PhysicalSizeXUnit": "µm",
                     "PhysicalSizeY": cell.um_per_px, "PhysicalSizeYUnit": "µm",
                     "Description": made.notes["Comment"],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_spatia.data.cell_names import cell_name
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.coexpression import LEAST_CELLS, LEAST_CHANGE, Coexpression
 from napari_spatia.inference.edits import PROGRAMME, TOWARDS, Edit, NicheChange, NicheEdit
@@ -153,7 +154,7 @@ class EditResolver:
         slide, neighbour = self.bound.slide, self.neighbours(cell_idx)
         if niche.change in (NicheChange.CELL, NicheChange.DOMAIN):
             there = slide.cell_idx(niche.name) if niche.change == NicheChange.CELL else self._medoid(niche.name)
-            note = f"The cell is drawn in the surroundings of cell {slide.cell_id[there]}."
+            note = f"The cell is drawn in the surroundings of {cell_name(slide.cell_id[there])}."
             return self.bound.around(np.array([there])), note
         meant, strangers = self._meant(neighbour, niche.cells)
         of_type = self.types.code == self.types.find(niche.name) if niche.name else np.ones(slide.num_cells, bool)

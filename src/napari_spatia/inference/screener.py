@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_spatia.data.cell_names import cell_name
 from napari_spatia.inference.edits import PROGRAMME, TOWARDS, Edit
 from napari_spatia.inference.evidence import drawn_features, features_in
 from napari_spatia.inference.findings import BEFORE, NULL, Finding, Findings
@@ -110,7 +111,7 @@ class Screener:
     def _screen_cell(
         self, plan: ScreenPlan, cell_id: str, genes: Sequence[str], done: Findings, progress: Progress
     ) -> None:
-        progress(0.0, f"reading cell {cell_id}")
+        progress(0.0, f"reading {cell_name(cell_id)}")
         cell = self.editor.select(cell_id, PREVIEW_NFE, part(progress, 0.0, 0.02))
         if (cell_id, BEFORE) not in done.rows:
             (before,) = self._draw(cell, [Edit()])

@@ -68,16 +68,35 @@ def read_prediction(slide: Slide) -> Prediction | None:
     )
 
 
-def _write(store: Path, slide: Slide, prediction: Prediction) -> None:
-    obs = {
+def names_written(slide: Slide, prediction: Prediction) -> tuple[str, ...]:
+    """What `write_prediction` leaves in the store, as a person names it: columns, arrays and tables."""
+    return (
+        *(f'obs["{name}"]' for name in _obs(prediction)),
+        *(f'obsm["{name}"]' for name in _obsm_arrays(prediction)),
+        f'uns["{keys.UNS_SPATIA}"] of table {slide.table_name}',
+        *((f"table {keys.TABLE_IMPUTED}",) if prediction.imputed_genes else ()),
+    )
+
+
+def _obs(prediction: Prediction) -> dict[str, Any]:
+    """The columns of the tasks that were asked for."""
+    columns = {
         keys.OBS_CELL_TYPE: prediction.cell_type,
         keys.OBS_CELL_TYPE_CONFIDENCE: prediction.confidence,
         keys.OBS_CLUSTER: _as_categories(prediction.cluster),
         keys.OBS_DOMAIN: _as_categories(prediction.domain),
     }
-    obsm: dict[str, Any] = {keys.EMBEDDINGS[scale]: values for scale, values in prediction.embedding.items()}
+    return {name: column for name, column in columns.items() if column is not None}
+
+
+def _obsm_arrays(prediction: Prediction) -> dict[str, Any]:
+    arrays: dict[str, Any] = {keys.EMBEDDINGS[scale]: values for scale, values in prediction.embedding.items()}
     if prediction.type_probability is not None:
-        obsm[keys.OBSM_TYPE_PROBABILITY] = prediction.type_probability
+        arrays[keys.OBSM_TYPE_PROBABILITY] = prediction.type_probability
+    return arrays
+
+
+def _write(store: Path, slide: Slide, prediction: Prediction) -> None:
     tables = {}
     if prediction.imputed_genes:
         tables[keys.TABLE_IMPUTED] = ExpressionTable(
@@ -87,8 +106,8 @@ def _write(store: Path, slide: Slide, prediction: Prediction) -> None:
         store,
         slide.table_name,
         cell_id=prediction.cell_id,
-        obs={name: column for name, column in obs.items() if column is not None},
-        obsm=obsm,
+        obs=_obs(prediction),
+        obsm=_obsm_arrays(prediction),
         uns={keys.UNS_SPATIA: _merged_provenance(store, slide.table_name, prediction)},
         tables=tables,
     )

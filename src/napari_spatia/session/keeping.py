@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_spatia.data.cell_names import cell_name
 from napari_spatia.data.picture import Limits, colours_by_channel, display_limits, limits_by_channel, save_picture
 from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.edit_pictures import (
@@ -63,7 +64,7 @@ class KeepVerbs(EditVerbs):
             doses = np.linspace(*ends, SWEEP_STEPS).tolist()
             asked = [resolver.resolve(made.selected.cell_idx, edit.with_term(key, dose), programmes) for dose in doses]
             drawn = editor.render_many(made.selected, asked, progress=progress)
-            said = f"cell {made.selected.cell_id}, {key} from {doses[0]:+g} to {doses[-1]:+g}"
+            said = f"{cell_name(made.selected.cell_id)}, {key} from {doses[0]:+g} to {doses[-1]:+g}"
             return save_gif(made.sweep(key, doses, drawn, side_px), place, f"{said}; {made.notes['Comment']}")
 
         self._keep(Path(path), work)

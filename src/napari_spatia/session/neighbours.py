@@ -1,5 +1,6 @@
 """Verbs that mark neighbours of the selected cell on the slide, to remove them or to have them express another type."""
 
+from napari_spatia.data.cell_names import cell_name
 from napari_spatia.errors import CellError, SpatiaError
 from napari_spatia.inference.edits import NicheChange, NicheEdit
 from napari_spatia.session.editing import EditVerbs
@@ -33,8 +34,8 @@ class NeighbourVerbs(SelectVerbs, EditVerbs):
         state = self.state
         if cell_id not in state.neighbours:
             raise CellError(
-                f"Cell {cell_id} is not one of the {len(state.neighbours)} neighbours that the model reads around "
-                f"cell {state.selected}. Click one of the outlined cells."
+                f"{cell_id} is not one of the {len(state.neighbours)} neighbours that the model reads around "
+                f"{cell_name(str(state.selected))}. Click one of the outlined cells."
             )
         if cell_id in state.marked:
             state.marked = tuple(marked for marked in state.marked if marked != cell_id)
@@ -64,5 +65,5 @@ class NeighbourVerbs(SelectVerbs, EditVerbs):
             raise SpatiaError("No cell can be edited yet. Load a checkpoint and click a cell first.")
         rows = resolver.neighbours(card.cell_idx)
         if not len(rows):
-            raise SpatiaError(f"The model reads no neighbours around cell {card.cell_id}.")
+            raise SpatiaError(f"The model reads no neighbours around {cell_name(card.cell_id)}.")
         return tuple(str(cell_id) for cell_id in self.slide.cell_id[rows])

@@ -21,7 +21,7 @@ from napari_spatia.widgets.keep_dialog import KeepRow
 from napari_spatia.widgets.marking import MarkStrip
 from napari_spatia.widgets.moves_most import MovesMost
 from napari_spatia.widgets.overdue import Overdue
-from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, row
+from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, passes_text, row
 from napari_spatia.widgets.patch_bar import PatchBar
 from napari_spatia.widgets.pictures import CellPictures, PictureGrid
 from napari_spatia.widgets.walk import Walk
@@ -275,7 +275,7 @@ def measured_text(picture: "Counterfactual", reach: float | None, types: tuple[s
     now = f"As {types[likely]} ({picture.type_probability[likely]:.0%})" if types else "Edited"
     far = " - beyond what the model has seen" if reach is not None and reach > FAR_PERCENTILE else ""
     where = "measured when the edit rests" if reach is None else f"{ordinal(round(reach))} percentile{far}"
-    cost = f"{picture.nfe} passes · {picture.ms:.0f} ms · {device}"
+    cost = f"{passes_text(picture.nfe)} · {picture.ms:.0f} ms · {device}"
     return f"{now} · reach: {where}\nzero edit {picture.cell.zero_edit_psnr_db:.0f} dB · {cost}"
 
 

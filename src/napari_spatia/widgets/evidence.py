@@ -10,6 +10,7 @@ from qtpy.QtGui import QHideEvent, QKeyEvent, QMouseEvent, QShowEvent
 from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
 
 from napari_spatia.data import picture as pictures
+from napari_spatia.data.cell_names import cell_name
 from napari_spatia.data.picture import Limits
 from napari_spatia.session.opened import read_card
 from napari_spatia.widgets.gauges import ReachGauge, TypeBars, most_changed, reach_text
@@ -57,7 +58,7 @@ class Thumbnail(QWidget):
         self.view.show_picture(pictures.composite(cell.image, cell.channels, limits))
         metrics = self.caption.fontMetrics()
         self.caption.setText(metrics.elidedText(cell_type or cell.cell_id, Qt.TextElideMode.ElideRight, THUMBNAIL_PX))
-        said = f"Real cell {cell.cell_id}{f', {cell_type}' if cell_type else ''}"
+        said = f"Real {cell_name(cell.cell_id)}{f', {cell_type}' if cell_type else ''}"
         away = f"{said}, {cell.distance:.2f} away in the space of the gene encoder. Click to see it on the slide"
         for widget in (self, self.view):
             named(widget, said, away)

@@ -66,7 +66,7 @@ class KeepDialog(QDialog):
         self.buttons.rejected.connect(self.reject)
         self._form = QFormLayout(self)
         for label, widget in (("File", self.kind), ("", self.told), ("Pictures", self.shown), ("Slider", self.term),
-                              ("Size", self.side)):  # fmt: skip
+                              ("Size of each", self.side)):  # fmt: skip
             self._form.addRow(label, widget)
         self._form.addRow(self.buttons)
         self.kind.currentIndexChanged.connect(self._show_kind)

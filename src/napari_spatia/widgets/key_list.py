@@ -9,16 +9,24 @@ from qtpy.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QVBox
 from napari_spatia.viewer.keys import ALL_KEYS
 from napari_spatia.widgets.parts import heading
 
+SLIDER = (
+    ("← →", "A step of 0.1"),
+    ("Page up, Page down", "A sixteenth of the slider"),
+    ("Home, End", "To its ends"),
+    ("0", "Back to 0"),
+)
+"""What the sliders of the Cell dock hear while they have the focus."""
 MOUSE = (
     ("Click", "Select a cell"),
     ("Shift, Alt + drag", "With a tool: add to the choice, take from it"),
     ("Double click", "A slider: back to 0"),
+    ("Wheel", "Zoom; a slider with the focus: a step of 0.1 a notch"),
 )
 TITLE = "Keys of napari-spatia"
 
 
 class KeyList(QDialog):
-    """Every declared key and what it does, by where it is heard. Esc closes it."""
+    """Every declared key, those of a slider, and what the mouse does, by where it is heard. Esc closes it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -29,6 +37,7 @@ class KeyList(QDialog):
         grid.setVerticalSpacing(3)
         for where, keys in groupby(ALL_KEYS, lambda key: key.where):
             self._add(grid, where, [(QKeySequence(key.key).toString(_NATIVE), key.does) for key in keys])
+        self._add(grid, "On a slider of the Cell dock", list(SLIDER))
         self._add(grid, "Mouse", list(MOUSE))
         close = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         close.rejected.connect(self.reject)

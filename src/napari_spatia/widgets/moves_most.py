@@ -7,7 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from napari_spatia.inference.sensitivity import ENOUGH_SHARE
-from napari_spatia.widgets.parts import Busy, Dock, button, hint, named, row
+from napari_spatia.widgets.parts import Busy, Dock, button, hint, named, passes_text, row
 
 if TYPE_CHECKING:
     from napari_spatia.inference.sensitivity import Sensitivity
@@ -106,10 +106,8 @@ class MovesMost(QWidget):
             self.genes.addTopLevelItem(item)
         self.add.setEnabled(False)
         which = "genes" if self.all.isChecked() else f"genes that {ENOUGH_SHARE:.0%} of the cells or more express"
-        passes = "1 pass" if ranking.nfe == 1 else f"{ranking.nfe} passes"
-        self.told.setText(
-            f"The first {min(SHOWN_GENES, len(ranked))} of {len(ranked)} {which}, each edited alone, in {passes}."
-        )
+        shown_of = f"The first {min(SHOWN_GENES, len(ranked))} of {len(ranked)} {which}"
+        self.told.setText(f"{shown_of}, each edited alone, in {passes_text(ranking.nfe)}.")
 
     def _marked(self) -> list[QTreeWidgetItem]:
         return list(self.genes.selectedItems())

@@ -109,6 +109,11 @@ def small_button(text: str, tooltip: str, clicked: Callable[[], None]) -> QToolB
     return made
 
 
+def passes_text(nfe: int) -> str:
+    """A number of the decoder's passes in words."""
+    return "1 pass" if nfe == 1 else f"{nfe} passes"
+
+
 def is_pressed(key: Key, event: QKeyEvent) -> bool:
     """Whether ``event`` is the press of a declared key, on the number pad too."""
     pad = Qt.KeyboardModifier.KeypadModifier.value

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QTableWidgetItem, QVBoxLayout, QWidget
 
+from napari_spatia.data.cell_names import cell_name
 from napari_spatia.inference.screen import SCREEN_LOG2_FC, RankedGene, Screen
 from napari_spatia.session.state import LOG2_FC_LIMIT
 from napari_spatia.widgets.measure_table import CopyTable, number_text, signed
@@ -122,7 +123,7 @@ class ScreenPage(QWidget):
 def title_text(screen: Screen, feature: "Feature", ranked: Sequence[RankedGene]) -> str:
     """What was screened, and how many genes do more than noise."""
     plan, first = screen.plan, ranked[0]
-    cells = plan.cells[0] if len(plan.cells) == 1 else f"{len(plan.cells):,} cells"
+    cells = cell_name(plan.cells[0]) if len(plan.cells) == 1 else f"{len(plan.cells):,} cells"
     done = f"{len(ranked)} genes at {dose_text(plan.log2_fc)} in {cells}"
     before = f"{number_text(first.before)}{f' {feature.unit}' if feature.unit else ''} with nothing edited"
     if first.null_sd == 0:

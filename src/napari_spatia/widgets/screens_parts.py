@@ -7,6 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_spatia.data import picture as pictures
+from napari_spatia.data.cell_names import cell_name
 from napari_spatia.session.state import SessionState
 from napari_spatia.widgets.completing import NameCompleter, NameLine
 from napari_spatia.widgets.drawn_pictures import Captioned, stained
@@ -113,10 +114,9 @@ def captioned(
 ) -> Captioned:
     """One counterfactual with its caption and what is read of it."""
     reach = "" if drawn.reach_percentile is None else f" · reach percentile {drawn.reach_percentile:.0f}"
+    said = f"Counterfactual of {cell_name(cell.cell_id)}: {edit_text(drawn.edit)}"
     return Captioned(
-        stained(drawn.image, cell.channels, limits),
-        caption,
-        f"Counterfactual of cell {cell.cell_id}: {edit_text(drawn.edit)}\n{with_unit(feature, drawn.features)}{reach}",
+        stained(drawn.image, cell.channels, limits), caption, f"{said}\n{with_unit(feature, drawn.features)}{reach}"
     )
 
 
@@ -125,7 +125,7 @@ def zero_edit(cell: "SelectedCell", limits: pictures.Limits) -> Captioned:
     return Captioned(
         stained(cell.zero_edit, cell.channels, limits),
         "Zero edit",
-        f"Cell {cell.cell_id} redrawn by the model with nothing edited",
+        f"Redrawn by the model with nothing edited: {cell_name(cell.cell_id)}",
         is_counterfactual=False,
         width_um=cell.um_per_px * cell.zero_edit.shape[-1],
     )

@@ -2,6 +2,7 @@
 
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from napari_spatia.data.cell_names import cell_name
 from napari_spatia.inference.screen import ComparedCell, SideBySide
 from napari_spatia.widgets.cell_search import CellSearch
 from napari_spatia.widgets.drawn_pictures import Captioned, PictureFlow, stained
@@ -71,7 +72,7 @@ class SideBySidePage(QWidget):
         feature = chosen_feature(side_by_side.features, self._dock.state.feature)
         real = stained(cell.real, cell.channels, limits)
         return (
-            Captioned(real, "Real", f"Cell {cell.cell_id} as it is on the slide", is_counterfactual=False),
+            Captioned(real, "Real", f"As it is on the slide: {cell_name(cell.cell_id)}", is_counterfactual=False),
             zero_edit(cell, limits),
             captioned(one.after, cell, limits, "Counterfactual", feature),
         )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QVBoxLayout, QWidget
 
+from napari_spatia.data.cell_names import cell_name
 from napari_spatia.inference.edits import TOWARDS
 from napari_spatia.inference.screen import GRID_DOSES, SWEEP_DOSES, Grid, Strip
 from napari_spatia.session.screening import PARTS_OF_WAY
@@ -108,7 +109,7 @@ class StripPage(QWidget):
         limits, name = limits_of(self._dock.state, strip.cell), term_text(strip.key)[0]
         others = strip.edit.without_term(strip.key).active()
         rest = f" · also {edit_text(others)}" if others.terms or others.niche else ""
-        self.title.setText(f"<b>{name}</b> in cell {strip.cell.cell_id}{rest}")
+        self.title.setText(f"<b>{name}</b> in {cell_name(strip.cell.cell_id)}{rest}")
         self.pictures.show_pictures(
             [
                 zero_edit(strip.cell, limits),
@@ -184,9 +185,10 @@ class GridPage(QWidget):
         feature = chosen_feature(grid.features, self._dock.state.feature)
         limits = limits_of(self._dock.state, grid.cell)
         down, across = (term_text(key)[0] for key in (grid.key_a, grid.key_b))
+        before = f"{number_text(grid.before.features[feature.key])} with nothing edited"
         self.title.setText(
-            f"<b>{down}</b> down, <b>{across}</b> across in cell {grid.cell.cell_id}. Below each picture: doses, and "
-            f"{axis_title(feature)}, {number_text(grid.before.features[feature.key])} with nothing edited."
+            f"<b>{down}</b> down, <b>{across}</b> across in {cell_name(grid.cell.cell_id)}. "
+            f"Below each picture: doses, and {axis_title(feature)}, {before}."
         )
         shown = [
             captioned(
