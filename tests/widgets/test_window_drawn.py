@@ -185,6 +185,8 @@ def test_after_going_to_a_cell_the_keys_are_the_slides(window, qtbot):
 def test_number_keys_give_no_class_while_another_tab_is_before_the_annotation(window, qtbot):
     session = window.session
     session.add_class("mast")
+    window.canvas.window().activateWindow()
+    window.canvas.setFocus()
     for name, armed in (("Annotate", "mast"), ("Cell", None)):
         window.docks[name].raise_()
         window.settle(0.3)
