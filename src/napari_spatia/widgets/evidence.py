@@ -25,7 +25,7 @@ REST_MS = 400
 THUMBNAIL_PX = 84
 NUM_THUMBNAILS = 4
 SUMMARY_LINES = 2
-PALE = 0.4
+PALE = 0.65
 """Opacity of what is of the edit before."""
 TITLE, OLD_TITLE = "What the edit changed", "What the edit before changed"
 OLD = "<b>Of the edit before.</b> The new one is measured once it rests."
