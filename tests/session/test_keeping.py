@@ -95,6 +95,23 @@ def test_a_film_has_a_picture_a_dose_there_and_back(session, tmp_path):
         session.keep_sweep(tmp_path / "sweep.gif", "NOPE")
 
 
+def test_a_film_says_what_else_is_edited(session, monkeypatch, tmp_path):
+    said = []
+    monkeypatch.setattr("napari_spatia.inference.edit_pictures.picture.panel_row",
+                        lambda titled: said.append(titled[0].title) or titled[0].picture)  # fmt: skip
+    session.set_log2_fc("GENE4", 1.23456)
+    session.keep_sweep(tmp_path / "sweep.gif", "GENE4", side_px=256)
+    others = session.state.edit.present.active().without_term("GENE4").terms
+    other = ", ".join(f"{gene} {value:+g}" for gene, value in others)
+    assert other and all(title.endswith(f", with {other}") for title in said)
+    assert all(len(title.split(",")[0].rpartition(".")[2]) == 2 for title in said), "two decimals"
+    for gene in ("GENE5", "GENE6", "GENE7", "GENE8"):
+        session.set_log2_fc(gene, -1.25)
+    session.render()
+    session.keep_sweep(tmp_path / "sweep.gif", "GENE4", side_px=256)
+    assert said[-1].endswith(", with 5 other edits")
+
+
 def test_a_recipe_holds_all_that_it_takes(session, tmp_path):
     session.keep_recipe(tmp_path / "recipe.json")
     recipe = read_recipe(tmp_path / "recipe.json")

@@ -1,6 +1,6 @@
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDockWidget, QMainWindow
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QPushButton
 
 from napari_spatia.widgets.annotate_dock import AnnotateDock
 from napari_spatia.widgets.cell_dock import CellDock
@@ -50,6 +50,37 @@ def test_an_id_that_is_not_there_is_answered_once(dock, ready, qtbot):
     qtbot.keyClicks(dock.find, "nobody")
     qtbot.keyClick(dock.find, Qt.Key.Key_Return)
     assert len(seen) == 1 and seen[0].is_error and "'nobody' is not on slide" in seen[0].text
+
+
+def test_the_keys_are_the_slides_again_once_the_cell_is_found(ready, qtbot):
+    class CanvasBackendDesktop(QPushButton):
+        """Named as the one of vispy."""
+
+    window, inner, around = QMainWindow(), CellDock(ready), QDockWidget()
+    qtbot.addWidget(window, before_close_func=lambda _: inner.release())
+    window.setCentralWidget(CanvasBackendDesktop())
+    around.setWidget(inner)
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, around)
+    with qtbot.waitActive(window):
+        window.show()
+        window.activateWindow()
+    qtbot.keyClick(window.centralWidget(), Qt.Key.Key_G)
+    assert inner.find.hasFocus()
+    qtbot.keyClicks(inner.find, "nobody")
+    qtbot.keyClick(inner.find, Qt.Key.Key_Return)
+    assert inner.find.hasFocus(), "to type another one"
+    qtbot.waitUntil(lambda: inner.find.text() == "")
+    qtbot.keyClicks(inner.find, "cell-14")
+    inner.find.completer().popup().hide()
+    qtbot.keyClick(inner.find, Qt.Key.Key_Return)
+    assert ready.state.selected == "cell-14" and window.centralWidget().hasFocus()
+    qtbot.waitUntil(lambda: inner.find.text() == "")
+    inner.find.setFocus()
+    qtbot.keyClicks(inner.find, "cell-1")
+    for key in (Qt.Key.Key_Down, Qt.Key.Key_Return):
+        qtbot.keyClick(inner.find.completer().popup(), key)
+    assert ready.state.selected == "cell-1"
+    assert window.focusWidget() is window.centralWidget(), "once its window is active again"
 
 
 def test_key_g_brings_the_line_forward_from_behind_another_tab(ready, qtbot):

@@ -22,7 +22,7 @@ def test_the_card_shows_the_cell_and_goes(tips, ready):
     assert tips.tip is None
     ready.point_at(12.0, 20.0)
     text = tips.tip.text()
-    assert tips.tip.isVisible() and "cell-6" in text and "In the table: acinar" in text
+    assert tips.tip.isVisible() and "cell-6" in text and "in the table: acinar" in text
     assert "GENE0 (counts): <b>6</b>" in text
     assert text.count("GENE") == 1 + 4, "the value and four genes"
     ready.point_away()

@@ -55,6 +55,12 @@ def test_only_what_counts_is_asked(dock):
     assert not save.isEnabled(), "no picture is chosen"
 
 
+def test_a_film_is_offered_of_the_slider_that_moved_most(dock, ready):
+    ready.set_log2_fc("GENE7", -2.5)
+    dialog = KeepDialog(dock, lambda name, kind: "")
+    assert dialog.term.currentData() == "GENE7" and dialog.term.itemData(1) == "GENE3"
+
+
 def test_no_place_writes_nothing_and_no_picture_offers_nothing(dock, ready):
     KeepDialog(dock, lambda name, kind: "").buttons.accepted.emit()
     assert ready.state.saved is None

@@ -168,6 +168,32 @@ def test_the_tab_in_front_is_the_one_on_the_screen(edited):
         assert np.array_equal(screen_pixels(picture), shown) == is_on_screen, name
 
 
+def test_after_going_to_a_cell_the_keys_are_the_slides(window, qtbot):
+    find, state = window.cell_dock.find, window.session.state
+    window.canvas.window().activateWindow()
+    window.canvas.setFocus()
+    window.settle(0.2)
+    qtbot.keyClick(window.canvas, Qt.Key.Key_G)
+    qtbot.keyClicks(find, "cell-14")
+    qtbot.keyClick(find, Qt.Key.Key_Return)
+    window.settle(0.2)
+    assert state.selected == "cell-14" and window.canvas.window().focusWidget() is window.canvas
+    qtbot.keyClick(window.canvas, Qt.Key.Key_N)
+    window.until(lambda: state.selected == "cell-15", "going to the next cell", limit_s=10.0)
+
+
+def test_number_keys_give_no_class_while_another_tab_is_before_the_annotation(window, qtbot):
+    session = window.session
+    session.add_class("mast")
+    window.canvas.window().activateWindow()
+    window.canvas.setFocus()
+    for name, armed in (("Annotate", "mast"), ("Cell", None)):
+        window.docks[name].raise_()
+        window.settle(0.3)
+        qtbot.keyClick(window.canvas, Qt.Key.Key_1)
+        assert session.state.armed_class == armed, name
+
+
 def test_the_screen_shows_what_opengl_drew_with_nothing_painted_behind_it(window):
     def is_on_screen():
         return np.abs(canvas_pixels(window) - screen_pixels(window.canvas)[..., :3]).max() <= ROUNDING

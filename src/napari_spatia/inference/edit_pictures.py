@@ -21,6 +21,7 @@ from napari_spatia.data.picture import COUNTERFACTUAL, FloatImage, Limits, Pictu
 from napari_spatia.files import staged_file
 
 if TYPE_CHECKING:
+    from napari_spatia.inference.edits import Edit
     from napari_spatia.inference.evidence import Evidence
     from napari_spatia.inference.perturb import Counterfactual, SelectedCell
     from napari_spatia.inference.resolve import ResolvedEdit
@@ -75,12 +76,16 @@ class EditPictures:
     def sweep(
         self, name: str, doses: Sequence[float], drawn: Sequence["Counterfactual"], side_px: int
     ) -> list[Picture]:
-        """A picture for each dose of the gene or programme ``name``, with the dose above it."""
+        """A picture for each dose of the gene or programme ``name``: above it the dose, and what else is edited."""
+        others = self.resolved.edit.without_term(name).active()
+        beside = (
+            f", with {edit_words(others, f'{len(others.terms)} other edits')}" if others.terms or others.niche else ""
+        )
         return [
             picture.panel_row(
                 [
                     TitledPicture(
-                        f"{name.rpartition(':')[2]} {dose:+g}",
+                        f"{name.rpartition(':')[2]} {dose:+.2f}{beside}",
                         picture.with_counterfactual_mark(self.shown(each.image, side_px)),
                     )
                 ]
@@ -91,11 +96,15 @@ class EditPictures:
 
 def edit_title(resolved: "ResolvedEdit") -> str:
     """An edit in the room above a picture."""
-    edit = resolved.edit
-    parts = [f"{key.rpartition(':')[2]} {value:+g}" for key, value in edit.terms]
+    return edit_words(resolved.edit, f"{len(resolved.changed)} genes")
+
+
+def edit_words(edit: "Edit", in_short: str) -> str:
+    """The terms of an edit and its niche, or where that is long ``in_short``."""
+    parts = [f"{key.rpartition(':')[2]} {round(value, 2):+g}" for key, value in edit.terms]
     parts += [] if edit.niche is None else [f"niche: {edit.niche}"]
     words = ", ".join(parts) or "no edit"
-    return words if len(words) < LONGEST_TITLE else f"{len(resolved.changed)} genes" + ", niche" * bool(edit.niche)
+    return words if len(words) < LONGEST_TITLE else in_short + ", niche" * bool(edit.niche)
 
 
 def save_tiff(made: EditPictures, path: Path) -> Path:

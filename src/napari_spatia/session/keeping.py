@@ -64,7 +64,7 @@ class KeepVerbs(EditVerbs):
             doses = np.linspace(*ends, SWEEP_STEPS).tolist()
             asked = [resolver.resolve(made.selected.cell_idx, edit.with_term(key, dose), programmes) for dose in doses]
             drawn = editor.render_many(made.selected, asked, progress=progress)
-            said = f"{cell_name(made.selected.cell_id)}, {key} from {doses[0]:+g} to {doses[-1]:+g}"
+            said = f"{cell_name(made.selected.cell_id)}, {key} from {doses[0]:+.2f} to {doses[-1]:+.2f}"
             return save_gif(made.sweep(key, doses, drawn, side_px), place, f"{said}; {made.notes['Comment']}")
 
         self._keep(Path(path), work)

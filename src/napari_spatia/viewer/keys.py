@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from napari_spatia.session.annotations import KEYS as CLASS_KEYS
 
-ANYWHERE, CANVAS, LEGEND, ANNOTATE = "Anywhere", "On the slide", "In the legend", "While the Annotate dock is open"
+ANYWHERE, CANVAS, LEGEND = "Anywhere", "On the slide", "In the legend"
+ANNOTATE = "While the Annotate dock is in front"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 from functools import partial
 
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
 from qtpy.QtWidgets import QLineEdit, QListWidget, QListWidgetItem
 
 from napari_spatia.session.session import Session
 from napari_spatia.session.values import is_blend
 from napari_spatia.viewer import keys
+from napari_spatia.widgets.arrange import dock_around, is_in_front
 from napari_spatia.widgets.legend_parts import SWATCH_PX, ask_colour, swatch
 from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, named, row
 
@@ -20,7 +21,7 @@ ARMED = "Clicks assign “{name}”. Esc or the same class again ends."
 
 
 class AnnotateDock(Dock):
-    """Classes and their cells."""
+    """Classes and their cells. Its keys act, and a class stays on, only while it is in front of the tabs beside it."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -68,7 +69,31 @@ class AnnotateDock(Dock):
     def listen(self, on: bool) -> None:
         """As `Dock.listen`."""
         super().listen(on)
-        self._show_classes()
+        self._look()
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Hear from now on when the dock around this goes behind another tab or comes back."""
+        super().showEvent(event)
+        around = dock_around(self)
+        if around is not None:
+            around.installEventFilter(self)
+        self._look()
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        super().hideEvent(event)
+        self._look()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Qt moves a dock out of the window when another tab comes to the front."""
+        if event is not None and event.type() in (QEvent.Type.Move, QEvent.Type.Show, QEvent.Type.Hide):
+            self._look()
+        return super().eventFilter(watched, event)
+
+    def _look(self) -> None:
+        """Nobody sees which class is on once the dock is left: then none is."""
+        if self.listening and self.state.armed_class is not None and not is_in_front(self):
+            self.session.arm_class(None)
+        self._show_keys()
 
     # -- state → dock ---------------------------------------------------------------------------------------------
 
@@ -87,9 +112,13 @@ class AnnotateDock(Dock):
         words = CHOOSE if annotations.classes else NO_CLASS
         words = ARMED.format(name=armed) if armed is not None else words
         self.hint.setText(NO_SLIDE if state.slide is None else words)
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        armed, listens = self.state.armed_class, self.listening and is_in_front(self)
         for shortcut, key in zip(self._shortcuts, (*CLASS_KEYS, NO_CLASS_KEY), strict=True):
             acts = armed is not None if key == NO_CLASS_KEY else self._class_of(key) is not None
-            shortcut.setEnabled(acts and self.listening)
+            shortcut.setEnabled(acts and listens)
 
     def _show_status(self) -> None:
         state = self.state

@@ -2,7 +2,7 @@
 
 from napari.viewer import Viewer
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
 
 PLUGIN = "napari-spatia"
 EXPLORER, CELL, CELLS_MAP, ANNOTATE = "Explorer", "Cell", "Cells map", "Annotate"
@@ -29,6 +29,22 @@ def show_docks(viewer: Viewer, names: tuple[str, ...] = DOCKS) -> dict[str, QDoc
     if new:
         _arrange(docks, new)
     return docks
+
+
+def dock_around(widget: QWidget) -> QDockWidget | None:
+    """The dock that a widget lies in."""
+    around: QWidget | None = widget
+    while around is not None and not isinstance(around, QDockWidget):
+        around = around.parentWidget()
+    return around
+
+
+def is_in_front(widget: QWidget) -> bool:
+    """Whether a dock's content is shown, and no other tab before it: Qt moves docks behind a tab out of the window."""
+    dock = dock_around(widget)
+    if dock is None or dock.isFloating() or not widget.isVisible():
+        return widget.isVisible()
+    return dock.parentWidget().rect().intersects(dock.geometry())
 
 
 def _arrange(docks: dict[str, QDockWidget], new: list[str]) -> None:

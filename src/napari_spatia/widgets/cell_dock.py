@@ -13,6 +13,7 @@ from napari_spatia.session.session import Session
 from napari_spatia.session.state import CellCard
 from napari_spatia.viewer import keys
 from napari_spatia.viewer.pointer import Rest, at_once
+from napari_spatia.widgets.canvas import canvas_beside
 from napari_spatia.widgets.cell_search import CellSearch
 from napari_spatia.widgets.edit_menus import NicheButton, PresetButton, TermButton
 from napari_spatia.widgets.evidence import EvidenceView
@@ -21,7 +22,19 @@ from napari_spatia.widgets.keep_dialog import KeepRow
 from napari_spatia.widgets.marking import MarkStrip
 from napari_spatia.widgets.moves_most import MovesMost
 from napari_spatia.widgets.overdue import Overdue
-from napari_spatia.widgets.parts import Busy, Dock, button, heading, hint, passes_text, row
+from napari_spatia.widgets.parts import (
+    Busy,
+    Dock,
+    FixedLines,
+    button,
+    column,
+    headed,
+    heading,
+    hint,
+    passes_text,
+    quiet_line,
+    row,
+)  # fmt: skip
 from napari_spatia.widgets.patch_bar import PatchBar
 from napari_spatia.widgets.pictures import CellPictures, PictureGrid
 from napari_spatia.widgets.walk import Walk
@@ -33,6 +46,8 @@ if TYPE_CHECKING:
 FAR_PERCENTILE = 95.0
 TALL_PX = 760
 """A dock at least this high has room for large pictures."""
+CARD_LINES = 4
+"""Of a card with a prediction and two lines of genes."""
 SHOWN_CHANGES = 5
 ALL_STAINS = "All stains"
 OWN_NFE = "auto"
@@ -48,18 +63,17 @@ class CellDock(Dock):
     def __init__(self, session: Session, rest: Rest = at_once) -> None:
         super().__init__(session, rest)
         self.find = CellSearch(session)
-        self.find.chosen.connect(lambda cell_id: self.attempt(self.session.go_to_cell, cell_id))
+        self.find.chosen.connect(self._go_to)
         self.bind_key(keys.FIND_CELL, self._to_search)
-        self.card = QLabel()
-        self.card.setWordWrap(True)
+        self.card = FixedLines(CARD_LINES)
         self.hint = hint(NO_CELL)
         self.pictures = PictureGrid()
-        self.measured = hint("")
-        self.measured.setTextFormat(Qt.TextFormat.PlainText)  # as `changed`
+        self.measured, self.reach = quiet_line(), quiet_line()
+        self.words = column(self.measured, self.reach, spacing=0)
         self.walk = Walk(self)
         self._build_looks()
         at_hand = (row(self.find, self.walk.list, self.walk.buttons), self.hint, self.card, self.looks)
-        for widget in (*at_hand, self.pictures, self.measured, Busy(self, "select")):
+        for widget in (*at_hand, self.pictures, self.words):
             self.body.addWidget(widget)
         self._build_sliders()
         self.evidence = EvidenceView(self)
@@ -118,9 +132,8 @@ class CellDock(Dock):
         self.sliders.moved.connect(self._move)
         self.sliders.released.connect(self.session.end_gesture)
         self.sliders.removed.connect(self.session.remove_term)
-        self.edit_heading = heading("Edit expression and niche")
         self.edit_rows = [
-            self.edit_heading,
+            headed(heading("Edit expression and niche"), Busy(self, "select")),
             row(self.search, self.more, self.moves),
             row(self.coexpressed, self.niche),  # above the sliders: seen on a low screen, however many there are
             self.sliders,
@@ -162,6 +175,7 @@ class CellDock(Dock):
         self.hint.setVisible(state.card is None or state.checkpoint is None)
         if state.card is not None:
             self.card.setText(card_html(state.card))
+            self.card.setToolTip(self.card.text())  # also what a long name leaves no room for
 
     def _show_pictures(self) -> None:
         state = self.state
@@ -175,19 +189,22 @@ class CellDock(Dock):
     def _show_words(self) -> None:
         """What is said of the pictures."""
         state, info = self.state, self.state.checkpoint
-        shown = state.counterfactual is not None and info is not None
-        self.measured.setVisible(shown)
         self.changed.setText("" if state.resolved is None else changed_text(state.resolved))
+        measured = far = ""
         if state.counterfactual is not None and info is not None:
             reach = state.counterfactual.reach_percentile
             if reach is None and state.evidence is not None:
                 reach = state.evidence.reach_percentile
-            self.measured.setText(measured_text(state.counterfactual, reach, info.cell_types, state.device))
+            measured = measured_text(state.counterfactual, info.cell_types, state.device)
+            far = reach_line(reach)
+        for words, text in ((self.measured, measured), (self.reach, far)):
+            words.setText(text)
+            words.setToolTip(text)
 
     def _show_edit(self) -> None:
         state = self.state
         editable = state.checkpoint is not None and state.card is not None
-        for widget in (*self.edit_rows, self.passes, self.nfe):
+        for widget in (*self.edit_rows, self.words, self.passes, self.nfe):
             widget.setVisible(editable)
         self.moves_most.setVisible(editable and self.moves.isChecked())
         self.search.show_genes(state.checkpoint.panel.genes if state.checkpoint is not None else ())
@@ -227,6 +244,14 @@ class CellDock(Dock):
 
     # -- dock → session -------------------------------------------------------------------------------------------
 
+    def _go_to(self, cell_id: str) -> None:
+        """The keys are the slide's again once the cell is there."""
+        before = self.state.goal
+        self.attempt(self.session.go_to_cell, cell_id)
+        canvas = canvas_beside(self)
+        if self.state.goal is not before and canvas is not None:
+            canvas.setFocus()
+
     def _add_term(self, key: str) -> None:
         """A slider at 0; one that is there already stays as it is."""
         if key not in dict(self.state.edit.present.terms):
@@ -254,29 +279,33 @@ class CellDock(Dock):
 
 def card_html(card: CellCard, extra: tuple[str, ...] = (), num_genes: int = TOP_GENES) -> str:
     """The card as rich text, with ``extra`` lines before its counts and its ``num_genes`` most expressed genes."""
-    lines = [f"<b>{card.cell_id}</b>"]
+    known = (("in the table", card.known_type), ("my annotation", card.annotation))
+    said = [f"{where}: {cell_type}" for where, cell_type in known if cell_type is not None]
+    lines = [" · ".join([f"<b>{card.cell_id}</b>", *said])]
     if card.cell_type is not None:
         sure = "" if card.confidence is None else f" ({card.confidence:.0%} sure)"
         where = "" if card.domain is None else f" · niche domain {card.domain}"
         lines.append(f"Predicted: <b>{card.cell_type}</b>{sure}{where}")
-    if card.known_type is not None:
-        lines.append(f"In the table: {card.known_type}")
-    if card.annotation is not None:
-        lines.append(f"My annotation: {card.annotation}")
     genes = ", ".join(f"{gene} {count}" for gene, count in card.top_genes[:num_genes]) or "no counts"
     lines.extend(extra)
     lines.append(f"{card.total_counts:,} counts over {card.num_genes} genes: {genes}")
     return "<br>".join(lines)
 
 
-def measured_text(picture: "Counterfactual", reach: float | None, types: tuple[str, ...], device: str) -> str:
-    """The quiet line under the pictures: the type under the edit, how far the edit reaches, and what it cost."""
+def measured_text(picture: "Counterfactual", types: tuple[str, ...], device: str) -> str:
+    """The quiet line under the pictures: the type under the edit, how well the cell is redrawn, and what it cost."""
     likely = int(picture.type_probability.argmax())
     now = f"As {types[likely]} ({picture.type_probability[likely]:.0%})" if types else "Edited"
-    far = " - beyond what the model has seen" if reach is not None and reach > FAR_PERCENTILE else ""
-    where = "measured when the edit rests" if reach is None else f"{ordinal(round(reach))} percentile{far}"
     cost = f"{passes_text(picture.nfe)} · {picture.ms:.0f} ms · {device}"
-    return f"{now} · reach: {where}\nzero edit {picture.cell.zero_edit_psnr_db:.0f} dB · {cost}"
+    return f"{now} · zero edit {picture.cell.zero_edit_psnr_db:.0f} dB · {cost}"
+
+
+def reach_line(reach: float | None) -> str:
+    """The line below it: how far the edit reaches."""
+    if reach is None:
+        return "reach: measured when the edit rests"
+    far = " - beyond what the model has seen" if reach > FAR_PERCENTILE else ""
+    return f"reach: {ordinal(round(reach))} percentile{far}"
 
 
 def changed_text(resolved: "ResolvedEdit") -> str:

@@ -18,6 +18,7 @@ from napari_spatia.errors import SpatiaError
 from napari_spatia.inference.edits import Edit
 from napari_spatia.session.session import Session
 from napari_spatia.widgets.arrange import CELL, show_docks
+from napari_spatia.widgets.canvas import canvas_in
 from napari_spatia.widgets.cell_dock import CellDock
 from napari_spatia.widgets.host import hosts_for, session_for
 from napari_spatia.widgets.log2_slider import STEPS_PER_UNIT
@@ -94,10 +95,9 @@ class Driver:
     @cached_property
     def canvas(self) -> QWidget:
         """The widget that the slide is drawn on. Looked for once: it takes as long as a click."""
-        window = self.docks[CELL].window()
-        found = [widget for widget in window.findChildren(QWidget) if type(widget).__name__ == "CanvasBackendDesktop"]
-        assert found, "napari draws on a vispy canvas"
-        return found[0]
+        canvas = canvas_in(self.docks[CELL].window())
+        assert canvas is not None, "napari draws on a vispy canvas"
+        return canvas
 
     @property
     def vispy_canvas(self) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QHideEvent, QKeyEvent, QMouseEvent, QShowEvent
-from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QGraphicsOpacityEffect, QLabel, QVBoxLayout, QWidget
 
 from napari_spatia.data import picture as pictures
 from napari_spatia.data.cell_names import cell_name
@@ -15,7 +15,7 @@ from napari_spatia.data.picture import Limits
 from napari_spatia.session.opened import read_card
 from napari_spatia.widgets.gauges import ReachGauge, TypeBars, most_changed, reach_text
 from napari_spatia.widgets.measure_table import MeasureTable
-from napari_spatia.widgets.parts import Busy, Dock, button, column, heading, hint, named, row
+from napari_spatia.widgets.parts import Busy, Dock, FixedLines, button, column, headed, heading, hint, named, row
 from napari_spatia.widgets.pictures import PictureView
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ REST_MS = 400
 """An edit that has not changed for so long is examined."""
 THUMBNAIL_PX = 84
 NUM_THUMBNAILS = 4
+SUMMARY_LINES = 2
+PALE = 0.65
+"""Opacity of what is of the edit before."""
+TITLE, OLD_TITLE = "What the edit changed", "What the edit before changed"
+OLD = "<b>Of the edit before.</b> The new one is measured once it rests."
 SAYS = (
     "This is the model's picture of this one cell if it expressed what the sliders say, learned from real cells like "
     "those below. It was not measured, and it does not tell what the cell would become."
@@ -74,14 +79,17 @@ class Thumbnail(QWidget):
 
 
 class EvidenceView(QWidget):
-    """Table of features, types, reach and nearest real cells of the edit that rests, and what all that is."""
+    """Table of features, types, reach and nearest real cells of the edit that rests, and what all that is.
+
+    While a new edit is measured, that of the edit before stays, pale and named so: what is below a scrolled dock's fold
+    does not jump away.
+    """
 
     def __init__(self, dock: Dock) -> None:
         super().__init__()
         self._dock = dock
         self.reach, self.reach_words = ReachGauge(), QLabel()
-        self.types, self.table, self.summary = TypeBars(), MeasureTable(), QLabel()
-        self.summary.setWordWrap(True)
+        self.types, self.table, self.summary = TypeBars(), MeasureTable(), FixedLines(SUMMARY_LINES)
         self.copy = button("Copy", "Copy the table, with tabs between its columns", self.table.copy)
         self.save = button("Save CSV…", "Save the table with all numbers", self._save)
         self.compared = QLabel()
@@ -89,20 +97,25 @@ class EvidenceView(QWidget):
         for view in self.thumbnails:
             view.chosen.connect(lambda cell_id: dock.attempt(dock.session.look_at_cell, cell_id))
         self.shown = column(
-            heading("What the edit changed"), hint(SAYS), row(self.reach_words, self.reach), self.types, self.summary,
-            self.table, row(self.copy, self.save), self.compared, row(*self.thumbnails),
+            hint(SAYS), row(self.reach_words, self.reach), self.types, self.summary, self.table,
+            row(self.copy, self.save), self.compared, row(*self.thumbnails),
         )  # fmt: skip
+        self.title = heading(TITLE)
+        self._pale = QGraphicsOpacityEffect(self.shown)
+        self._pale.setOpacity(PALE)
+        self.shown.setGraphicsEffect(self._pale)
+        self.shown.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        layout.addWidget(Busy(dock, "examine"))
+        layout.addWidget(headed(self.title, Busy(dock, "examine")))
         layout.addWidget(self.shown)
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MS)
         self._rest.timeout.connect(self._examine)
         dock.watch(self._wait, "counterfactual")
-        dock.watch(self._show, "evidence")
+        dock.watch(self._show, "counterfactual", "evidence")
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """An edit that was made while nobody looked is examined now."""
@@ -127,15 +140,26 @@ class EvidenceView(QWidget):
     def _show(self) -> None:
         state = self._dock.state
         evidence, edited, info = state.evidence, state.counterfactual, state.checkpoint
-        self.shown.setVisible(evidence is not None)
         if evidence is None or edited is None or info is None:
+            self._stand(shown=edited is not None and not self.shown.isHidden(), is_old=True)
             return
+        self._stand(shown=True, is_old=False)
         self.reach_words.setText(reach_text(evidence.reach_percentile))
         self.reach.show_reach(evidence.reach_percentile)
         self.types.show_types(most_changed(info.cell_types, evidence.type_before, edited.type_probability))
         self.summary.setText(summary_text(evidence))
         self.table.show_changes(evidence.measured)
         self._show_nearest(evidence)
+
+    def _stand(self, shown: bool, is_old: bool) -> None:
+        """What was measured of the edit before stays in its place, pale, until the new one is measured."""
+        self.title.setVisible(shown)
+        self.title.setText(OLD_TITLE if is_old else TITLE)
+        self.shown.setVisible(shown)
+        self.shown.setEnabled(not is_old)
+        self._pale.setEnabled(is_old)
+        if is_old:
+            self.summary.setText(OLD)
 
     def _show_nearest(self, evidence: "Evidence") -> None:
         state = self._dock.state

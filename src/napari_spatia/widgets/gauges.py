@@ -11,7 +11,7 @@ from napari_spatia.inference.reach_bands import BANDS, band
 
 BAND_COLOURS = ("#3f9e6b", "#c9a227", "#d9792b", "#c8423b")
 GAUGE_PX, BAND_PX, MARK_PX = 20, 8, 5
-BAR_ROW_PX, NUMBER_PX = 18, 84
+BAR_ROW_PX, GAP_PX = 18, 8
 LEAST_READ = 0.005
 """A smaller probability reads 0%."""
 
@@ -73,6 +73,10 @@ class TypeChange:
     before: float
     after: float
 
+    def numbers(self) -> str:
+        """Both in whole per cent."""
+        return f"{self.before:.0%} → {self.after:.0%}"
+
 
 class TypeBars(QWidget):
     """A row a type: its name, its probability before as an outline and after as a bar, and both as numbers."""
@@ -97,7 +101,8 @@ class TypeBars(QWidget):
         painter = QPainter(self)
         metrics, text = QFontMetrics(self.font()), self.palette().color(QPalette.ColorRole.WindowText)
         name_px = min(130, max((metrics.horizontalAdvance(each.name) for each in self.changes), default=0)) + 6
-        room = QRectF(name_px, 0, max(10, self.width() - name_px - NUMBER_PX), BAR_ROW_PX)
+        number_px = max((metrics.horizontalAdvance(each.numbers()) for each in self.changes), default=0)
+        room = QRectF(name_px, 0, max(10, self.width() - name_px - number_px - GAP_PX), BAR_ROW_PX)
         centred = int(Qt.AlignmentFlag.AlignVCenter)
         for number, change in enumerate(self.changes):
             line = QRectF(0, number * BAR_ROW_PX, name_px - 6, BAR_ROW_PX)
@@ -109,9 +114,8 @@ class TypeBars(QWidget):
             painter.setPen(QPen(text, 1, Qt.PenStyle.DotLine))
             painter.drawRect(QRectF(bar.left(), bar.top(), bar.width() * change.before, bar.height()))
             painter.setPen(text)
-            numbers = QRectF(room.right(), line.top(), NUMBER_PX, BAR_ROW_PX)
-            shown = f"{change.before:.0%} → {change.after:.0%}"
-            painter.drawText(numbers, centred | int(Qt.AlignmentFlag.AlignRight), shown)
+            numbers = QRectF(self.width() - number_px, line.top(), number_px, BAR_ROW_PX)
+            painter.drawText(numbers, centred | int(Qt.AlignmentFlag.AlignRight), change.numbers())
         painter.end()
 
 

@@ -57,7 +57,7 @@ class KeepDialog(QDialog):
         self.side.setToolTip("Size of each picture")
         self.side.setAccessibleName("Size of each picture")
         self.term = QComboBox()
-        for key, _ in self._dock.state.edit.present.terms:
+        for key, _ in sorted(self._dock.state.edit.present.terms, key=lambda term: -abs(term[1])):  # the edited first
             self.term.addItem(term_text(key)[0], key)
         self.term.setToolTip("The slider that moves; the others stay where they are")
         self.term.setAccessibleName("Slider of the sweep")

@@ -1,15 +1,16 @@
 """The slider of one term of an edit: its own limits, what is seen of the gene as bands under the groove."""
 
-from qtpy.QtCore import QRect, Qt, QTimer, Signal
+from qtpy.QtCore import QPoint, QRect, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
-from qtpy.QtWidgets import QSlider, QStyle, QStyleOptionSlider
+from qtpy.QtWidgets import QApplication, QSlider, QStyle, QStyleOptionSlider
 
 STEPS_PER_UNIT = 50
 ARROW_STEPS = 5
 """An arrow key or a notch of the wheel is 0.1."""
 PAGES = 16
 REST_MS = 600
-"""Keys and the wheel have no end to be seen: their movement ends when nothing has moved for so long."""
+"""Keys, the wheel and a click that may be the first of two have no end to be seen: their movement ends when nothing has
+moved for so long."""
 BAND_PX = 3
 SEEN, OF_TYPE, ZERO = QColor(140, 140, 140, 170), QColor(64, 150, 255), QColor(235, 160, 30)
 """Readable on napari's light and its dark theme."""
@@ -39,8 +40,8 @@ class Log2Slider(QSlider):
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MS)
         self._rest.timeout.connect(self.rested)
+        self._pressed_at = QPoint()
         self.valueChanged.connect(self._tell)
-        self.sliderReleased.connect(self.rested)
 
     def show_limits(self, low: float, high: float) -> None:
         """Other ends; tells nothing."""
@@ -72,19 +73,32 @@ class Log2Slider(QSlider):
             return self._ends[0]
         return self._ends[1] if self.value() == self.maximum() else self.value() / STEPS_PER_UNIT
 
-    def to_zero(self) -> None:
-        """Put it to 0 in one step of undo."""
-        self.rested.emit()
-        self.moved.emit(0.0)
-        self.rested.emit()
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """A movement of its own, whatever moved the slider before."""
+        self._end()
+        self._pressed_at = event.pos()
+        super().mousePressEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """A drag has ended; what a mere click moved rests later, since a second click may follow."""
+        dragged = (event.pos() - self._pressed_at).manhattanLength() >= QApplication.startDragDistance()
+        super().mouseReleaseEvent(event)
+        if dragged:
+            self._end()
+        else:
+            self._rest.start()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        self.to_zero()
+        """To 0, in one step of undo with what the first of both clicks moved."""
+        self.moved.emit(0.0)
+        self._end()
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_0:
-            self.to_zero()
+            self._end()
+            self.moved.emit(0.0)
+            self._end()
         else:
             super().keyPressEvent(event)
 
@@ -106,6 +120,11 @@ class Log2Slider(QSlider):
             painter.setPen(OF_TYPE)
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
+
+    def _end(self) -> None:
+        """What has moved until now is one step of undo."""
+        self._rest.stop()
+        self.rested.emit()
 
     def _tell(self) -> None:
         self.moved.emit(self.strength())

@@ -65,10 +65,14 @@ class MovesMost(QWidget):
         self.all = QCheckBox("Rare genes too")
         self.all.setToolTip("List also the genes that hardly any cell of this slide expresses")
         self.all.toggled.connect(self._list)
+        for kept in (self.genes, self.told):  # what is below stays in its place while another cell is ranked
+            policy = kept.sizePolicy()
+            policy.setRetainSizeWhenHidden(True)
+            kept.setSizePolicy(policy)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        for widget in (Busy(dock, "sensitivity"), self.genes, self.told, row(self.rank, self.all, self.add)):
+        for widget in (self.genes, self.told, row(self.rank, Busy(dock, "sensitivity"), self.all, self.add)):
             layout.addWidget(widget)
         dock.watch(self._show, "sensitivity", "cell")
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QRect, Qt
+from qtpy.QtCore import QEvent, QRect, QSize, Qt
 from qtpy.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QShortcut, QShowEvent
 from qtpy.QtWidgets import (
     QFrame,
@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 
 from napari_spatia.errors import SpatiaError
 from napari_spatia.session.jobs import JobStatus
@@ -29,6 +30,8 @@ from napari_spatia.viewer.pointer import Rest, at_once
 from napari_spatia.widgets.tab_order import TabOrder
 
 MARGIN_PX = 6
+INDENT_PX = 4
+"""Of a label's text, in napari's style."""
 TICK_BOXES = """
 QAbstractItemView::indicator { width: 11px; height: 11px; border: 1px solid #808890; border-radius: 2px; }
 QAbstractItemView::indicator:checked { background: #5a7bd0; }
@@ -46,6 +49,40 @@ def hint(text: str) -> QLabel:
     return label
 
 
+def quiet_line() -> QElidingLabel:
+    """Quiet text of one line: what has no room ends in ``…``, so that nothing below moves when it changes."""
+    label = QElidingLabel()
+    label.setTextFormat(Qt.TextFormat.PlainText)  # rich text is laid out more slowly
+    font = label.font()
+    font.setItalic(True)
+    label.setFont(font)
+    return label
+
+
+class FixedLines(QLabel):
+    """Text that wraps, in the room of ``lines`` lines whatever it says: nothing below moves when it changes."""
+
+    def __init__(self, lines: int) -> None:
+        super().__init__()
+        self._lines = lines
+        self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        self.setIndent(0)  # Qt indents at the top too
+        self.setContentsMargins(INDENT_PX, 0, 0, 0)
+
+    def sizeHint(self) -> QSize:
+        return QSize(super().sizeHint().width(), self._room())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(super().minimumSizeHint().width(), self._room())
+
+    def heightForWidth(self, width: int) -> int:
+        return self._room()
+
+    def _room(self) -> int:
+        return self._lines * self.fontMetrics().lineSpacing() + 2 * self.frameWidth()
+
+
 def heading(text: str) -> QLabel:
     """Title of a section of a dock."""
     label = QLabel(text)
@@ -55,12 +92,12 @@ def heading(text: str) -> QLabel:
     return label
 
 
-def column(*widgets: QWidget, margin: int = 0) -> QWidget:
+def column(*widgets: QWidget, margin: int = 0, spacing: int = 4) -> QWidget:
     """Widgets below each other, as tall as they need."""
     box = QWidget()
     layout = QVBoxLayout(box)
     layout.setContentsMargins(margin, margin, margin, margin)
-    layout.setSpacing(4)
+    layout.setSpacing(spacing)
     for widget in widgets:
         layout.addWidget(widget)
     return box
@@ -269,6 +306,15 @@ class Dock(QWidget):
             verb(*values)
         except SpatiaError as error:
             self.session.tell_error(str(error))
+
+
+def headed(title: QLabel, busy: "Busy") -> QWidget:
+    """A section's title and its work's progress in one row, which is as high while nothing runs."""
+    policy = busy.sizePolicy()
+    policy.setRetainSizeWhenHidden(True)
+    policy.setHorizontalPolicy(QSizePolicy.Policy.Expanding)
+    busy.setSizePolicy(policy)
+    return row(title, busy)
 
 
 class Busy(QWidget):
