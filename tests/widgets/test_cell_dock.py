@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_spatia.inference.edits import Edit, NicheEdit
 from napari_spatia.inference.programmes import Programme
-from napari_spatia.widgets.cell_dock import CellDock, changed_text
+from napari_spatia.widgets.cell_dock import CellDock, changed_text, reach_line
 from napari_spatia.widgets.driving import handle, mouse
 from napari_spatia.widgets.log2_slider import STEPS_PER_UNIT
 from napari_spatia.widgets.marking import MarkStrip
@@ -535,3 +535,10 @@ def test_the_card_tells_the_predicted_type_its_probability_and_the_domain(dock, 
     ready.predict()
     text = dock.card.text()
     assert "Predicted: <b>ductal</b> (67% sure) · niche domain 0" in text and "counts over" in text
+
+
+def test_a_rare_cell_is_not_called_an_edit_that_goes_too_far():
+    assert reach_line(None, True) == "reach: measured when the edit rests"
+    assert reach_line(43.2, True) == reach_line(43.2, False) == "reach: 43rd percentile"
+    assert reach_line(97.0, True) == "reach: 97th percentile - beyond what the model has seen"
+    assert reach_line(97.0, False) == "reach: 97th percentile - a rare cell as it is"

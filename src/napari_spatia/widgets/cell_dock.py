@@ -196,7 +196,7 @@ class CellDock(Dock):
             if reach is None and state.evidence is not None:
                 reach = state.evidence.reach_percentile
             measured = measured_text(state.counterfactual, info.cell_types, state.device)
-            far = reach_line(reach)
+            far = reach_line(reach, state.resolved is not None and state.resolved.edit != Edit())
         for words, text in ((self.measured, measured), (self.reach, far)):
             words.setText(text)
             words.setToolTip(text)
@@ -300,12 +300,12 @@ def measured_text(picture: "Counterfactual", types: tuple[str, ...], device: str
     return f"{now} · zero edit {picture.cell.zero_edit_psnr_db:.0f} dB · {cost}"
 
 
-def reach_line(reach: float | None) -> str:
-    """The line below it: how far the edit reaches."""
+def reach_line(reach: float | None, is_edited: bool) -> str:
+    """The line below it: how far the edit reaches, or, with nothing edited, how rare the cell itself is."""
     if reach is None:
         return "reach: measured when the edit rests"
-    far = " - beyond what the model has seen" if reach > FAR_PERCENTILE else ""
-    return f"reach: {ordinal(round(reach))} percentile{far}"
+    far = "beyond what the model has seen" if is_edited else "a rare cell as it is"
+    return f"reach: {ordinal(round(reach))} percentile" + (f" - {far}" if reach > FAR_PERCENTILE else "")
 
 
 def changed_text(resolved: "ResolvedEdit") -> str:
