@@ -180,7 +180,7 @@ class EvidenceView(QWidget):
 
 
 def summary_text(evidence: "Evidence") -> str:
-    """How many features change by more than the spread; without an edit, what the spread is."""
+    """How many features change, as far as the seeds agree; without an edit, what the spread is."""
     seeds = max((change.spread.num_seeds for change in evidence.measured), default=0)
     known = [change for change in evidence.measured if change.spread.num_seeds > 1]
     if not known:
@@ -188,4 +188,4 @@ def summary_text(evidence: "Evidence") -> str:
     if not any(change.spread.change for change in known):
         return f"Nothing is edited. The spread is what {seeds} noise seeds alone make of each feature."
     changed = [change for change in known if change.is_changed]
-    return f"<b>{len(changed)} of {len(known)} features change</b> by more than the spread over {seeds} noise seeds."
+    return f"<b>{len(changed)} of {len(known)} features change</b>, and {seeds} noise seeds agree on it."

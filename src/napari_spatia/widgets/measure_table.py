@@ -41,6 +41,7 @@ class CopyTable(QTableWidget):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setWordWrap(False)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names differ at both ends
         self.setTabKeyNavigation(False)
         self.setShowGrid(False)
         rows = self.verticalHeader()
