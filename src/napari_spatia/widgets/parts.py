@@ -32,6 +32,8 @@ from napari_spatia.widgets.tab_order import TabOrder
 MARGIN_PX = 6
 INDENT_PX = 4
 """Of a label's text, in napari's style."""
+BOLD_PX = 1
+"""By how much a line with bold words is higher."""
 TICK_BOXES = """
 QAbstractItemView::indicator { width: 11px; height: 11px; border: 1px solid #808890; border-radius: 2px; }
 QAbstractItemView::indicator:checked { background: #5a7bd0; }
@@ -80,7 +82,7 @@ class FixedLines(QLabel):
         return self._room()
 
     def _room(self) -> int:
-        return self._lines * self.fontMetrics().lineSpacing() + 2 * self.frameWidth()
+        return self._lines * (self.fontMetrics().lineSpacing() + BOLD_PX) + 2 * self.frameWidth()
 
 
 def heading(text: str) -> QLabel:
