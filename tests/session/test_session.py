@@ -580,6 +580,30 @@ def test_a_slide_that_comes_while_a_checkpoint_is_loaded_is_fitted_too(backgroun
     assert app.session.state.bound and app.session._bound.slide is other
 
 
+def test_a_checkpoint_that_failed_late_does_not_take_the_next_one_away(background, fake_backend, monkeypatch):
+    app = background()
+    gate, bind, begun = threading.Event(), fake_backend.bind, threading.Event()
+    old = app.session._predictor
+
+    def fit(predictor, slide, channel_map):
+        if predictor is not old:
+            return bind(predictor, slide, channel_map)
+        begun.set()
+        assert gate.wait(10)
+        raise CheckpointError("It reads other genes.")
+
+    monkeypatch.setattr(fake_backend, "bind", fit)
+    app.session.show(app.session.slide)
+    while not begun.wait(0.01):
+        app.take()
+    app.session.load_checkpoint("fake")
+    while app.session._predictor is old:
+        app.take()
+    gate.set()
+    app.settle()
+    assert app.session.state.bound and app.session.state.checkpoint is not None and not app.session.state.refused
+
+
 def test_each_cell_keeps_its_edit_and_its_steps_of_undo(ready):
     ready.select_cell("cell-3")
     ready.set_log2_fc("GENE1", 1.0)

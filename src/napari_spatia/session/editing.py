@@ -45,7 +45,7 @@ class EditVerbs(RangeVerbs):
         self._preview = None
         self._forget_ranges()
         state.crop = state.cell = state.resolved = state.counterfactual = state.evidence = None
-        self._take_turn_of_edits(cell_id)
+        self._swap_edits(cell_id)
         state.card = card
         state.selected = cell_id
         if card is not None and cell_id is not None:
@@ -54,7 +54,7 @@ class EditVerbs(RangeVerbs):
             if self._bound is not None:
                 self._invert(cell_id)
 
-    def _take_turn_of_edits(self, cell_id: str | None) -> None:
+    def _swap_edits(self, cell_id: str | None) -> None:
         """Keep the edit of the cell that is left, and take that of another."""
         state = self.state
         if state.selected is not None and (state.edit.can_undo or state.edit.can_redo):

@@ -232,6 +232,7 @@ class Session(
         super().job_failed(kind, error)
 
     def _take_predictor(self, predictor: "Predictor") -> None:
+        self.jobs.cancel("bind")  # of the one before: should that fail, this one is not to go
         self._predictor = predictor
         self._unbind()
         self._edits.clear()

@@ -59,6 +59,7 @@ class Tile:
         return Tile(level, np.stack([first, last]).astype(int), pixels)
 
     def is_same(self, other: "Tile | None") -> bool:
+        """Whether another tile shows just this."""
         return other is not None and self.pixels is other.pixels and bool((self.corners == other.corners).all())
 
     def share_of(self, other: "Tile") -> float:

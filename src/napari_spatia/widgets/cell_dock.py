@@ -34,7 +34,7 @@ from napari_spatia.widgets.parts import (
     passes_text,
     quiet_line,
     row,
-)  # fmt: skip
+)
 from napari_spatia.widgets.patch_bar import PatchBar
 from napari_spatia.widgets.pictures import CellPictures, PictureGrid
 from napari_spatia.widgets.walk import Walk
