@@ -105,6 +105,24 @@ def test_click_selects_and_outlines(shown):
     assert len(viewer.layers[layers.SELECTED].data) == 1
 
 
+def test_the_outline_is_as_wide_on_the_screen_from_near_by_as_from_afar(shown):
+    viewer, session, view = shown
+    camera = viewer.scene.camera
+
+    def px() -> float:
+        (width_um,) = viewer.layers[layers.SELECTED].edge_width
+        return width_um * camera.zoom
+
+    camera.zoom = 0.5
+    view.click(4.0, 12.0)
+    from_afar = px()
+    camera.zoom = 2.5
+    session.see((0.0, 0.0, 16.0, 16.0))
+    assert px() == pytest.approx(from_afar)
+    view.click(12.0, 12.0)
+    assert px() == pytest.approx(from_afar)
+
+
 def test_click_assigns_the_armed_class(shown):
     viewer, session, view = shown
     session.add_class("mast", (9, 8, 7))

@@ -68,6 +68,23 @@ def screen_pixels(view):
     return pixels_of(view.screen().grabWindow(0, corner.x(), corner.y(), view.width(), view.height()))
 
 
+def test_napari_is_told_of_a_prediction_that_closing_would_lose(window, tmp_path):
+    told = window.viewer.window._task_status_manager.get_status  # what its question before closing shows
+    assert told() == []
+    window.session.predict()
+    window.until(lambda: window.session.state.prediction is not None, "predicting")
+    (text,) = told()
+    assert window.session.slide.name in text and "not saved" in text
+    window.session.save_prediction(tmp_path / "copy.zarr")
+    window.until(lambda: window.session.state.prediction_saved, "saving")
+    assert told() == []
+    window.session.predict()
+    window.until(lambda: not window.session.state.prediction_saved, "predicting again")
+    assert len(told()) == 1
+    host_for(window.viewer).unsaved.close()
+    assert told() == []
+
+
 class Painted(QObject):
     """Counts how often widgets are painted, while it is entered."""
 

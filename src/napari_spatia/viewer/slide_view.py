@@ -18,6 +18,7 @@ from napari_spatia.errors import SpatiaError
 from napari_spatia.session.colour import dim_others
 from napari_spatia.session.selecting import NEIGHBOURS
 from napari_spatia.session.session import Session
+from napari_spatia.session.state import Window
 from napari_spatia.viewer import layers as specs
 from napari_spatia.viewer.camera import first_window, look_at
 from napari_spatia.viewer.first_look import FirstLook
@@ -31,6 +32,8 @@ CLICK_RADIUS_PX = 4
 """A press and a release closer than this on the screen are a click, farther apart a pan."""
 SLIDE_HEARD_MS, COLOURS_WITHIN_MS = 50, 2000
 """For how long what is not looked at first waits for a wish for colours, and then for the colours."""
+OUTLINE_PX, OUTLINE_LEAST_UM = 1.2, 0.35
+"""How wide the outline of the selected cell is on the screen, but at least on the slide."""
 THUMBNAIL_REST_MS = 400
 """How long the colours must rest before the list of layers shows them."""
 
@@ -60,6 +63,7 @@ class SlideView:
         events.opacity.connect(self._show_opacity)
         events.cell_style.connect(self._show_lookup)
         events.selected.connect(self._show_selected)
+        events.view_um.connect(self._fit_outline)
         events.pixels.connect(self._take_pixels)
         events.in_front.connect(self._take_turn)
         viewer.mouse_drag_callbacks.append(self._on_press)
@@ -91,6 +95,7 @@ class SlideView:
         events.opacity.disconnect(self._show_opacity)
         events.cell_style.disconnect(self._show_lookup)
         events.selected.disconnect(self._show_selected)
+        events.view_um.disconnect(self._fit_outline)
         events.pixels.disconnect(self._take_pixels)
         events.in_front.disconnect(self._take_turn)
         viewer = self._viewer()
@@ -303,11 +308,20 @@ class SlideView:
     def _draw_selected(self, outline: NDArray[np.float64]) -> None:
         self._add_selected()
         assert self._selected is not None, "it has just been added"
-        width = max(0.35, 1.2 / max(self.viewer.scene.camera.zoom, 1e-3))
         with self._selected.events.blocker_all():  # the empty layer would be sent to the screen as well
             self._selected.data = []
         # a closed line, not a polygon: napari would fill it with triangles that nobody sees
-        self._selected.add_paths(np.vstack([outline, outline[:1]]), edge_color="white", edge_width=width)
+        self._selected.add_paths(np.vstack([outline, outline[:1]]), edge_color="white", edge_width=self._outline_um)
+
+    @property
+    def _outline_um(self) -> float:
+        """How wide the outline is drawn, so that it is a line on the screen at any zoom."""
+        return max(OUTLINE_LEAST_UM, OUTLINE_PX / max(self.viewer.scene.camera.zoom, 1e-3))
+
+    def _fit_outline(self, view_um: Window | None = None) -> None:
+        """Once the camera rests: a line that was drawn from afar would hide the cell from near by."""
+        if self._selected is not None and self._selected.nshapes and self._viewer() is not None:
+            self._selected.edge_width = [self._outline_um] * self._selected.nshapes
 
     def _add_selected(self) -> None:
         """Once a slide, before a click waits for it; anew where a person took it off the list."""

@@ -27,6 +27,7 @@ from napari_spatia.viewer.slide_view import SlideView
 from napari_spatia.viewer.transcript_view import TranscriptView
 from napari_spatia.viewer.turns import in_turns
 from napari_spatia.viewer.unread import Unread
+from napari_spatia.viewer.unsaved import Unsaved
 from napari_spatia.viewer.warm_up import warm_up
 from napari_spatia.widgets.delivery import GuiDelivery
 from napari_spatia.widgets.hover_card import HoverTips
@@ -51,6 +52,7 @@ class Host:
     polygons: PolygonView
     patches: PatchView
     elements: ElementView
+    unsaved: Unsaved
 
     def close(self) -> None:
         """Stop all work, without waiting for it, and let go of the viewer."""
@@ -71,6 +73,7 @@ class Host:
         self.neighbours.close()
         self.polygons.close()
         self.elements.close()
+        self.unsaved.close()
         self.view.close()
 
 
@@ -125,6 +128,7 @@ class SlideHosts:
             Camera(viewer, session, rests), ReadAhead(viewer, session, rests, lambda: self.unread.is_reading),
             TranscriptView(viewer, session), NeighbourView(viewer, session), PolygonView(viewer, session),
             PatchView(viewer, session, view, rests), ElementView(viewer, session, view),
+            Unsaved(viewer, session),
         )  # fmt: skip
         return session
 
