@@ -81,6 +81,16 @@ def test_a_known_picture_lies_on_the_pixels_it_was_cut_from(small_slide):
     view.close()
 
 
+def test_with_several_slides_the_layer_keeps_its_slide_and_the_corner_names_the_cell(shown):
+    viewer, session = shown
+    edit(session)
+    (layer,) = patch_layers(viewer)
+    layer.name += " · liver"  # as `LayerOwners` names it
+    edit(session, "cell-6")
+    assert layer.name == "counterfactual: cell-6 · liver"
+    assert viewer.canvas.overlays.text.text == "COUNTERFACTUAL\ncell-6"
+
+
 def test_an_edit_lies_over_its_cell_and_goes_with_the_selection(shown):
     viewer, session = shown
     session.select_cell("cell-5")

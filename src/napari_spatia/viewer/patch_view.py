@@ -193,16 +193,21 @@ class PatchView:
     def _fill(self, viewer: ViewerModel, layer: Image, patch: Patch | None) -> None:
         if patch is None:
             if self._named != COUNTERFACTUAL:
-                self._named = layer.name = COUNTERFACTUAL
+                self._rename(layer, COUNTERFACTUAL)
                 _replace(layer, np.zeros_like(layer.data))
             return
         state = self._session.state
         picture = paint_patch(patch, self._looks(viewer), state.patch_extent, state.patches_before)
         name = f"{COUNTERFACTUAL}: {patch.cell_id}"
         if self._named != name:
-            self._named = layer.name = name
+            self._rename(layer, name)
         self._move(viewer, layer, patch.corner_um, patch.um_per_px)
         _replace(layer, picture)
+
+    def _rename(self, layer: Image, name: str) -> None:
+        """What follows in its name is the slide's, where there are several."""
+        layer.name = layer.name.replace(self._named, name, 1)
+        self._named = name
 
     # -- many cells -----------------------------------------------------------------------------------------------
 
@@ -250,11 +255,13 @@ class PatchView:
         if not state.in_front:  # the canvas speaks of the slide that is
             return
         names = []
-        for layer, is_filled in ((self._layer, self._is_patched), (self._many, True)):
+        for layer in (self._layer, self._many):
             if layer is not None and layer.visible != state.patches_shown:
                 layer.visible = state.patches_shown  # also setting it to what it is costs napari a new scene
-            if layer is not None and is_filled:
-                names.append(layer.name.removeprefix(f"{COUNTERFACTUAL}: "))
+        if self._layer is not None and self._is_patched:
+            names.append(self._named.removeprefix(f"{COUNTERFACTUAL}: "))
+        if self._many is not None and state.applied is not None:
+            names.append(f"{len(state.applied.patches)} cells")
         text = viewer.canvas.overlays.text
         words = f"{mark_of(state.patches_before)}\n{', '.join(names)}" if state.patches_shown and names else ""
         if text.visible != bool(words) or text.text != words:
