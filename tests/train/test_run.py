@@ -79,8 +79,9 @@ def test_a_killed_run_goes_on_to_the_same_losses(slide, tmp_path, killed_at, pre
     assert not (tmp_path / "parts" / "model.safetensors").exists()
     parts = train([slide], tmp_path / "parts", options, SPLIT, resume=True)
     assert losses(parts) == losses(whole)
-    for name, value in load_checkpoint(whole)[0].state_dict().items():
-        assert np.array_equal(value, load_checkpoint(parts)[0].state_dict()[name]), name
+    weights, resumed = (load_checkpoint(folder)[0].state_dict() for folder in (whole, parts))
+    for name, value in weights.items():
+        assert np.array_equal(value, resumed[name]), name
 
 
 def test_another_models_unfinished_run_is_refused(slide, tmp_path):
