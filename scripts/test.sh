@@ -6,6 +6,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${VENV:-.venv}/bin/python
 export NAPARI_ASYNC=0
+# One thread. Products this small gain nothing from a second one, which waits for the first in a loop: beside
+# one busy core of two, a training of 18 steps took 136 to 172 s of CPU with two threads and 11 s with one. numba, with
+# which napari colours labels, has a number of its own and sets torch's to it.
+export OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 HANGS_AFTER_S=660
 hangs_end=(-o "faulthandler_timeout=$HANGS_AFTER_S" -o faulthandler_exit_on_timeout=true)
 
