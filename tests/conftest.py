@@ -52,6 +52,17 @@ def fake_backend():
     return app_fakes.FakeBackend()
 
 
+@pytest.fixture
+def report_at_the_end(monkeypatch):
+    """A training writes its report when it is finished, not at each validation: drawing the curves takes 0.6 s of a
+    core each time, most of the time of a run of a few steps.
+    """
+    from napari_spatia.train.log import Log
+
+    write = Log.write_report
+    monkeypatch.setattr(Log, "write_report", lambda log, status: write(log, status) if status == "Finished" else None)
+
+
 @pytest.fixture(scope="session")
 def slide_with_transcripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated slide of 120 cells with a points element."""

@@ -21,6 +21,7 @@ CONFIG = TrainConfig(
 """The contrast is so strong that four steps show it: at its usual weight scores differed in the last digit, or not."""
 
 
+@pytest.mark.usefixtures("report_at_the_end")
 def test_every_row_is_trained_and_scored_with_every_seed(tmp_path, monkeypatch):
     monkeypatch.setattr("napari_spatia.train.readings.PENALTIES", (1e-3,))  # a third of the time
     slide = make_slide(tmp_path / "s.zarr", grid=28)
@@ -39,6 +40,7 @@ def test_every_row_is_trained_and_scored_with_every_seed(tmp_path, monkeypatch):
     assert found["genes"][0]["type"] < found["full"][0]["type"]
 
 
+@pytest.mark.usefixtures("report_at_the_end")
 def test_rows_of_a_seed_begin_with_one_image_encoder_and_go_their_ways(tmp_path):
     slide = make_slide(tmp_path / "s.zarr", grid=28)
     shape = model_config([slide], CONFIG)

@@ -24,6 +24,7 @@ def trained(slide, tmp_path_factory):
     return train([slide], tmp_path_factory.mktemp("trained") / "tiny", config)
 
 
+@pytest.mark.usefixtures("report_at_the_end")
 def test_every_objective_and_guidance_starts_from_the_same_weights_and_is_scored(slide, trained, monkeypatch):
     import napari_spatia.benchmark.few_steps as module
 
@@ -52,6 +53,7 @@ def test_every_objective_and_guidance_starts_from_the_same_weights_and_is_scored
     assert any((before[name] != after[name]).any() for name in before)
 
 
+@pytest.mark.usefixtures("report_at_the_end")
 def test_a_fresh_decoder_is_trained_without_long_steps_and_all_go_on_from_it(slide, trained, monkeypatch):
     import napari_spatia.benchmark.few_steps as module
 

@@ -11,6 +11,7 @@ from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.run import train
 
 
+@pytest.mark.usefixtures("report_at_the_end")
 def test_rows_are_trained_from_where_they_say_and_scored(tmp_path, monkeypatch):
     monkeypatch.setattr("napari_spatia.train.readings.PENALTIES", (1e-3,))  # a third of the time
     slide = make_slide(tmp_path / "s.zarr", grid=28)

@@ -50,6 +50,7 @@ def test_training_leaves_a_checkpoint_with_scores_log_and_curves(slide, tmp_path
     assert len(config.held_out["outline_r2"]) == 4 and model.linear_outline.weight.any()  # solved
 
 
+@pytest.mark.usefixtures("report_at_the_end")
 def test_of_a_large_panel_the_linear_parts_read_some_genes_and_tell_all(slide, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "MOST_READ_GENES", 5)
     model, config, _ = load_checkpoint(train([slide], tmp_path / "out", OPTIONS, SPLIT))
@@ -62,6 +63,7 @@ def test_of_a_large_panel_the_linear_parts_read_some_genes_and_tell_all(slide, t
     assert load_checkpoint(on)[1].model.read_genes == config.model.read_genes
 
 
+@pytest.mark.usefixtures("report_at_the_end")
 @pytest.mark.parametrize(
     ("killed_at", "precision"),
     [("image: step 4", "float32"), ("encoder: step 4", "float32"), ("decoder: step 5", "bfloat16")],
@@ -79,10 +81,12 @@ def test_a_killed_run_goes_on_to_the_same_losses(slide, tmp_path, killed_at, pre
     assert not (tmp_path / "parts" / "model.safetensors").exists()
     parts = train([slide], tmp_path / "parts", options, SPLIT, resume=True)
     assert losses(parts) == losses(whole)
-    for name, value in load_checkpoint(whole)[0].state_dict().items():
-        assert np.array_equal(value, load_checkpoint(parts)[0].state_dict()[name]), name
+    weights, resumed = (load_checkpoint(folder)[0].state_dict() for folder in (whole, parts))
+    for name, value in weights.items():
+        assert np.array_equal(value, resumed[name]), name
 
 
+@pytest.mark.usefixtures("report_at_the_end")
 def test_another_models_unfinished_run_is_refused(slide, tmp_path):
     def kill(fraction: float, doing: str) -> None:
         if doing == "encoder: step 4":
@@ -103,6 +107,7 @@ def test_another_models_unfinished_run_is_refused(slide, tmp_path):
     assert (train([slide], tmp_path / "out", longer, SPLIT, resume=True) / "config.json").exists()
 
 
+@pytest.mark.usefixtures("report_at_the_end")
 def test_the_image_encoder_learns_alone_first(slide, tmp_path):
     """Its stage trains it and its heads on crops, and nothing else; without its objective there is no such stage."""
 
@@ -145,6 +150,7 @@ def test_a_device_that_is_not_there_is_refused(slide, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("report_at_the_end")
 def test_training_learns(slide, tmp_path):
     longer = OPTIONS.model_copy(update={"encoder_steps": 60, "encoder_lr": 1e-2, "validate_every": 60})
     out = train([slide], tmp_path / "out", longer, SPLIT)
@@ -153,6 +159,7 @@ def test_training_learns(slide, tmp_path):
     assert pictures[-1] < 0.9 * pictures[0]
 
 
+@pytest.mark.usefixtures("report_at_the_end")
 def test_training_goes_on_from_a_checkpoint(slide, tmp_path):
     """The decoder alone: encoders keep their weights, and the held-out loss starts where it ended."""
     longer = OPTIONS.model_copy(update={"decoder_steps": 30, "decoder_lr": 3e-3})
