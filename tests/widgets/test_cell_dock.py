@@ -119,6 +119,33 @@ def test_two_clicks_that_are_no_double_click_are_two_steps(dock, ready):
     assert len(ready.state.edit.past) == steps + 2
 
 
+def test_a_drag_has_ended_when_it_is_let_go_also_where_it_began(dock, ready):
+    row, kinds = dock.sliders.rows["GENE1"], QMouseEvent.Type
+    began = handle(row.slider)
+    mouse(row.slider, kinds.MouseButtonPress, began, LEFT)
+    for place in (handle(row.slider, row.slider.maximum()), began + QPoint(3, 0)):
+        mouse(row.slider, kinds.MouseMove, place, LEFT)
+    assert ready.state.edit.gesture == "GENE1"
+    mouse(row.slider, kinds.MouseButtonRelease, began + QPoint(3, 0), LEFT)
+    assert ready.state.edit.gesture is None
+
+
+def test_a_slider_that_rests_does_not_end_the_movement_of_another(dock, ready, qtbot):
+    """A click on one slider may be the first of two, so it rests later; the hand drags another one by then."""
+    (clicked, dragged), kinds = [dock.sliders.rows[gene] for gene in ("GENE0", "GENE1")], QMouseEvent.Type
+    place = handle(clicked.slider, clicked.slider.maximum())
+    for kind in (kinds.MouseButtonPress, kinds.MouseButtonRelease):
+        mouse(clicked.slider, kind, place, LEFT)
+    mouse(dragged.slider, kinds.MouseButtonPress, handle(dragged.slider), LEFT)
+    mouse(dragged.slider, kinds.MouseMove, handle(dragged.slider, dragged.slider.maximum()), LEFT)
+    steps = len(ready.state.edit.past)
+    with qtbot.waitSignal(clicked.slider.rested, timeout=5000):
+        pass
+    assert ready.state.edit.gesture == "GENE1"
+    mouse(dragged.slider, kinds.MouseMove, handle(dragged.slider, 10), LEFT)
+    assert len(ready.state.edit.past) == steps, "one drag is one step of undo"
+
+
 def test_add_by_search_and_remove(dock, ready, qtbot):
     qtbot.keyClicks(dock.search, "gene9")
     qtbot.keyClick(dock.search, Qt.Key.Key_Return)

@@ -180,8 +180,13 @@ class EditVerbs(RangeVerbs):
         self.state.edit = edit
         self._find_ranges()
 
-    def end_gesture(self) -> None:
-        """The slider was let go: what follows is a new step of undo, and the picture is drawn in all its passes."""
+    def end_gesture(self, gesture: str | None = None) -> None:
+        """The slider was let go: what follows is a new step of undo, and the picture is drawn in all its passes.
+
+        A ``gesture`` that is named ends if it is the one of now: a slider may rest when another is moving already.
+        """
+        if gesture is not None and gesture != self.state.edit.gesture:
+            return
         self.state.edit = self.state.edit.end_gesture()
         best, shown, resolved = self.state.cell, self.state.counterfactual, self.state.resolved
         if best is None or shown is None or resolved is None or shown.cell is best:

@@ -56,7 +56,7 @@ class GeneRow(QWidget):
     """Name, slider, counts, number and a cross of one gene, programme or cell type, by the key of its term."""
 
     moved = Signal(str, float)
-    released = Signal()
+    released = Signal(str)
     removed = Signal(str)
 
     def __init__(self, gene: str) -> None:
@@ -73,7 +73,7 @@ class GeneRow(QWidget):
         self.slider.setToolTip(f"{self._meaning}. {HOW}")
         self.slider.setAccessibleName(self._meaning)
         self.slider.moved.connect(partial(self.moved.emit, gene))
-        self.slider.rested.connect(self.released)
+        self.slider.rested.connect(partial(self.released.emit, gene))
         self.counts = QLabel()
         self.counts.setFixedSize(COUNTS_PX, ROW_PX)  # of one size: a text that changes lays nothing out anew
         self.counts.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -119,9 +119,9 @@ class GeneRow(QWidget):
         self.show_value(value)
 
     def _typed(self, value: float) -> None:
-        self.released.emit()
+        self.released.emit(self.gene)
         self.moved.emit(self.gene, float(value))
-        self.released.emit()
+        self.released.emit(self.gene)
 
 
 def _as_change(span: Span | None, known: GeneRange) -> Span | None:
@@ -209,7 +209,7 @@ class GeneSliders(QWidget):
     """The rows, in the order of the edit."""
 
     moved = Signal(str, float)
-    released = Signal()
+    released = Signal(str)
     removed = Signal(str)
 
     def __init__(self) -> None:

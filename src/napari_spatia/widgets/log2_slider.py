@@ -40,7 +40,7 @@ class Log2Slider(QSlider):
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MS)
         self._rest.timeout.connect(self.rested)
-        self._pressed_at = QPoint()
+        self._pressed_at, self._dragged = QPoint(), False
         self.valueChanged.connect(self._tell)
 
     def show_limits(self, low: float, high: float) -> None:
@@ -76,14 +76,17 @@ class Log2Slider(QSlider):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """A movement of its own, whatever moved the slider before."""
         self._end()
-        self._pressed_at = event.pos()
+        self._pressed_at, self._dragged = event.pos(), False
         super().mousePressEvent(event)
 
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._dragged |= (event.pos() - self._pressed_at).manhattanLength() >= QApplication.startDragDistance()
+        super().mouseMoveEvent(event)
+
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """A drag has ended; what a mere click moved rests later, since a second click may follow."""
-        dragged = (event.pos() - self._pressed_at).manhattanLength() >= QApplication.startDragDistance()
+        """A drag has ended, wherever it went; what a mere click moved rests later, since a second click may follow."""
         super().mouseReleaseEvent(event)
-        if dragged:
+        if self._dragged:
             self._end()
         else:
             self._rest.start()
