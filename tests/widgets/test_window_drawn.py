@@ -68,6 +68,22 @@ def screen_pixels(view):
     return pixels_of(view.screen().grabWindow(0, corner.x(), corner.y(), view.width(), view.height()))
 
 
+@pytest.mark.parametrize("first_um", [400.0, 12.0], ids=["from afar", "from near by"])
+def test_the_outline_of_the_selected_cell_is_a_thin_line_on_the_canvas(window, first_um):
+    session, cell_idx = window.session, 5
+    session.colour_by(None)
+    center = session.slide.centers_um[cell_idx]
+    window.look_at(*center, first_um)
+    session.select_cell(str(session.slide.cell_id[cell_idx]))
+    window.until(lambda: layers.SELECTED in window.viewer.layers and window.viewer.layers[layers.SELECTED].nshapes, "")
+    window.look_at(*center, 12.0)
+    window.settle(0.5)
+    row = (canvas_pixels(window)[window.place_of(*center).y()] == 255).all(axis=1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], row, [0]])))
+    widths = np.diff(edges)[::2]
+    assert len(widths) == 2 and widths.min() >= 1 and widths.max() <= 4, "left and right of the cell"
+
+
 def test_napari_is_told_of_a_prediction_that_closing_would_lose(window, tmp_path):
     told = window.viewer.window._task_status_manager.get_status  # what its question before closing shows
     assert told() == []

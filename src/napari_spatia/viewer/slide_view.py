@@ -32,8 +32,8 @@ CLICK_RADIUS_PX = 4
 """A press and a release closer than this on the screen are a click, farther apart a pan."""
 SLIDE_HEARD_MS, COLOURS_WITHIN_MS = 50, 2000
 """For how long what is not looked at first waits for a wish for colours, and then for the colours."""
-OUTLINE_PX, OUTLINE_LEAST_UM = 1.2, 0.35
-"""How wide the outline of the selected cell is on the screen, but at least on the slide."""
+OUTLINE_PX = 2.0
+"""How wide the outline of the selected cell is on the screen."""
 THUMBNAIL_REST_MS = 400
 """How long the colours must rest before the list of layers shows them."""
 
@@ -316,12 +316,13 @@ class SlideView:
     @property
     def _outline_um(self) -> float:
         """How wide the outline is drawn, so that it is a line on the screen at any zoom."""
-        return max(OUTLINE_LEAST_UM, OUTLINE_PX / max(self.viewer.scene.camera.zoom, 1e-3))
+        return OUTLINE_PX / max(self.viewer.scene.camera.zoom, 1e-3)
 
     def _fit_outline(self, view_um: Window | None = None) -> None:
         """Once the camera rests: a line that was drawn from afar would hide the cell from near by."""
         if self._selected is not None and self._selected.nshapes and self._viewer() is not None:
             self._selected.edge_width = [self._outline_um] * self._selected.nshapes
+            self._selected.events.edge_width()  # which napari leaves out, and the canvas waits for
 
     def _add_selected(self) -> None:
         """Once a slide, before a click waits for it; anew where a person took it off the list."""

@@ -254,6 +254,7 @@ class Legend(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (self.title, self.search, self.categories, self.numbers, self.blend):
             layout.addWidget(widget)
+        layout.setStretchFactor(self.categories, 1)  # all room is theirs, so that few of them are scrolled out of sight
         layout.addStretch(0)
         self.show_lookup(None, None)
 
