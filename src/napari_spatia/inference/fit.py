@@ -39,8 +39,8 @@ class Fit:
             raise PanelError(
                 f"Checkpoint '{self.name}' reads {len(panel)} genes; slide '{slide.name}' has measured {shared} "
                 f"of them (at least {LEAST_SHARED_GENES:.0%} are needed). Missing are {', '.join(missing[:5])}, …. "
-                "Use a checkpoint of this slide's panel (`napari-spatia models list`), train one, or read the image "
-                "alone (--inputs image)."
+                "Use a checkpoint of this slide's panel (`napari-spatia models list`), train one, or have `predict` "
+                "read the image alone (--inputs image)."
             )
         if missing:
             named = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
