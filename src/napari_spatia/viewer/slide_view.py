@@ -320,8 +320,11 @@ class SlideView:
 
     def _fit_outline(self, view_um: Window | None = None) -> None:
         """Once the camera rests: a line that was drawn from afar would hide the cell from near by."""
-        if self._selected is not None and self._selected.nshapes and self._viewer() is not None:
-            self._selected.edge_width = [self._outline_um] * self._selected.nshapes
+        if self._selected is None or self._viewer() is None:
+            return
+        widths = [self._outline_um] * self._selected.nshapes
+        if self._selected.edge_width != widths:  # a pan changes nothing, and would cost a frame
+            self._selected.edge_width = widths
             self._selected.events.edge_width()  # which napari leaves out, and the canvas waits for
 
     def _add_selected(self) -> None:
