@@ -18,8 +18,8 @@ def slide(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(slide, tmp_path_factory):
     config = TrainConfig(
-        preset="tiny", device="cpu", image_steps=1, encoder_steps=1, decoder_steps=1, encoder_groups=2,
-        encoder_group_size=3, encoder_crops=3, decoder_groups=4, noise_cells=2,
+        preset="tiny", device="cpu", image_steps=1, encoder_steps=1, decoder_steps=1, one_pass_steps=1,
+        encoder_groups=2, encoder_group_size=3, encoder_crops=3, decoder_groups=4, noise_cells=2,
     )  # fmt: skip
     return train([slide], tmp_path_factory.mktemp("trained") / "tiny", config)
 

@@ -16,7 +16,7 @@ def test_rows_are_trained_from_where_they_say_and_scored(tmp_path, monkeypatch):
     monkeypatch.setattr("napari_spatia.train.readings.PENALTIES", (1e-3,))  # a third of the time
     slide = make_slide(tmp_path / "s.zarr", grid=28)
     few = dict(device="cpu", noise_cells=2)
-    once = dict(preset="tiny", image_steps=0, encoder_steps=1, decoder_steps=1)
+    once = dict(preset="tiny", image_steps=0, encoder_steps=1, decoder_steps=1, one_pass_steps=1)
     start = train([slide], tmp_path / "start", TrainConfig(**once, **few))
     began = []
 

@@ -165,3 +165,22 @@ def test_merging_changes_the_drawing_a_little_and_no_merging_not_at_all(model, c
     assert torch.equal(whole, none)
     change = torch.nn.functional.mse_loss(merged, whole)
     assert 0 < change < whole.var()
+
+
+def test_where_the_spectrum_leads_is_the_end_of_its_velocity(spectrum, smooth):
+    x, t = torch.randn(4, 1, 64, 64), torch.tensor([0.0, 0.3, 0.6, 0.9])
+    end = x + (1 - t)[:, None, None, None] * spectrum.velocity(x, t, 1 - t)
+    assert torch.allclose(spectrum.led(x, t), end, atol=1e-4)
+
+
+def test_one_pass_has_a_decoder_of_its_own(config, model, condition):
+    assert model.sampler(1) is model.one_pass and model.sampler(2) is model.sampler() is model.decoder
+    size = lambda network: sum(parameter.numel() for parameter in network.parameters())  # noqa: E731
+    assert size(model.one_pass) < size(model.decoder) / 2
+    with torch.no_grad():
+        model.one_pass.spectrum.noise[0] = 3.0
+        white = torch.randn_like(condition.prior)
+        assert torch.allclose(model.white_of(model.start(white, condition, 1), condition, 1), white, atol=1e-5)
+        assert not torch.allclose(model.start(white, condition, 1), model.start(white, condition, 2))
+        alone = type(model)(config.model_copy(update={"one_pass": None}))
+        assert alone.sampler(1) is alone.decoder

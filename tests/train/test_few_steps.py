@@ -60,7 +60,7 @@ def decoders():
 
     config = ModelConfig.from_preset("tiny", ("A",), ("DAPI", "boundary"), ("a",))
     torch.manual_seed(0)
-    pair = [FlowDecoder(config) for _ in range(2)]
+    pair = [FlowDecoder(config, config.decoder_shape) for _ in range(2)]
     for decoder in pair:
         torch.nn.init.normal_(decoder.head.weight, std=0.1)
     return config, *pair

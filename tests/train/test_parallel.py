@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 OPTIONS = TrainConfig(
     name="t", preset="tiny", precision="float32", device="cpu", image_steps=4, image_crops=5, encoder_steps=12,
     decoder_steps=8, encoder_groups=2, encoder_group_size=3, encoder_crops=3, decoder_groups=5, decoder_group_size=1,
-    validate_every=4, few_step_after=0.5, few_step_share=0.5, noise_cells=4,
+    validate_every=4, few_step_after=0.5, few_step_share=0.5, one_pass_steps=6, one_pass_cells=5, noise_cells=4,
 )  # fmt: skip
 SOLVED = "readings.type_weight"
 """Regressions on features that tell nothing of the types here: weights of up to 20, with small ones among them."""
@@ -56,7 +56,7 @@ def test_two_processes_give_the_losses_of_one(tmp_path, monkeypatch):
     monkeypatch.setattr(readings, "PENALTIES", PENALTIES)
     alone = train([make_slide(tmp_path / "s.zarr", grid=22)], tmp_path / "one", OPTIONS, SPLIT)
     one, two = curve(alone), curve(together)
-    objectives = {"genes", "type", "picture", "patches", "contrast", "crops", "flow", "few_steps"}
+    objectives = {"genes", "type", "picture", "patches", "contrast", "crops", "flow", "few_steps", "one_pass"}
     assert {name for _, _, name, _ in one} >= objectives
     assert [point[:3] for point in two] == [point[:3] for point in one]
     assert [value for *_, value in two] == pytest.approx([value for *_, value in one], rel=1e-3, abs=1e-5)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from app_fakes import make_slide
+from napari_spatia.data.panel import Panel
 from napari_spatia.data.splits import Split
 from napari_spatia.errors import Cancelled, CheckpointError, SlideError, SpatiaError
 from napari_spatia.inference.predictor import Predictor
@@ -18,7 +20,7 @@ from napari_spatia.train.run import train
 OPTIONS = TrainConfig(
     name="t", preset="tiny", image_steps=6, image_crops=4, encoder_steps=6, encoder_groups=2, encoder_group_size=3,
     encoder_crops=3, decoder_steps=6, decoder_groups=2, decoder_group_size=2, validate_every=3, few_step_after=0.0,
-    noise_cells=4,
+    one_pass_steps=6, one_pass_cells=4, noise_cells=4,
 )  # fmt: skip
 SPLIT = Split(validation=((0.0, 110.0, 999.0, 999.0),), margin_um=5.0)
 
@@ -42,7 +44,7 @@ def test_training_leaves_a_checkpoint_with_scores_log_and_curves(slide, tmp_path
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
     page = (out / "report.html").read_text()
     assert "Finished" in page and "step 6" in page and "flow_held_out" in page and OPTIONS.preset in page
-    assert page.count("data:image/png;base64,") == 1 + 2 * 4  # curves; real cells and three steps of either stage
+    assert page.count("data:image/png;base64,") == 1 + 3 * 4  # curves; real cells and three steps of three stages
     assert "type_balanced_accuracy_both" in page and "imputed_gene_pearson" in page and "outline_r2" in page
     assert "://" not in page  # nothing is loaded from elsewhere
     assert not (out / "unfinished").exists()
@@ -66,7 +68,12 @@ def test_of_a_large_panel_the_linear_parts_read_some_genes_and_tell_all(slide, t
 @pytest.mark.usefixtures("report_at_the_end")
 @pytest.mark.parametrize(
     ("killed_at", "precision"),
-    [("image: step 4", "float32"), ("encoder: step 4", "float32"), ("decoder: step 5", "bfloat16")],
+    [
+        ("image: step 4", "float32"),
+        ("encoder: step 4", "float32"),
+        ("decoder: step 5", "bfloat16"),
+        ("one_pass: step 5", "float32"),
+    ],
 )
 def test_a_killed_run_goes_on_to_the_same_losses(slide, tmp_path, killed_at, precision):
     options = OPTIONS.model_copy(update={"precision": precision})
@@ -133,10 +140,6 @@ def test_too_few_cells_are_said(tmp_path):
 
 
 def test_slides_that_do_not_fit_are_said(slide, tmp_path):
-    from dataclasses import replace
-
-    from napari_spatia.data.panel import Panel
-
     other = replace(slide, name="other", panel=Panel(tuple(f"X{i}" for i in range(len(slide.panel)))))
     with pytest.raises(SlideError, match="different panels"):
         train([slide, other], tmp_path / "out", OPTIONS, SPLIT)
@@ -176,6 +179,33 @@ def test_training_goes_on_from_a_checkpoint(slide, tmp_path):
     assert all(np.array_equal(before[name], after[name]) for name in before if name.split(".")[0] in ("genes", "niche"))
     assert not np.array_equal(before["decoder.stem.weight"], after["decoder.stem.weight"])
     assert load_checkpoint(then)[1].provenance["from"]["name"] == "t"
+
+
+@pytest.mark.usefixtures("report_at_the_end")
+def test_a_checkpoint_learns_to_draw_in_one_pass_and_stays_as_it_is(slide, tmp_path):
+    """As one of an earlier version does, which has no small decoder."""
+    without = OPTIONS.model_copy(update={"stages": ("encoder", "decoder")})
+    before = train([slide], tmp_path / "before", without, SPLIT)
+    model, config, _ = load_checkpoint(before)
+    assert model.one_pass is None and "one_pass_held_out" not in config.held_out
+    alone = OPTIONS.model_copy(update={"stages": ("one_pass",)})
+    after, then, _ = load_checkpoint(train([slide], tmp_path / "after", alone, SPLIT, start=before))
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, after.state_dict()[name]), name
+    assert after.one_pass is not None and after.one_pass.spectrum.noise[0].std() > 0  # measured
+    assert then.held_out.items() > config.held_out.items() and then.held_out["one_pass_held_out"] > 0
+    assert then.intensity == config.intensity
+    assert then.provenance.items() > config.provenance.items() and then.provenance["one_pass"]["from"]["name"] == "t"
+    assert Predictor.load(tmp_path / "after", "cpu").bind(slide).generate(np.arange(2), nfe=1)[0].shape[0] == 2
+
+
+@pytest.mark.usefixtures("report_at_the_end")
+def test_one_pass_cannot_be_added_on_another_panel(slide, tmp_path):
+    before = train([slide], tmp_path / "before", OPTIONS, SPLIT)
+    alone = OPTIONS.model_copy(update={"stages": ("one_pass",)})
+    other = replace(slide, panel=Panel(tuple(f"X{i}" for i in range(len(slide.panel)))))
+    with pytest.raises(SlideError, match="another panel"):
+        train([other], tmp_path / "after", alone, SPLIT, start=before)
 
 
 def test_the_decoder_alone_needs_a_checkpoint(slide, tmp_path):

@@ -238,6 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config = TrainConfig(
             preset=options.preset,
             device=options.device,
+            stages=("encoder", "decoder"),
             image_steps=options.image_steps,
             encoder_steps=options.steps,
             validate_every=10**6,

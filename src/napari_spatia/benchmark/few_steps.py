@@ -92,6 +92,7 @@ def few_steps(
     some = np.sort(random.choice(reference, min(len(reference), REFERENCE_CELLS), replace=False))
     held_out = HeldOut(scored, some, "the checkpoint's validation part")
     model = predictor.model
+    model.one_pass = None  # so that one pass, too, is drawn by the decoder that is taught
     benchmark = SamplingBenchmark(
         predictor.bind(slide), held_out, budget.num_cells, budget.seed, part(progress, 0, 0.05)
     )
@@ -110,7 +111,7 @@ def few_steps(
             log = Log(working / name, model.config.channels, {})
             run_stage(stage, config, working / name / "state", log, None, progress)
             model.decoder.load_state_dict(stage.averaged.state_dict())
-            stage.measure_noise()
+            stage.measure_noise(model.decoder)
             last = json.loads((working / name / "state" / "progress.json").read_text())
             return {"steps": last["step"], "minutes": round(last["spent_s"] / 60, 2)}
 
@@ -133,7 +134,7 @@ def few_steps(
 def _untrained(model: SpatiaModel, seed: int) -> FlowDecoder:
     """A decoder as a training starts with it: no network yet, the path's noise as it was measured."""
     torch.manual_seed(seed)
-    decoder = FlowDecoder(model.config)
+    decoder = FlowDecoder(model.config, model.config.decoder_shape)
     decoder.spectrum = model.decoder.spectrum
     return decoder.to(next(model.parameters()).device).eval()
 

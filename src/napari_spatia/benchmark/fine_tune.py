@@ -43,7 +43,7 @@ SCORES = {
 
 def fine_tune(slide: Slide, start: Path, minutes: float, progress: Progress = silent, **options: Any) -> dict[str, Any]:
     """Scores and seconds of each row; see the top of this file. ``options`` are those of every training's config."""
-    options["preset"] = read_config(start).model.preset
+    options |= {"preset": read_config(start).model.preset, "stages": ("encoder", "decoder")}
     runs: dict[str, tuple[Path | None, TrainConfig]] = {
         "carried_over": (
             start,

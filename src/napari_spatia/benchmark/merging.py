@@ -44,7 +44,7 @@ def merging(
     found: dict[str, Any] = {}
     for number, size in enumerate(crop_px):
         config = ModelConfig.from_preset(preset, ("gene",), STAINS, ("cell",)).model_copy(update={"crop_px": size})
-        decoder = FlowDecoder(config).eval().to(device)
+        decoder = FlowDecoder(config, config.decoder_shape).eval().to(device)
         draw = partial(_pass, decoder, config, device)
         ms: dict[float, list[NDArray]] = {ratio: [] for ratio in MERGE_RATIOS}
         for ratio in MERGE_RATIOS:  # the first pass allocates

@@ -228,7 +228,7 @@ def timings(bound: BoundSlide, cells: NDArray[np.intp], settings: Sequence[Setti
     found = {}
     for setting in settings:
         ms = picture_times_ms(bound, cells[: max(3, times // setting.nfe)], setting.nfe, setting.merge_ratio)
-        gflop = setting.nfe * decoder_gflop(bound, int(cells[0]), setting.merge_ratio)
+        gflop = decoder_gflop(bound, int(cells[0]), setting.nfe, setting.merge_ratio)
         found[setting.name] = {
             **asdict(setting),
             **median_and_p95(ms),

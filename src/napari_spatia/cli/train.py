@@ -40,8 +40,13 @@ def train(
         ),
     ] = None,
     stages: Annotated[
-        str, typer.Option("--stages", metavar="S1,S2", help="What to train: encoder, decoder or both.")
-    ] = "encoder,decoder",
+        str,
+        typer.Option(
+            "--stages",
+            metavar="S1,S2,…",
+            help="What to train: encoder, decoder, one_pass (the small decoder), or some.",
+        ),
+    ] = "encoder,decoder,one_pass",
     holdout: Annotated[
         str,
         typer.Option(
@@ -108,10 +113,10 @@ def train(
 
 
 def _stages(text: str) -> tuple[str, ...]:
-    known = ("encoder", "decoder")
+    known = ("encoder", "decoder", "one_pass")
     named = comma_separated(text)
     if not named or set(named) - set(known):
-        raise typer.BadParameter(f"'{text}' is not encoder, decoder or encoder,decoder.", param_hint="--stages")
+        raise typer.BadParameter(f"'{text}' is not one or more of {', '.join(known)}.", param_hint="--stages")
     return tuple(stage for stage in known if stage in named)
 
 

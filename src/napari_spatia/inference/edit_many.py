@@ -139,7 +139,9 @@ def white_noise_of(
     bound: BoundSlide, picture: torch.Tensor, condition: Condition, nfe: int, progress: Progress = silent
 ) -> torch.Tensor:
     """The white noise (n, C + 1, H, W) from which ``picture`` is drawn in ``nfe`` passes."""
-    start = invert(bound.velocity(condition), bound.model.decoder.spectrum.step_back, picture, nfe, progress=progress)
+    decoder = bound.model.sampler(nfe)
+    velocity, step_back = bound.velocity(condition, nfe), decoder.spectrum.step_back
+    start = invert(velocity, step_back, picture, nfe, decoder.inversion_passes, progress)
     return bound.model.white_of(start, condition, nfe)
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio
 
 from napari_spatia.batching.tensors import gene_tokens
+from napari_spatia.inference.drawing import Drawn, Read, draw_cells
 from napari_spatia.inference.edit_many import (
     edited_values,
-    outlines_expected,
     stretches_of,
     white_noise_of,
     whole_pictures,
@@ -106,7 +106,9 @@ class CellEditor:
         picture = whole_pictures(self.bound, np.array([cell_idx]), condition)
         real = self.bound.scale.restore(picture[:, :-1].cpu().numpy())
         white = white_noise_of(self.bound, picture, condition, nfe, part(progress, 0.0, 0.8))
-        zero_edit, _ = self.bound.restore(self.bound.draw(white, condition, nfe, progress=part(progress, 0.8, 1.0)))
+        around = self.bound.around(np.array([cell_idx]))
+        drawn = self._draw((genes, around, white), nfe, progress=part(progress, 0.8, 1.0))
+        zero_edit, _ = self.bound.restore(drawn.picture)
         there = self.bound.channel_idx >= 0
         psnr = _psnr_db(real[0, there], zero_edit[0, there])
         real[0, ~there] = self.bound.scale.restore(np.full_like(real[0], -np.inf))[~there]
@@ -188,24 +190,37 @@ class CellEditor:
         """One picture for each log2_fc that is ``asked``; ``around`` has a row for each."""
         began, num = time.perf_counter(), len(asked)
         edits = [{gene: float(fc) for gene, fc in log2_fc.items() if fc} for log2_fc in asked]
-        rows, genes = np.full(num, cell.cell_idx), self._genes(cell.cell_idx, edits)
-        condition, embedded = self.bound.condition_and_embedding(rows, genes, around)
-        white = cell.white.expand(num, -1, -1, -1)
-        drawn = self.bound.draw(white, condition, cell.nfe, merge_ratio, progress)
-        image, mask = self.bound.restore(cell.stretch.apply(drawn, outlines_expected(self.bound, genes, condition)))
+        genes = self._genes(cell.cell_idx, edits)
+        drawn = self._draw((genes, around, cell.white.expand(num, -1, -1, -1)), cell.nfe, merge_ratio, progress)
+        image, mask = self.bound.restore(cell.stretch.apply(drawn.picture, drawn.outline))
         with torch.no_grad():
-            type_probability = self.bound.type_probability(around, genes, condition.vector)
-        embedding = embedded.cpu().numpy()
+            type_probability = self.bound.type_probability(around, genes, drawn.condition.vector)
+        embedding = drawn.embedding.cpu().numpy()
         reach = [
             None if self.reach is None else self.reach.percentile(each, apart_from=cell.cell_idx) for each in embedding
         ]
         ms = 1000 * (time.perf_counter() - began) / num
         return [
             Counterfactual(
-                cell, image[i], mask[i], type_probability[i], reach[i], ms, edits[i], condition.row(i), embedding[i]
+                cell,
+                image[i],
+                mask[i],
+                type_probability[i],
+                reach[i],
+                ms,
+                edits[i],
+                drawn.condition.row(i),
+                embedding[i],
             )
             for i in range(num)
         ]
+
+    def _draw(self, read: Read, nfe: int, merge_ratio: float = 0.0, progress: Progress = silent) -> Drawn:
+        predictor = self.bound.predictor
+        if nfe == PREVIEW_NFE and len(read[-1]) == 1 and not merge_ratio:
+            progress(0.0, "drawing")
+            return predictor.preview(read)
+        return draw_cells(predictor.model, predictor.precision, read, nfe, merge_ratio, progress)
 
     @one_thread()
     def examine(

@@ -3,7 +3,7 @@
 Numpy in, numpy out. Loading and binding are costly and done once; the calls after them are cheap.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from napari_spatia.data.panel import Panel
 from napari_spatia.data.slide import Slide
 from napari_spatia.errors import CheckpointError
 from napari_spatia.inference.cache import GeneEmbeddings
+from napari_spatia.inference.drawing import Drawn, Read, one_call, velocity_under
 from napari_spatia.inference.drawn import in_the_middle, one_piece
 from napari_spatia.inference.fit import Fit
 from napari_spatia.inference.noise import white_noise
@@ -88,7 +89,13 @@ class Predictor:
         self.model, self.info, self.device = model.to(device), info, device
         self.precision = pick_precision(precision, device)
         if self.precision == "bfloat16":
-            hold_products_in_bfloat16(self.model.decoder)
+            for decoder in (self.model.decoder, self.model.sampler(1)):
+                hold_products_in_bfloat16(decoder)
+
+    @cached_property
+    def preview(self) -> Callable[[Read], Drawn]:
+        """Draws one cell in `PREVIEW_NFE` passes as fast as it can; made at first use, which takes a second or two."""
+        return one_call(self.model, self.precision, PREVIEW_NFE)
 
     @classmethod
     def load(cls, checkpoint: str | Path, device: str = "auto", precision: PrecisionChoice = "float32") -> Self:
@@ -257,15 +264,8 @@ class BoundSlide:
     @torch.no_grad()
     def condition(self, cell_idx: NDArray, genes: GeneTokens, around: Around | None = None) -> Condition:
         """What the decoder reads of some cells when they express ``genes``, in other surroundings if given."""
-        return self.condition_and_embedding(cell_idx, genes, around)[0]
-
-    @torch.no_grad()
-    def condition_and_embedding(
-        self, cell_idx: NDArray, genes: GeneTokens, around: Around | None = None
-    ) -> tuple[Condition, torch.Tensor]:
-        """`condition`, and (n, D) what the gene encoder, which is run once for both, makes of ``genes``."""
         encoding = self.model.encode(self.around(cell_idx) if around is None else around, genes)
-        return self.model.condition(encoding, genes), encoding.genes
+        return self.model.condition(encoding, genes)
 
     def features(
         self, surroundings: Around, genes: GeneTokens | None, fused: torch.Tensor, image: torch.Tensor | None = None
@@ -341,17 +341,12 @@ class BoundSlide:
         progress: Progress = silent,
     ) -> torch.Tensor:
         """White noise (n, C + 1, H, W) → standardised pictures of the same shape, in ``nfe`` passes each."""
-        return sample(self.velocity(condition, merge_ratio), self.model.start(white, condition, nfe), nfe, progress)
+        velocity = self.velocity(condition, nfe, merge_ratio)
+        return sample(velocity, self.model.start(white, condition, nfe), nfe, progress)
 
-    def velocity(self, condition: Condition, merge_ratio: float = 0.0) -> Velocity:
-        """What the decoder says under a condition, in float32; its products are in the predictor's ``precision``."""
-
-        def velocity(x: torch.Tensor, t: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
-            bfloat16 = self.predictor.precision == "bfloat16"
-            with torch.autocast(self.predictor.device, torch.bfloat16, enabled=bfloat16):
-                return self.model.decoder(x, t, step, condition, merge_ratio)
-
-        return velocity
+    def velocity(self, condition: Condition, nfe: int | None = None, merge_ratio: float = 0.0) -> Velocity:
+        """As `velocity_under` has it, in the predictor's ``precision``."""
+        return velocity_under(self.model, self.predictor.precision, condition, nfe, merge_ratio)
 
     def restore(self, drawn: torch.Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Standardised (n, C + 1, H, W) → stains `(n, C, H, W)` in the slide's units, masks `(n, H, W)` in [0, 1].

@@ -12,6 +12,18 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 Preset = Literal["tiny", "small", "base"]
 
 
+class DecoderShape(BaseModel):
+    """Sizes of one `FlowDecoder`: its ``channels`` at half and at a quarter of the resolution, and the ``width`` and
+    ``depth`` of its transformer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channels: tuple[int, int]
+    width: int
+    depth: int
+
+
 class ModelConfig(BaseModel):
     """Frozen description of one `SpatiaModel`."""
 
@@ -46,6 +58,8 @@ class ModelConfig(BaseModel):
     prior_px: int = 16
     decoder_channels: tuple[int, int] = (48, 96)
     decoder_depth: int = 4
+    one_pass: DecoderShape | None = None
+    """The small decoder that draws in one pass; None in a model whose decoder does that too."""
 
     @classmethod
     def from_preset(
@@ -67,6 +81,11 @@ class ModelConfig(BaseModel):
         return np.array([place[gene] for gene in self.read_genes or self.panel], np.intp)
 
     @property
+    def decoder_shape(self) -> DecoderShape:
+        """Of the decoder that draws in any number of passes."""
+        return DecoderShape(channels=self.decoder_channels, width=self.width, depth=self.decoder_depth)
+
+    @property
     def drawn_channels(self) -> int:
         """Channels that the decoder draws: the stains and, last, the cell's own mask."""
         return len(self.channels) + 1
@@ -76,10 +95,12 @@ _SHAPES: dict[str, dict] = {
     "tiny": dict(
         width=32, head_width=16, image_depth=1, gene_latents=4, gene_depth=1, fusion_depth=1, niche_depth=1,
         tissue_depth=1, decoder_channels=(8, 16), decoder_depth=1, image_stem_width=8,
+        one_pass=DecoderShape(channels=(8, 8), width=16, depth=1),
     ),
-    "small": dict(image_stem_width=64, image_depth=1),
+    "small": dict(image_stem_width=64, image_depth=1, one_pass=DecoderShape(channels=(24, 48), width=96, depth=1)),
     "base": dict(
         width=640, head_width=64, crop_px=128, image_depth=8, gene_latents=16, gene_depth=4, fusion_depth=4,
         niche_depth=4, tissue_depth=4, prior_px=32, decoder_channels=(96, 256), decoder_depth=8, image_stem_width=128,
+        one_pass=DecoderShape(channels=(32, 96), width=256, depth=2),
     ),
 }  # fmt: skip

@@ -8,6 +8,8 @@ all that is fine. The start is `START_STD` times as strong, where pictures of a 
 shift of Esser et al. 2024, eq. 23.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -27,7 +29,7 @@ START_STD = 2.0
 class Spectrum(nn.Module):
     """``picture`` (C, H, W // 2 + 1): amplitude of each frequency of what the condition leaves unexplained in pictures;
     ``std`` (C, 1, 1): the standard deviation of its pixels; ``noise`` (S, C, H, W // 2 + 1): amplitude of each
-    frequency of the noise that real pictures come from in a sampler of `NOISE_PASSES`. All are 1 until measured.
+    frequency of the noise that real pictures come from in a sampler of ``passes``. All are 1 until measured.
     ``gain`` (S, 2 C, C F) and ``gain_level`` (S, C, F): how many times as strong a cell's noise is in F bands (log),
     told by its stains' expected means and their squares.
 
@@ -43,16 +45,21 @@ class Spectrum(nn.Module):
     gain_level: Tensor
     band: Tensor
 
-    def __init__(self, channels: int, crop_px: int):
+    def __init__(self, channels: int, crop_px: int, passes: Sequence[int] = NOISE_PASSES):
         super().__init__()
-        num_bands = len(BAND_EDGES) + 1
-        self.register_buffer("gain", torch.zeros(len(NOISE_PASSES), 2 * channels, channels * num_bands))
-        self.register_buffer("gain_level", torch.zeros(len(NOISE_PASSES), channels, num_bands))
+        num_bands, self.passes = len(BAND_EDGES) + 1, tuple(passes)
+        self.register_buffer("gain", torch.zeros(len(passes), 2 * channels, channels * num_bands))
+        self.register_buffer("gain_level", torch.zeros(len(passes), channels, num_bands))
         edges = torch.tensor(BAND_EDGES) * crop_px / 2
         self.register_buffer("band", torch.bucketize(_radius(crop_px), edges), persistent=False)  # (H, W // 2 + 1)
         self.register_buffer("picture", torch.ones(channels, crop_px, crop_px // 2 + 1))
         self.register_buffer("std", torch.ones(channels, 1, 1))
-        self.register_buffer("noise", torch.ones(len(NOISE_PASSES), channels, crop_px, crop_px // 2 + 1))
+        self.register_buffer("noise", torch.ones(len(passes), channels, crop_px, crop_px // 2 + 1))
+
+    def take_pictures_of(self, other: "Spectrum") -> None:
+        """The same pictures as another spectrum, whatever the noise."""
+        self.picture.copy_(other.picture)
+        self.std.copy_(other.std)
 
     @torch.no_grad()
     def measure(self, unexplained: Tensor) -> None:
@@ -70,7 +77,7 @@ class Spectrum(nn.Module):
         VAE (Dai & Wipf 2019), for a flow. How much is lacking follows what is expected of a cell; that is solved by
         ridge regression.
         """
-        at = _measured_for(nfe)
+        at = self._measured_for(nfe)
         self.noise[at] = _radial_amplitude(white)
         power = (torch.fft.rfft2(white).abs() / (white.shape[-1] * self.noise[at])).square()
         log_gain = (
@@ -98,7 +105,7 @@ class Spectrum(nn.Module):
 
     def _noise_of(self, expected: Tensor, nfe: int) -> Tensor:
         """(B, C, H, W // 2 + 1) the noise of each cell."""
-        at = _measured_for(nfe)
+        at = self._measured_for(nfe)
         log_gain = (_told(expected) @ self.gain[at]).unflatten(1, self.gain_level[at].shape) + self.gain_level[at]
         return self.noise[at] * log_gain.clamp(-MOST_LOG_GAIN, MOST_LOG_GAIN).exp()[..., self.band]
 
@@ -111,6 +118,10 @@ class Spectrum(nn.Module):
         """The best linear guess of the picture from ``x`` at ``t`` (Wiener's filter), in units of its deviation."""
         t = t[:, None, None, None]
         return _filter(x, t * self.picture.square() / self._std(t).square()) / self.std
+
+    def led(self, x: Tensor, t: Tensor) -> Tensor:
+        """Where `velocity` leads ``x`` (B, C, H, W), taken from the expected picture, from ``t`` (B,) to the end."""
+        return _filter(x, self.picture / self._std(t[:, None, None, None]))
 
     def velocity(self, x: Tensor, t: Tensor, step: Tensor) -> Tensor:
         """Mean velocity of (B, C, H, W) from ``t`` (B,) to ``t + step`` if pictures were Gaussian with this spectrum;
@@ -131,6 +142,10 @@ class Spectrum(nn.Module):
         """Undoes the step that `velocity` makes."""
         t, step = t[:, None, None, None], step[:, None, None, None]
         return _filter(x, self._std(t) / self._std(t + step))
+
+    def _measured_for(self, nfe: int) -> int:
+        """Whose noise a sampler of ``nfe`` passes takes: its own, or that of the next fewer."""
+        return max(i for i, passes in enumerate(self.passes) if passes <= nfe)
 
     @property
     def _start(self) -> Tensor:
@@ -171,11 +186,6 @@ def _radial_amplitude(pictures: Tensor) -> Tensor:
     members = torch.bincount(ring).clamp(min=1)
     mean = power.new_zeros(len(power), len(members)).index_add_(1, ring, power.flatten(1)) / members
     return mean[:, ring].view_as(power).sqrt().clamp(min=FLOOR)
-
-
-def _measured_for(nfe: int) -> int:
-    """Which of `NOISE_PASSES` a sampler of ``nfe`` passes takes its noise from: its own, or that of the next fewer."""
-    return max(i for i, passes in enumerate(NOISE_PASSES) if passes <= nfe)
 
 
 def _filter(x: Tensor, gain: Tensor) -> Tensor:

@@ -12,13 +12,15 @@ from torch import Tensor, nn
 
 
 class Attention(nn.Module):
-    """Multi-head attention; over itself when ``context`` is left out (Vaswani et al. 2017, eq. 1)."""
+    """Multi-head attention; over itself when ``context``, which is ``read`` wide, is left out (Vaswani et al. 2017,
+    eq. 1).
+    """
 
-    def __init__(self, width: int, head_width: int):
+    def __init__(self, width: int, head_width: int, read: int | None = None):
         super().__init__()
         self.heads = max(1, width // head_width)
         self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
+        self.key_value = nn.Linear(read or width, 2 * width)
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, context: Tensor | None = None, present: Tensor | None = None) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from napari_spatia.model.config import ModelConfig
 from napari_spatia.model.context import ContextTransformer
-from napari_spatia.model.flow_decoder import FlowDecoder
+from napari_spatia.model.flow_decoder import FlowDecoder, OnePassDecoder
 from napari_spatia.model.fusion import Fusion
 from napari_spatia.model.gene_encoder import GeneEncoder
 from napari_spatia.model.heads import Heads
@@ -44,7 +44,8 @@ class SpatiaModel(nn.Module):
         self.prior = MLP(width, coarse, ratio=2)
         self.linear_prior = SolvedLinear(config, coarse)
         self.linear_outline = SolvedLinear(config, OUTLINE_AXES)
-        self.decoder = FlowDecoder(config)
+        self.decoder = FlowDecoder(config, config.decoder_shape)
+        self.one_pass = None if config.one_pass is None else OnePassDecoder(config, config.one_pass)
 
     def embed_genes(self, genes: GeneTokens) -> Tensor:
         """(B, D): what a cell is to its neighbours and to its tissue region."""
@@ -86,10 +87,14 @@ class SpatiaModel(nn.Module):
         prior = F.interpolate(self.expected_picture(encoding.fused, genes), size=size, mode="bilinear")
         return Condition(tokens, encoding.fused, prior)
 
+    def sampler(self, nfe: int | None = None) -> FlowDecoder:
+        """The decoder that draws in ``nfe`` passes; without a number, the one that draws in any."""
+        return self.one_pass if nfe == 1 and self.one_pass is not None else self.decoder
+
     def start(self, white: Tensor, condition: Condition, nfe: int | None = None) -> Tensor:
         """White noise (B, C + 1, H, W) → x at t = 0: of the path, or of a sampler of ``nfe`` passes."""
-        return condition.prior + self.decoder.spectrum.colour(white, condition.prior, nfe)
+        return condition.prior + self.sampler(nfe).spectrum.colour(white, condition.prior, nfe)
 
     def white_of(self, start: Tensor, condition: Condition, nfe: int | None = None) -> Tensor:
         """The inverse of `start`."""
-        return self.decoder.spectrum.whiten(start - condition.prior, condition.prior, nfe)
+        return self.sampler(nfe).spectrum.whiten(start - condition.prior, condition.prior, nfe)

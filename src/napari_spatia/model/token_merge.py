@@ -23,6 +23,8 @@ def plan_merge(tokens: Tensor, grid: tuple[int, int], merge_ratio: float) -> Mer
 
     One token of each 2 × 2 square is kept; the others whose nearest kept token is most alike (cosine) join it.
     """
+    if merge_ratio == 0:
+        return None
     num_tokens = tokens.shape[1]
     num_merged = min(round(merge_ratio * num_tokens), num_tokens - num_tokens // 4)
     if num_merged == 0:

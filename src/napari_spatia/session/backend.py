@@ -91,6 +91,7 @@ class InferenceBackend:
     def edit(self, bound: "BoundSlide") -> "CellEditor":
         from napari_spatia.inference.perturb import CellEditor
 
+        _ = bound.predictor.preview  # made before somebody waits for it
         return CellEditor(bound)
 
     def resolver(self, bound: "BoundSlide", prediction: "Prediction | None") -> "EditResolver":

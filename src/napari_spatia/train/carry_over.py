@@ -20,8 +20,8 @@ MASK = ""
 """The last drawn channel, which no stain is called."""
 PER_CHANNEL = re.compile(r"(image\.patch)\.\d+\.(.+)")
 """Weights of a module per channel, which are taken together as one."""
-ROUNDS = {"decoder.stem.weight": 2}
-"""How often a weight goes through all names, where not once: the stem reads two pictures, one after the other."""
+ROUNDS = {"decoder.stem.weight": 2, "one_pass.stem.weight": 2}
+"""How often a weight goes through all names, where not once: a stem reads two pictures, one after the other."""
 SOLVED = ("readings.", "linear_prior.", "linear_outline.")
 """Weights that are not carried over."""
 

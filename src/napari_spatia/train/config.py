@@ -8,7 +8,7 @@ from napari_spatia.model.config import Preset
 from napari_spatia.model.device import DeviceChoice, PrecisionChoice
 from napari_spatia.train.few_steps import FewStepObjective
 
-StageName = Literal["encoder", "decoder"]
+StageName = Literal["encoder", "decoder", "one_pass"]
 """What can be trained alone; the encoders in two steps, of which the first is the image encoder's own."""
 Part = Literal["image", "genes", "niche", "tissue", "modality_dropout", "masked_cells"]
 
@@ -25,7 +25,9 @@ class TrainConfig(BaseModel):
     precision: PrecisionChoice = Field(
         "auto", description="format of the network's products; auto: bfloat16 where it is fast. Weights are float32"
     )
-    stages: tuple[StageName, ...] = Field(("encoder", "decoder"), description="what to train; the rest stays as it is")
+    stages: tuple[StageName, ...] = Field(
+        ("encoder", "decoder", "one_pass"), description="what to train; the rest stays as it is"
+    )
     max_minutes: float | None = Field(None, gt=0, description="stop after this many minutes of training")
     label_column: str = Field("cell_type", description="obs column with known cell types, if any")
     channels: tuple[str, ...] | None = Field(None, description="stains to learn; all of the first slide's if left out")
@@ -49,6 +51,11 @@ class TrainConfig(BaseModel):
     guidance: float = Field(0.0, ge=0, description="share by which the decoder overstates what its condition changes")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the decoder's averaged weights, per step")
 
+    one_pass_steps: int = Field(2000, gt=0, description="steps of the small decoder of one pass")
+    one_pass_share: float = Field(0.15, gt=0, lt=1, description="share of max_minutes for the decoder of one pass")
+    one_pass_cells: int = Field(16, gt=0, description="cells in a batch of the decoder of one pass")
+    one_pass_lr: float = Field(2e-3, gt=0, description="peak learning rate of the decoder of one pass")
+
     noise_cells: int = Field(64, gt=0, description="cells of a slide on which the samplers' noise is measured")
 
     mask_weight: float = Field(1.0, ge=0, description="weight of masked patches (0 switches the objective off)")
@@ -69,20 +76,42 @@ class TrainConfig(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        if self.encoder_share + self.one_pass_share >= 1:
+            raise ValueError(
+                f"encoder_share is {self.encoder_share} and one_pass_share {self.one_pass_share}: nothing is left for "
+                "the decoder. Give shares that add up to less than 1."
+            )
+        return self
+
     @classmethod
     def fine_tuning(cls, **options: Any) -> Self:
         """Defaults for going on from a trained checkpoint: fewer and smaller steps, few-step training throughout."""
         return cls(**(FINE_TUNING | options))
 
-    def share(self, stage: Literal["image", "encoder", "decoder"]) -> float:
+    def share(self, stage: Literal["image", "encoder", "decoder", "one_pass"]) -> float:
         """The stage's share of the run's time, 0 when it is not trained; image and encoder share the encoders' time."""
-        encoders = float("encoder" in self.stages)
-        if len(self.stages) == 2:
-            encoders = self.encoder_share
+        shares = {
+            "encoder": self.encoder_share,
+            "decoder": 1 - self.encoder_share - self.one_pass_share,
+            "one_pass": self.one_pass_share,
+        }
         image = self.image_share if self.image_steps and self.image_weight else 0.0
-        return {"image": encoders * image, "encoder": encoders * (1 - image), "decoder": 1 - encoders}[stage]
+        part = {"image": image, "encoder": 1 - image}.get(stage, 1.0)
+        whole = "encoder" if stage == "image" else stage
+        if whole not in self.stages:
+            return 0.0
+        return part * shares[whole] / sum(shares[name] for name in self.stages)
 
 
 FINE_TUNING: dict[str, Any] = dict(
-    image_steps=600, encoder_steps=600, decoder_steps=600, encoder_lr=3e-4, decoder_lr=3e-4, few_step_after=0.0
+    image_steps=600,
+    encoder_steps=600,
+    decoder_steps=600,
+    one_pass_steps=600,
+    encoder_lr=3e-4,
+    decoder_lr=3e-4,
+    one_pass_lr=3e-4,
+    few_step_after=0.0,
 )

@@ -162,6 +162,13 @@ def few_step_loss(
     return _error(decoder, velocity, wanted, t)
 
 
+def one_pass_loss(decoder: FlowDecoder, start: Tensor, taught: Tensor, condition: Condition) -> Tensor:
+    """Error of the one step from ``start`` to the picture that is ``taught``, in units of `flow_loss` at t = 0."""
+    now = torch.zeros(len(start), device=start.device)
+    velocity = by_share(decoder, len(start), start, now, now + 1, condition)
+    return _error(decoder, velocity, path_velocity(start, taught), now)
+
+
 def _error(decoder: FlowDecoder, velocity: Tensor, wanted: Tensor, t: Tensor) -> Tensor:
     """Mean squared error in units of what the spectrum's velocity misses at ``t`` (B,)."""
     return ((velocity - wanted) / decoder.spectrum.missed(t)).square().mean()

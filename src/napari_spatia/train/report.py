@@ -24,12 +24,14 @@ MEANING = {
     "type_balanced_accuracy_both": "the same from everything",
     "imputed_gene_pearson": "correlation of a gene with its imputation when hidden from held-out cells, mean of all",
     "outline_r2": "R² of the half axes of a cell and its nucleus that edits are stretched to, mean of the four",
+    "one_pass_held_out": "squared error of the small decoder's pictures against those that the large one draws",
     "flow_held_out": "squared error of the velocity on held-out cells; 1 is no better than the spectrum's formula",
 }
 ROWS_SHOWN = 8
 WAYS = {
     "encoder": "expected pictures, from genes, niche and tissue",
     "decoder": "drawn in a few passes from the same noise each time, from genes, niche and tissue",
+    "one_pass": "drawn in one pass by the small decoder; 'real' are the pictures of the large one that teach it",
 }
 PAGE = Template("""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>$title</title><style>

@@ -28,12 +28,17 @@ from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.linear import fit_outlines
 from napari_spatia.train.log import SAMPLES, Log
 from napari_spatia.train.loop import run_stage
+from napari_spatia.train.one_pass import OnePassStage
 from napari_spatia.train.parallel import is_first, joined, wait
 from napari_spatia.train.readings import fit_readings
 from napari_spatia.train.stages import DecoderStage, EncoderStage, ImageStage, Stage
 from napari_spatia.train.state import keep_to, read_progress
 
 LEAST_CELLS = 100
+STAGES = ("image", "encoder", "decoder", "one_pass")
+"""In their order."""
+ONE_PASS_ALONE = ("one_pass",)
+"""Stages of a run that adds the decoder of one pass to a checkpoint and leaves all else of it as it is."""
 FREE_TO_CHANGE = {"name", "device", "precision", "max_minutes", "validate_every"}
 """Options that may be others when a run goes on: they say how it is run, not what is learned."""
 MOST_READ_GENES = 1000
@@ -102,8 +107,13 @@ class _Run:
         torch.manual_seed(config.seed)  # the weights' start only; batches and noise have generators of their own
         self.model = SpatiaModel(model_config(opened, config, split, source[1].model if source else None))
         self.carried: dict[str, Any] = {}
+        self.knew_one_pass = bool(source and source[0].one_pass)
         if source:
             self.carried = {"name": source[1].name, "sha256": source[2], **carry_over(source[0], self.model)}
+        self.kept: CheckpointConfig | None = None
+        if source and config.stages == ONE_PASS_ALONE:
+            self.model.load_state_dict(source[0].state_dict(), strict=False)
+            self.kept = source[1]
         self.model.to(config.device)
         for first in (True, False):  # the others find the files that the first has written
             if is_first() == first:
@@ -114,6 +124,7 @@ class _Run:
         self.provenance = _provenance(opened, config, splits, self.parts["training"])
         if source:
             self.provenance["from"] = self.carried
+        self.intensity = self.kept.intensity if self.kept else self.scale.to_dict()
 
     def to_the_end(self) -> Path:
         """Trains what the config names, each stage from where it stopped, and writes the checkpoint."""
@@ -126,31 +137,46 @@ class _Run:
             log.add(stage="start", carried_over=self.carried)
         cells = self.parts["training"], self.parts["validation"]
         encoder = EncoderStage(model, *cells, config)
-        encoders: list[Stage] = [ImageStage(model, *cells, config), encoder]
-        stopped_at = ("image", "encoder", "decoder").index(resumed["stage"]) if resumed else 0
-        before_decoder = stopped_at < len(encoders)
+        stages: list[Stage] = [ImageStage(model, *cells, config), encoder]
+        stopped_at = STAGES.index(resumed["stage"]) if resumed else 0
         fraction = 0.1
-        for number, stage in enumerate(encoders):
+
+        def run(stage: Stage) -> None:
+            nonlocal fraction
             ends = fraction + 0.9 * stage.share
-            if stage.share and number >= stopped_at:
-                model.train()
+            if stage.share and STAGES.index(stage.name) >= stopped_at:
                 run_stage(stage, config, self.working / "state", log, resumed, part(self.progress, fraction, ends))
             fraction = ends
+
+        for stage in stages:
+            model.train()
+            run(stage)
         model.eval().requires_grad_(False)
-        model.decoder.requires_grad_(True)
         decoder = DecoderStage(model, *cells, config, self.working, bool(self.carried))
-        if before_decoder:
-            decoder.solve_linear_picture()
-            decoder.measure_spectrum()
+        if self.kept is None and stopped_at <= STAGES.index("decoder"):
+            if stopped_at < STAGES.index("decoder"):
+                decoder.solve_linear_picture()
+                decoder.measure_spectrum()
+                decoder.averaged.load_state_dict(model.decoder.state_dict())
+            model.decoder.requires_grad_(True)
+            run(decoder)
+            model.decoder.load_state_dict(decoder.averaged.state_dict())
+            decoder.measure_noise(model.decoder)
+            model.decoder.requires_grad_(False)
+        held_out = dict(self.kept.held_out) if self.kept else {}
+        if model.one_pass is not None and "one_pass" in config.stages:
+            model.one_pass.requires_grad_(True)
+            one_pass = OnePassStage(decoder, model.one_pass, config, self.knew_one_pass)
+            run(one_pass)
+            model.one_pass.load_state_dict(one_pass.averaged.state_dict())
+            decoder.measure_noise(model.one_pass, passes=(1,))
+            held_out |= one_pass.validate()
+        if self.kept is None:
             decoder.averaged.load_state_dict(model.decoder.state_dict())
-        if "decoder" in config.stages:
-            run_stage(decoder, config, self.working / "state", log, resumed, part(self.progress, fraction, 1))
-        model.decoder.load_state_dict(decoder.averaged.state_dict())
-        decoder.measure_noise()
-        read_off = fit_readings(model, *cells, decoder.encoding)
-        read_off |= fit_outlines(model, *cells, decoder.encoding, self.scale)
-        log.add(stage="readings", held_out={name: float(np.mean(score)) for name, score in read_off.items()})
-        held_out: dict[str, Any] = encoder.validate() | decoder.validate() | read_off
+            read_off = fit_readings(model, *cells, decoder.encoding)
+            read_off |= fit_outlines(model, *cells, decoder.encoding, self.scale)
+            log.add(stage="readings", held_out={name: float(np.mean(score)) for name, score in read_off.items()})
+            held_out |= encoder.validate() | decoder.validate() | read_off
         if is_first():
             self._finish(held_out, log)
         wait()
@@ -160,9 +186,9 @@ class _Run:
         about = CheckpointConfig(
             name=self.config.name,
             model=self.model.config,
-            intensity=self.scale.to_dict(),
+            intensity=self.intensity,
             held_out=held_out,
-            provenance=self.provenance,
+            provenance=self.kept.provenance | {"one_pass": self.provenance} if self.kept else self.provenance,
         )
         save_checkpoint(self.out, self.model, about, half=True)
         log.write_report("Finished")
@@ -186,10 +212,12 @@ def model_config(
 ) -> ModelConfig:
     """The model that fits these slides: the first slide's panel and channels, and every type that is named.
 
-    Its shape is the preset's or, where training goes on from a checkpoint, that of its model ``start``.
+    Its shape is the preset's or, where training goes on from a checkpoint, that of its model ``start``. A decoder of
+    one pass that would not draw as the large one does, because that one alone is trained, is left out.
     """
     first = slides[0]
-    channels = config.channels or first.channels
+    alone = start is not None and config.stages == ONE_PASS_ALONE
+    channels = start.channels if start is not None and alone else config.channels or first.channels
     for slide in slides:
         missing = [c for c in channels if c not in slide.channels]
         if missing:
@@ -204,11 +232,23 @@ def model_config(
             )
     types = sorted({name for slide in slides for name in cell_type_names(slide, config.label_column)} - {""})
     read_genes = _read_genes(slides, split)
+    named = tuple(types) or (("cell",) if start is None else start.cell_types)
+    fresh = ModelConfig.from_preset(config.preset, first.panel.genes, tuple(channels), named, read_genes)
+    one_pass = fresh.one_pass if start is None or start.one_pass is None else start.one_pass
+    if "one_pass" not in config.stages:
+        one_pass = None if start is None or "decoder" in config.stages else start.one_pass
     if start is None:
-        named = tuple(types) or ("cell",)
-        return ModelConfig.from_preset(config.preset, first.panel.genes, tuple(channels), named, read_genes)
-    names = {"panel": first.panel.genes, "channels": tuple(channels), "cell_types": tuple(types) or start.cell_types}
-    return start.model_copy(update=names | {"read_genes": read_genes})
+        return fresh.model_copy(update={"one_pass": one_pass})
+    if alone:
+        if first.panel.genes != start.panel:
+            raise SlideError(
+                f"Slide '{first.name}' has another panel ({len(first.panel)} genes) than the checkpoint "
+                f"({len(start.panel)}), which is to stay as it is but for one pass. Train on slides of its panel, or "
+                "leave out --stages."
+            )
+        return start.model_copy(update={"one_pass": one_pass})
+    names = {"panel": fresh.panel, "channels": fresh.channels, "cell_types": named, "read_genes": read_genes}
+    return start.model_copy(update=names | {"one_pass": one_pass})
 
 
 def _read_genes(slides: Sequence[Slide], split: Split | None) -> tuple[str, ...] | None:

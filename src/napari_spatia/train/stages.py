@@ -1,5 +1,6 @@
 """The stages of training: the image encoder alone, all encoders with their objectives, the decoder on what they say."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from napari_spatia.batching.tensors import embed_cells, look_around, pool_regions
 from napari_spatia.batching.training_slide import Batch, TrainingSlide, turn_offsets
+from napari_spatia.model.flow_decoder import FlowDecoder
 from napari_spatia.model.flow_path import NOISE_PASSES
 from napari_spatia.model.flow_solver import invert, sample
 from napari_spatia.model.inputs import Around, Condition, Encoding
@@ -36,6 +38,8 @@ SHOWN_CELLS, SHOWN_NFE = 12, 4
 Pictures = tuple[NDArray[np.float32], NDArray[np.float32]]
 """A few held-out cells as they are and as the model draws them, each `(n, C, H, W)` standardised."""
 CELLS_AT_ONCE = 32
+DECODERS = ("decoder", "one_pass")
+"""Parts of the model that draw; all others are trained together before them."""
 UNTOLD_SHARE = 0.1
 """Cells of a batch whose condition the decoder is not told, where guidance needs to know what it draws then."""
 
@@ -142,7 +146,7 @@ class ImageStage:
         self.model.eval()
         scores = []
         for slide in self.held_out:
-            batch = slide.batch(_spread(slide.num_cells)).to(self.config.device)
+            batch = slide.batch(evenly_spread(slide.num_cells)).to(self.config.device)
             pooled = self.model.image(batch.image, torch.ones(batch.image.shape[1], dtype=torch.bool))[1]
             scores.append(_share_right(self.model.heads.image_type(pooled), batch.cell_type))
         self.model.train()
@@ -160,7 +164,7 @@ class EncoderStage:
         self.model, self.held_out, self.config = model, held_out, config
         self.num_steps, self.share, self.peak_lr = config.encoder_steps, config.share("encoder"), config.encoder_lr
         self.draws, self.crops = Draws(slides, config, stage=0), Draws(slides, config, stage=2)
-        self.trained = nn.ModuleDict({name: module for name, module in model.named_children() if name != "decoder"})
+        self.trained = nn.ModuleDict({name: module for name, module in model.named_children() if name not in DECODERS})
 
     def losses(self, step: int, done: float) -> dict[str, Tensor]:
         generator = self.draws.generator(step)
@@ -188,19 +192,19 @@ class EncoderStage:
         """Expected pictures of the same held-out cells each time, from genes, niche and tissue."""
         self.model.eval()
         slide = self.held_out[0]
-        batch = slide.batch(_spread(slide.num_cells, SHOWN_CELLS)).to(self.config.device)
+        batch = slide.batch(evenly_spread(slide.num_cells, SHOWN_CELLS)).to(self.config.device)
         context = slide.context(batch.cell_idx, np.random.default_rng(0))
         around = without(around_batch(self.model, slide, batch.cell_idx, context), self.config)
         expected = self.model.expected_picture(self.model.encode(around, batch.genes).fused, batch.genes)
         self.model.train()
-        return _stains(batch.image), _stains(F.interpolate(expected, size=batch.image.shape[-2:], mode="bilinear"))
+        return stains_of(batch.image), stains_of(F.interpolate(expected, size=batch.image.shape[-2:], mode="bilinear"))
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         self.model.eval()
         scores: dict[str, list[float]] = {}
         for slide in self.held_out:
-            batch = slide.batch(_spread(slide.num_cells)).to(self.config.device)
+            batch = slide.batch(evenly_spread(slide.num_cells)).to(self.config.device)
             context = slide.context(batch.cell_idx, np.random.default_rng(0))
             around = without(around_batch(self.model, slide, batch.cell_idx, context), self.config)
             image, _ = self.model.image(batch.image, torch.ones(batch.image.shape[1], dtype=torch.bool))
@@ -255,26 +259,26 @@ class DecoderStage:
         """Sets the base noise from what the encoders leave unexplained on training cells."""
         unexplained = []
         for slide in self.slides:
-            batch = slide.batch(_spread(slide.num_cells)).to(self.config.device)
+            batch = slide.batch(evenly_spread(slide.num_cells)).to(self.config.device)
             unexplained.append(batch.image - self._condition(slide, batch, 0).prior)
         self.model.decoder.spectrum.measure(torch.cat(unexplained))
 
     @torch.no_grad()
-    def measure_noise(self) -> None:
-        """Sets the samplers' noise from what the trained network takes training cells to."""
-        spectrum = self.model.decoder.spectrum
-        found: dict[int, list[Tensor]] = {nfe: [] for nfe in NOISE_PASSES}
+    def measure_noise(self, network: FlowDecoder, passes: Sequence[int] = NOISE_PASSES) -> None:
+        """Sets the noise of samplers of a trained ``network`` from what it takes training cells to."""
+        spectrum = network.spectrum
+        found: dict[int, list[Tensor]] = {nfe: [] for nfe in passes}
         expected = []
         for slide in self.slides:
-            some = _spread(slide.num_cells, self.config.noise_cells)
+            some = evenly_spread(slide.num_cells, self.config.noise_cells)
             for cells in np.array_split(some, -(-len(some) // CELLS_AT_ONCE)):
                 batch = slide.batch(cells).to(self.config.device)
                 condition = self._condition(slide, batch, 0)
                 expected.append(condition.prior)
-                velocity = partial(self.model.decoder, condition=condition)
                 for nfe, white in found.items():
-                    start = invert(velocity, spectrum.step_back, batch.image, nfe)
-                    white.append(self.model.white_of(start, condition))
+                    velocity = partial(network, condition=condition)
+                    start = invert(velocity, spectrum.step_back, batch.image, nfe, network.inversion_passes)
+                    white.append(spectrum.whiten(start - condition.prior, condition.prior))
         for nfe, white in found.items():
             spectrum.measure_noise(torch.cat(white), torch.cat(expected), nfe)
 
@@ -298,13 +302,8 @@ class DecoderStage:
             losses["few_steps"] = config.few_step_share * loss
         return losses
 
-    @torch.no_grad()
     def after_step(self, step: int) -> None:
-        decay = self.config.ema
-        if not self.trained_before:  # the untrained start is forgotten
-            decay = min(decay, (1 + step) / (10 + step))
-        for mean, now in zip(self.averaged.parameters(), self.model.decoder.parameters(), strict=True):
-            mean.lerp_(now, 1 - decay)
+        follow(self.averaged, self.model.decoder, self.config.ema, None if self.trained_before else step)
 
     def modules(self) -> nn.ModuleDict:
         return nn.ModuleDict({"model": self.model, "averaged": self.averaged})
@@ -314,7 +313,7 @@ class DecoderStage:
         losses = []
         generator = torch.Generator().manual_seed(0)
         for slide in self.held_out:
-            batch = slide.batch(_spread(slide.num_cells, VALIDATION_CELLS // 4)).to(self.config.device)
+            batch = slide.batch(evenly_spread(slide.num_cells, VALIDATION_CELLS // 4)).to(self.config.device)
             condition = self._condition(slide, batch, 0)
             start = self.model.start(torch.randn(batch.image.shape, generator=generator).to(condition.prior), condition)
             t = torch.linspace(0.02, 0.98, len(start), device=start.device)
@@ -325,11 +324,11 @@ class DecoderStage:
     def pictures(self) -> Pictures:
         """The same held-out cells from the same noise each time, drawn by the averaged network."""
         slide, generator = self.held_out[0], torch.Generator().manual_seed(0)
-        batch = slide.batch(_spread(slide.num_cells, SHOWN_CELLS)).to(self.config.device)
+        batch = slide.batch(evenly_spread(slide.num_cells, SHOWN_CELLS)).to(self.config.device)
         condition = self._condition(slide, batch, 0)
         start = self.model.start(torch.randn(batch.image.shape, generator=generator).to(condition.prior), condition)
         drawn = sample(lambda x, t, step: self.averaged(x, t, step, condition), start, SHOWN_NFE)
-        return _stains(batch.image), _stains(drawn)
+        return stains_of(batch.image), stains_of(drawn)
 
     @torch.no_grad()
     def _condition(self, slide: TrainingSlide, batch: Batch, turn: int) -> Condition:
@@ -348,7 +347,17 @@ class DecoderStage:
         return self._embedding[id(slide)]
 
 
-def _spread(num_cells: int, at_most: int = VALIDATION_CELLS) -> np.ndarray:
+@torch.no_grad()
+def follow(averaged: nn.Module, network: nn.Module, decay: float, step: int | None) -> None:
+    """Moves the average of a network's weights; with its ``step``, one that began untrained forgets that start."""
+    if step is not None:
+        decay = min(decay, (1 + step) / (10 + step))
+    for mean, now in zip(averaged.parameters(), network.parameters(), strict=True):
+        mean.lerp_(now, 1 - decay)
+
+
+def evenly_spread(num_cells: int, at_most: int = VALIDATION_CELLS) -> np.ndarray:
+    """Rows of cells, as far from each other as may be."""
     return np.linspace(0, num_cells - 1, min(at_most, num_cells)).astype(np.int64)
 
 
@@ -358,7 +367,8 @@ def _share_right(logits: Tensor, cell_type: Tensor) -> float:
     return (logits.argmax(1)[known] == cell_type[known]).float().mean().item()
 
 
-def _stains(pictures: Tensor) -> NDArray[np.float32]:
+def stains_of(pictures: Tensor) -> NDArray[np.float32]:
+    """(n, C + 1, H, W) drawn pictures without their masks."""
     return pictures[:, :-1].cpu().numpy()
 
 

@@ -123,7 +123,7 @@ def without_window(slide: Path, checkpoint: str) -> dict[str, Any]:
     return {
         "precision": said["precision"],
         "float32_matmul_gflops": round(said["matmul_gflops"], 1),
-        "gflop_per_pass": round(said["gflop_per_pass"], 2),
+        "gflop_per_preview": round(said["preview_gflop"], 2),
         "edit_without_window_ms": {name: round(ms, 1) for name, ms in said["edit"].items()},
     }
 
