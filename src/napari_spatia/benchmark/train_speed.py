@@ -30,6 +30,7 @@ from napari_spatia.model.spatia import SpatiaModel
 from napari_spatia.progress import Progress, part, silent
 from napari_spatia.train.config import TrainConfig
 from napari_spatia.train.loop import make_optimizer, train_step
+from napari_spatia.train.one_pass import OnePassStage
 from napari_spatia.train.run import model_config, prepare_slides
 from napari_spatia.train.stages import DecoderStage, EncoderStage, ImageStage, Stage
 
@@ -57,6 +58,10 @@ def train_speed(slide: Path | Slide, config: TrainConfig, steps: int, progress: 
         for name, done in (("decoder", 0.0), ("decoder_few_step", 1.0)):
             found[name] = _measure(decoder, config, steps, done)
             progress(0.75, f"{name} measured")
+        if model.one_pass is not None:
+            model.one_pass.requires_grad_(True)
+            one_pass = OnePassStage(decoder, model.one_pass, config, trained_before=False)
+            found["one_pass"] = _measure(one_pass, config, steps, 0.0)
     return found
 
 

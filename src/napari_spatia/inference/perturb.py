@@ -39,7 +39,8 @@ class SelectedCell:
 
     ``zero_edit`` is what the decoder draws when nothing is edited; ``zero_edit_psnr_db`` compares it with ``real``
     over the channels that the slide has, with the real crop's range as peak; a channel that it lacks is black in
-    ``real``. ``white`` is the noise that makes it this very cell, ``stretch`` the way its outlines give.
+    ``real``. ``around`` is what lies around it, ``white`` the noise that makes it this very cell, ``stretch`` the way
+    its outlines give.
     """
 
     cell_id: str
@@ -51,6 +52,7 @@ class SelectedCell:
     mask: NDArray[np.bool_]
     zero_edit: NDArray[np.float32]
     zero_edit_psnr_db: float
+    around: Around
     white: torch.Tensor
     stretch: OutlineStretch
 
@@ -101,12 +103,11 @@ class CellEditor:
     def select(self, cell_id: str, nfe: int = DEFAULT_NFE, progress: Progress = silent) -> SelectedCell:
         """Reads, encodes and inverts one cell: the costly part of a click. Raises `CellError` for an unknown id."""
         cell_idx = self.bound.slide.cell_idx(cell_id)
-        genes = self._genes(cell_idx, [{}])
-        condition = self.bound.condition(np.array([cell_idx]), genes)
+        genes, around = self._genes(cell_idx, [{}]), self.bound.around(np.array([cell_idx]))
+        condition = self.bound.condition(np.array([cell_idx]), genes, around)
         picture = whole_pictures(self.bound, np.array([cell_idx]), condition)
         real = self.bound.scale.restore(picture[:, :-1].cpu().numpy())
         white = white_noise_of(self.bound, picture, condition, nfe, part(progress, 0.0, 0.8))
-        around = self.bound.around(np.array([cell_idx]))
         drawn = self._draw((genes, around, white), nfe, progress=part(progress, 0.8, 1.0))
         zero_edit, _ = self.bound.restore(drawn.picture)
         there = self.bound.channel_idx >= 0
@@ -123,6 +124,7 @@ class CellEditor:
             mask=(picture[0, -1] > 0).cpu().numpy(),
             zero_edit=zero_edit[0],
             zero_edit_psnr_db=psnr,
+            around=around,
             white=white,
             stretch=stretches_of(self.bound, picture, genes, condition)[0],
         )
@@ -143,8 +145,7 @@ class CellEditor:
         An edit of nothing gives ``cell.zero_edit`` bit for bit. ``progress`` is called before each pass, so that a
         picture that is not wanted any more ends there. Raises `PanelError` for a gene that the model does not read.
         """
-        around = self.bound.around(np.array([cell.cell_idx])) if around is None else around
-        return self._drawn(cell, [log2_fc], around, merge_ratio, progress)[0]
+        return self._drawn(cell, [log2_fc], cell.around if around is None else around, merge_ratio, progress)[0]
 
     def render_many(
         self,
@@ -162,11 +163,10 @@ class CellEditor:
         """
         if nfe is not None and nfe != cell.nfe:
             cell, progress = self.select(cell.cell_id, nfe, part(progress, 0.0, 0.1)), part(progress, 0.1, 1.0)
-        own = self.bound.around(np.array([cell.cell_idx]))
         on_cpu = self.bound.predictor.device == "cpu"
 
         def work(batch: Sequence["ResolvedEdit"]) -> list[Counterfactual]:
-            arounds = [own if edit.around is None else edit.around for edit in batch]
+            arounds = [cell.around if edit.around is None else edit.around for edit in batch]
             return self._drawn(cell, [edit.log2_fc for edit in batch], Around.joined(arounds))
 
         size = EDITS_AT_ONCE if on_cpu else EDITS_AT_ONCE_ON_GPU
