@@ -101,7 +101,7 @@ def tiny_predictor(grid_slide: Slide, tmp_path_factory: pytest.TempPathFactory) 
     config = ModelConfig.from_preset("tiny", grid_slide.panel.genes, grid_slide.channels, ("a", "b", "c"))
     model = SpatiaModel(config)
     with torch.no_grad():
-        for parameter in model.decoder.parameters():
+        for parameter in (*model.decoder.parameters(), *model.one_pass.parameters()):
             parameter.add_(0.05 * torch.randn_like(parameter))
     folder = tmp_path_factory.mktemp("weights") / "tiny"
     intensity = {"black": (0.0, 0.0), "mean": (5.0, 4.0), "std": (2.5, 2.0)}

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_spatia.model.flow_path import NOISE_PASSES, START_STD, Spectrum, path_velocity, point_on_path
-from napari_spatia.model.flow_solver import invert, sample
+from napari_spatia.model.flow_solver import Inversion, invert, sample
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_as_many_passes_are_made_as_are_reported(model, condition, nfe):
 def test_inversion_finds_the_noise_that_draws_the_picture(model, condition, image):
     velocity = velocity_of(model, condition)
     with torch.no_grad():
-        again = sample(velocity, invert(velocity, model.decoder.spectrum.step_back, image, 4), 4)
+        again = sample(velocity, invert(velocity, model.decoder.spectrum.step_back, image, 4, Inversion()), 4)
     assert torch.nn.functional.mse_loss(again, image) < 1e-4 * image.var()
 
 

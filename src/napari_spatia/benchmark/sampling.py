@@ -157,13 +157,14 @@ class SamplingBenchmark:
         if nfe in NOISE_PASSES:
             yield
             return
-        spectrum = self.bound.model.decoder.spectrum
+        decoder = self.bound.model.decoder
+        spectrum = decoder.spectrum
         before = {name: value.clone() for name, value in spectrum.state_dict().items()}
         cells = self.reference[:: max(1, len(self.reference) // NOISE_CELLS)][:NOISE_CELLS]
         with torch.no_grad():
             condition = self.bound.condition(cells, self.bound.genes_of(cells))
             pictures = self.bound.pictures_of(cells)
-            start = invert(self.bound.velocity(condition), spectrum.step_back, pictures, nfe)
+            start = invert(self.bound.velocity(condition), spectrum.step_back, pictures, nfe, decoder.inversion)
             spectrum.measure_noise(self.bound.model.white_of(start, condition), condition.prior, nfe)
         try:
             yield

@@ -62,6 +62,11 @@ RUNS = (
         ),
     ),
     Run("sampling", "real", ("--holdout", "--cells", FEW_CELLS, *AUTO, "--times", "8"), named="passes"),
+    Run(
+        "sampling", "real",
+        ("--holdout", "--cells", FEW_CELLS, "--passes", "1", "4", "--merge-ratios", "0", *AUTO, "--times", "8"),
+        named="one_pass",
+    ),
     Run("edit_check", "simulated", ("--cells", "40", *AUTO)),
     Run("niche_check", "simulated", ("--cells", "40", *AUTO)),
     Run(
@@ -81,6 +86,8 @@ def page(files: dict[str, list[Found]], others: dict[str, Found]) -> str:
         sections += [SEEDS, markdown(several, with_unmeasured=False)]
     if rows := files.get("passes"):
         sections += [PASSES.format(**rows[0]), sampling.markdown_table(rows[0])]
+    if rows := files.get("one_pass"):
+        sections += [ONE_PASS, sampling.markdown_table(rows[0])]
     for name, (heading, columns) in OTHERS.items():
         if (found := others.get(name)) is not None:
             shown = {row: values for row, values in found["rows"].items() if row != "real"}
@@ -105,6 +112,11 @@ PASSES = """## Passes and merging
 
 One picture a cell of `{checkpoint}`, {cells} test cells against {compared_with} others; times are of one picture on one
 thread. `real` is the floor: real cells against other real ones.
+"""
+ONE_PASS = """## One pass, by the small decoder
+
+What a moving slider is drawn with. `1 passes` is the small decoder here; above, where the sampler was measured before
+there was a small one, it is the large one.
 """
 FLOOR = "Real cells are at {morphology:.3g} (morphology) and {texture:.3g} (texture) of others."
 ABLATIONS = """## Ablations

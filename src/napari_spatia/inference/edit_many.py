@@ -141,7 +141,7 @@ def white_noise_of(
     """The white noise (n, C + 1, H, W) from which ``picture`` is drawn in ``nfe`` passes."""
     decoder = bound.model.sampler(nfe)
     velocity, step_back = bound.velocity(condition, nfe), decoder.spectrum.step_back
-    start = invert(velocity, step_back, picture, nfe, decoder.inversion_passes, progress)
+    start = invert(velocity, step_back, picture, nfe, decoder.inversion, progress)
     return bound.model.white_of(start, condition, nfe)
 
 

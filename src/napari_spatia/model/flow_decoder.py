@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from napari_spatia.model.config import DecoderShape, ModelConfig
 from napari_spatia.model.flow_path import Spectrum
-from napari_spatia.model.flow_solver import INVERSION_PASSES
+from napari_spatia.model.flow_solver import Inversion
 from napari_spatia.model.inputs import Condition
 from napari_spatia.model.layers import MLP, Attention, GroupNorm, LayerNorm, modulate, time_features
 from napari_spatia.model.token_merge import merge, plan_merge, unmerge
@@ -28,7 +28,7 @@ class FlowDecoder(nn.Module):
     shorter than `SHORTEST_STEP` take too.
     """
 
-    inversion_passes = INVERSION_PASSES
+    inversion = Inversion()
 
     def __init__(self, config: ModelConfig, shape: DecoderShape):
         super().__init__()
@@ -87,10 +87,10 @@ class OnePassDecoder(FlowDecoder):
     pictures that the large one draws of the same noise (Luhman & Luhman 2021).
 
     At t = 0 nothing can be guessed of the clean picture; it reads what the spectrum alone would make of the noise. Its
-    one long step takes more passes to undo than short ones do (measured).
+    one long step takes more passes to undo than short ones do.
     """
 
-    inversion_passes = 8
+    inversion = Inversion(passes=8, memory=5, mixing=0.5)
 
     def __init__(self, config: ModelConfig, shape: DecoderShape):
         super().__init__(config, shape)

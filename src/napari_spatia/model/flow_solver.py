@@ -1,6 +1,7 @@
 """Sampling in a few equal steps, and its inversion. Letters: B cells, C drawn channels, H = W crop pixels."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,10 +14,17 @@ Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]
 StepBack = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(change of x (B, C, H, W) after a step, t (B,), step (B,)) → about the change before it."""
 
-INVERSION_PASSES = 3
-"""Network passes per step of `invert`; the step from noise, which changes most, has one more (measured)."""
-MEMORY = 3
-"""Earlier passes that `invert` learns from."""
+
+@dataclass(frozen=True, slots=True)
+class Inversion:
+    """How `invert` solves a step: network ``passes`` for each (the step from noise, which changes most, has one more),
+    how many of them before it learns from (``memory``), and the share of a gap that it goes at once (``mixing``; less
+    than all where a plain step leads away from the answer). Measured for each network.
+    """
+
+    passes: int = 3
+    memory: int = 3
+    mixing: float = 1.0
 
 
 def sample(velocity: Velocity, start: Tensor, nfe: int, progress: Progress = silent) -> Tensor:
@@ -33,14 +41,14 @@ def invert(
     step_back: StepBack,
     picture: Tensor,
     nfe: int,
-    passes: int = INVERSION_PASSES,
+    how: Inversion,
     progress: Progress = silent,
 ) -> Tensor:
     """The start from which `sample` draws ``picture``, up to the error that the passes leave.
 
     Each step x_next = x + v(x) / nfe is solved for x by iteration (Pan et al. 2023, AIDI). ``step_back`` undoes what is
     known of the step, so that only the network's own part is left to iterate on; Anderson's acceleration (Walker & Ni
-    2011, eq. 2.3) does so where the plain fixed point runs away.
+    2011, eq. 2.3; damped by ``how.mixing``) does so where the plain fixed point runs away.
     """
     x = picture
     for i in reversed(range(nfe)):
@@ -48,14 +56,14 @@ def invert(
         after, clock = x, _clock(x, i, nfe)
         tried: list[Tensor] = []
         gaps: list[Tensor] = []
-        for _ in range(passes + (i == 0)):
+        for _ in range(how.passes + (i == 0)):
             gap = step_back(after - x - velocity(x, *clock) / nfe, *clock)
-            tried, gaps = [*tried[-MEMORY:], x], [*gaps[-MEMORY:], gap]
-            x = x + gap - _known_of_gap(tried, gaps)
+            tried, gaps = [*tried[-how.memory :], x], [*gaps[-how.memory :], gap]
+            x = x + how.mixing * gap - _known_of_gap(tried, gaps, how.mixing)
     return x
 
 
-def _known_of_gap(tried: list[Tensor], gaps: list[Tensor]) -> Tensor:
+def _known_of_gap(tried: list[Tensor], gaps: list[Tensor], mixing: float) -> Tensor:
     """What the changes of earlier passes tell about the next one; each (B, C, H, W), newest last."""
     if len(gaps) == 1:
         return torch.zeros_like(gaps[-1])
@@ -65,7 +73,7 @@ def _known_of_gap(tried: list[Tensor], gaps: list[Tensor]) -> Tensor:
     gram = change_of_gap.mT @ change_of_gap
     ridge = 1e-6 * gram.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] + torch.finfo(gram.dtype).tiny
     weight = torch.linalg.solve(gram + ridge * torch.eye(len(gaps) - 1, device=gram.device), change_of_gap.mT @ newest)
-    return ((change + change_of_gap) @ weight).view_as(gaps[-1])
+    return ((change + mixing * change_of_gap) @ weight).view_as(gaps[-1])
 
 
 def _clock(x: Tensor, i: int, nfe: int) -> tuple[Tensor, Tensor]:

@@ -277,7 +277,7 @@ class DecoderStage:
                 expected.append(condition.prior)
                 for nfe, white in found.items():
                     velocity = partial(network, condition=condition)
-                    start = invert(velocity, spectrum.step_back, batch.image, nfe, network.inversion_passes)
+                    start = invert(velocity, spectrum.step_back, batch.image, nfe, network.inversion)
                     white.append(spectrum.whiten(start - condition.prior, condition.prior))
         for nfe, white in found.items():
             spectrum.measure_noise(torch.cat(white), torch.cat(expected), nfe)
