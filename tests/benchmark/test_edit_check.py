@@ -21,7 +21,7 @@ def check_with(oracle, simulation, monkeypatch):
             def __init__(self, bound):
                 self.bound = bound
 
-            def select(self, cell_id):
+            def select(self, cell_id, nfe):
                 real = simulation.draw(cell_id, {}).image.astype(np.float32)
                 return SimpleNamespace(
                     cell_id=cell_id, cell_idx=oracle.slide.cell_idx(cell_id), real=real, zero_edit_psnr_db=40.0

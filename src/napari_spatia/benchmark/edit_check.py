@@ -82,9 +82,11 @@ class Trials:
 
 
 class EditCheck:
-    """One bound simulated slide and its truth; with ``feature``, only the rules that drive it are tried."""
+    """One bound simulated slide and its truth; with ``feature``, only the rules that drive it are tried. Cells are
+    drawn in ``nfe`` passes.
+    """
 
-    def __init__(self, bound: BoundSlide, simulation: Simulation, feature: str | None = None):
+    def __init__(self, bound: BoundSlide, simulation: Simulation, feature: str | None = None, nfe: int = DEFAULT_NFE):
         info = bound.predictor.info
         self.rules = tuple(rule for rule in RULES if feature in (None, rule.feature))
         if not self.rules:
@@ -96,6 +98,7 @@ class EditCheck:
                 f"{simulation.um_per_px}. Simulate one at {info.um_per_px} to compare pixel by pixel."
             )
         self.bound, self.simulation, self.info, self.editor = bound, simulation, info, CellEditor(bound)
+        self.nfe = nfe
         slide = bound.slide
         self.types = slide.obs[TYPE_COLUMN].astype(str).to_numpy(dtype=str)
         self.channels = [slide.channels.index(bound.channel_map.get(name, name)) for name in info.channels]
@@ -126,7 +129,7 @@ class EditCheck:
         )
         for row, cell_idx in enumerate(cells):
             progress(row / len(cells), "editing cells")
-            cell = self.editor.select(str(self.bound.slide.cell_id[cell_idx]))
+            cell = self.editor.select(str(self.bound.slide.cell_id[cell_idx]), self.nfe)
             trials.zero_edit_psnr_db[row] = cell.zero_edit_psnr_db
             cell_type = self.types[cell_idx]
             self._try(trials, row, cell, means[cell_type], pictures[cell_type])
@@ -137,7 +140,7 @@ class EditCheck:
         model, truth = (np.full((len(cells), len(SERIES)), np.nan) for _ in range(2))
         for row, cell_idx in enumerate(cells):
             progress(row / len(cells), f"grading {gene}")
-            cell = self.editor.select(str(self.bound.slide.cell_id[cell_idx]))
+            cell = self.editor.select(str(self.bound.slide.cell_id[cell_idx]), self.nfe)
             for step, fc in enumerate(SERIES):
                 model[row, step] = self._edited(cell, {gene: fc})[1]["nucleus_area"]
                 truth[row, step] = self._truth(cell, {gene: fc})[1]["nucleus_area"]
@@ -278,6 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = benchmark_parser("edit_check", __doc__)
     parser.add_argument("--cells", type=int, default=100, metavar="N", help="cells to edit (default 100)")
     parser.add_argument("--feature", metavar="F", help="only the rules that drive this feature, such as nucleus_area")
+    parser.add_argument("--nfe", type=int, default=DEFAULT_NFE, help=f"decoder passes (default {DEFAULT_NFE})")
     options = parser.parse_args(arguments)
     with report_errors():
         simulation, slide = load_simulation(options.slide), open_slide(options.slide)
@@ -285,6 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             Predictor.load(options.checkpoint, options.device, options.precision).bind(slide),
             simulation,
             options.feature,
+            options.nfe,
         )
         cells, progress = check.choose_cells(options.cells, options.seed), printed_progress()
         trials = check.run(cells, part(progress, 0.0, 0.75))
@@ -296,7 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         }
         accuracy = check.type_accuracy(part(progress, 0.95, 1.0))
         found: dict[str, Any] = {"benchmark": "edit_check", "slide": slide.name}
-        found |= {"checkpoint": check.info.name, "sha256": check.info.sha256, "nfe": DEFAULT_NFE, "seed": options.seed}
+        found |= {"checkpoint": check.info.name, "sha256": check.info.sha256, "nfe": check.nfe, "seed": options.seed}
         found |= {"type_accuracy": plain(accuracy), "graded": series}
         print(json.dumps(found | summary(trials, options.seed)))
 
