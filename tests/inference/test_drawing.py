@@ -69,6 +69,7 @@ def test_what_cannot_be_traced_is_drawn_step_by_step(bound, monkeypatch, fails):
         return lambda *tensors: tuple(tensor + 1 for tensor in module(*tensors))
 
     monkeypatch.setattr(torch.jit, "trace", broken)
+    monkeypatch.setattr(torch.jit, "freeze", lambda traced: traced)
     drawn = one_call(bound.model, "float32", PREVIEW_NFE)
     assert drawn.__name__ == "step_by_step"
     asked = read(bound, 3)

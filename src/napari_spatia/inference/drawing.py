@@ -86,7 +86,8 @@ def one_call(model: SpatiaModel, precision: PrecisionChoice, nfe: int) -> Callab
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # shapes of one cell are constants; torch.jit is to go some day
-            traced = torch.jit.trace(_Flat(model, precision, nfe), _flat(*examples[0]), check_trace=False)
+            flat = _Flat(model, precision, nfe).eval()
+            traced = torch.jit.freeze(torch.jit.trace(flat, _flat(*examples[0]), check_trace=False))
     except Exception:  # an optimisation is not worth a picture
         _log.debug("the preview is drawn step by step", exc_info=True)
         return step_by_step

@@ -68,6 +68,8 @@ class OutlineStretch:
         moves = change.ne(0).any(1)
         if not moves.any():
             return drawn
+        if moves.all():
+            return _look_up(drawn, self._came_from(change.exp2() - 1), "bicubic")
         came_from = self._came_from(change[moves].exp2() - 1)
         stretched = drawn.clone()
         stretched[moves] = _look_up(drawn[moves], came_from, "bicubic")
