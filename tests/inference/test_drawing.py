@@ -8,7 +8,7 @@ from napari_spatia.batching.tensors import gene_tokens
 from napari_spatia.inference import drawing
 from napari_spatia.inference.drawing import Drawn, draw_cells, one_call
 from napari_spatia.inference.perturb import CellEditor
-from napari_spatia.inference.predictor import PREVIEW_NFE
+from napari_spatia.inference.predictor import PREVIEW_NFE, Predictor
 from napari_spatia.model.inputs import Rows
 
 
@@ -32,19 +32,20 @@ def tensors_of(rows: Rows) -> list[torch.Tensor]:
     return found
 
 
-def test_one_call_has_the_bits_of_every_step(bound):
-    model = bound.model
-    traced = one_call(model, "float32", PREVIEW_NFE)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_one_call_has_the_bits_of_every_step(bound, precision):
+    model = Predictor.load(bound.predictor.info.path, "cpu", precision).model
+    traced = one_call(model, precision, PREVIEW_NFE)
     assert traced.__name__ == "at_once"
     for cell in (0, 7, 21):
         asked = read(bound, cell)
-        assert same(traced(asked), draw_cells(model, "float32", asked, PREVIEW_NFE))
+        assert same(traced(asked), draw_cells(model, precision, asked, PREVIEW_NFE))
     nothing = bound.values[:1].copy()
     nothing.data[:] = 0
     nothing.eliminate_zeros()
     _, around, white = read(bound, 0)
     asked = gene_tokens(nothing), around, white
-    assert same(traced(asked), draw_cells(model, "float32", asked, PREVIEW_NFE))
+    assert same(traced(asked), draw_cells(model, precision, asked, PREVIEW_NFE))
 
 
 def test_a_cell_alone_is_previewed_in_one_call(bound, monkeypatch):
