@@ -22,7 +22,16 @@ def test_a_checkpoint_comes_back_the_same(model, folder):
     assert len(sha256) == 64 and not loaded.training
     for name, value in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name
+    assert sorted(p.name for p in folder.iterdir()) == ["config.json", "model.safetensors", "one_pass.safetensors"]
+
+
+def test_without_a_small_decoder_there_is_no_file_of_it(model, folder):
+    config = read_config(folder)
+    before = load_checkpoint(folder)[2]
+    alone = type(model)(model.config.model_copy(update={"one_pass": None}))
+    save_checkpoint(folder, alone, config.model_copy(update={"model": alone.config}))
     assert sorted(p.name for p in folder.iterdir()) == ["config.json", "model.safetensors"]
+    assert load_checkpoint(folder)[0].one_pass is None and load_checkpoint(folder)[2] != before
 
 
 def test_half_precision_is_stored_and_read_as_float32(model, folder):
@@ -49,14 +58,15 @@ def test_a_wrong_shape_is_named(folder):
         load_checkpoint(folder)
 
 
-def test_a_truncated_file_is_said(folder):
-    data = (folder / "model.safetensors").read_bytes()
-    (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
+@pytest.mark.parametrize("name", ["model.safetensors", "one_pass.safetensors"])
+def test_a_truncated_file_is_said(folder, name):
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[: len(data) // 2])
     with pytest.raises(CheckpointError, match="truncated or damaged"):
         load_checkpoint(folder)
 
 
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "one_pass.safetensors"])
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(CheckpointError, match=f"found no {name}"):

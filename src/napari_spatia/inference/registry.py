@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_spatia.data.panel import Panel
 from napari_spatia.errors import CheckpointError
-from napari_spatia.model.config import CONFIG, WEIGHTS
+from napari_spatia.model.config import CONFIG, ONE_PASS_WEIGHTS, WEIGHTS
 
 SHIPPED = Path(__file__).parent.parent / "weights"
 MIN_SHARED_GENES = 0.5
@@ -71,7 +71,7 @@ def describe(name_or_path: str | Path) -> CheckpointSummary:
     folder = find_checkpoint(name_or_path)
     try:
         values = json.loads((folder / CONFIG).read_text())
-        model = values["model"]
+        model, weights = values["model"], (folder / WEIGHTS, folder / ONE_PASS_WEIGHTS)
         return CheckpointSummary(
             name=values["name"],
             path=folder,
@@ -81,7 +81,7 @@ def describe(name_or_path: str | Path) -> CheckpointSummary:
             cell_types=tuple(model["cell_types"]),
             held_out=values.get("held_out", {}),
             provenance=values.get("provenance", {}),
-            megabytes=(folder / WEIGHTS).stat().st_size / 1e6,
+            megabytes=sum(file.stat().st_size for file in weights if file.is_file()) / 1e6,
         )
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(

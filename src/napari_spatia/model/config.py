@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-"""The two files of a checkpoint's folder."""
+CONFIG, WEIGHTS, ONE_PASS_WEIGHTS = "config.json", "model.safetensors", "one_pass.safetensors"
+"""The files of a checkpoint's folder; the last is the small decoder's, where there is one."""
 
 Preset = Literal["tiny", "small", "base"]
 
